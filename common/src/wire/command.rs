@@ -1,0 +1,238 @@
+//! What the gateway wants of a node.
+
+use super::frame::seal_frame;
+use super::items::{Reader, Writer, exactly, once};
+use super::{
+    BufferTooSmall, Counter, Direction, Envelope, Events, FrameRejection, Header, Key, Kind, Short,
+    open_frame,
+};
+use crate::{NodeId, UtcSeconds, WattHours};
+
+/// Longest display text in bytes: two lines of a 16 x 2 display.
+pub const MAX_TEXT_BYTES: usize = 32;
+
+const ITEM_LEASE: u8 = 1;
+const ITEM_TEXT: u8 = 2;
+const ITEM_TIME: u8 = 3;
+const ITEM_REPORT_INTERVAL: u8 = 4;
+const ITEM_CLEAR_TAMPER: u8 = 5;
+const ITEM_ACKNOWLEDGED: u8 = 6;
+const FIRST_CRITICAL_ITEM: u8 = 0x80;
+
+const FLAG_PRESS_TO_RECONNECT: u8 = 1;
+const FLAG_TRUSTED: u8 = 1;
+
+/// Who decides about the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[repr(u8)]
+pub enum SwitchMode {
+    /// The register: closed while it is below the cut-off.
+    #[default]
+    ByCredit = 0,
+    /// Open, whatever the register says.
+    ForcedOff = 1,
+    /// Closed, whatever the register says. The load limit still trips.
+    ForcedOn = 2,
+}
+
+/// Permission to supply up to a register value. The node keeps it over reboots and needs nothing
+/// else for weeks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Lease {
+    /// Chosen by the gateway, reported back while in force; 0 means that the node never had a
+    /// lease.
+    pub lease_id: u32,
+    /// Who decides about the relay.
+    pub mode: SwitchMode,
+    /// The node opens its relay at the moment its import register reaches this value. Watt-hours.
+    pub cutoff: WattHours,
+    /// The node opens its relay for a while when the load stays above this many watts; 0 for no
+    /// limit.
+    pub load_limit_w: u32,
+    /// After an opening the node waits for a press of its button before it closes.
+    pub press_to_reconnect: bool,
+}
+
+/// The gateway's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeSignal {
+    /// UTC in whole seconds; 32 bits unsigned on the wire, good until the year 2106.
+    pub utc: UtcSeconds,
+    /// Whether the gateway itself trusts it. A node ignores a time that is not trusted.
+    pub trusted: bool,
+}
+
+/// Wishes to a node, all optional. Level, not edge: sending one again changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Command {
+    /// Takes the place of the lease in force.
+    pub lease: Option<Lease>,
+    /// For the display, up to 32 bytes of UTF-8.
+    pub text: Option<Short<MAX_TEXT_BYTES>>,
+    /// Sets the clock.
+    pub time: Option<TimeSignal>,
+    /// Seconds between two regular reports, 1 to 65,535. Forgotten at a reboot.
+    pub report_interval_s: Option<u16>,
+    /// Latched event bits to clear. A condition that goes on sets its bit again.
+    pub clear_tamper: Option<Events>,
+    /// Reports up to this counter are stored. For transports without an acknowledgement of their
+    /// own.
+    pub acknowledged: Option<Counter>,
+}
+
+impl Command {
+    /// Writes the sealed frame and returns its length.
+    ///
+    /// # Errors
+    /// [`BufferTooSmall`]; [`super::MAX_FRAME`] bytes always suffice.
+    pub fn encode_and_seal(
+        &self,
+        envelope: Envelope,
+        key: &Key,
+        buffer: &mut [u8],
+    ) -> Result<usize, BufferTooSmall> {
+        let header = Header {
+            kind: Kind::Command,
+            envelope,
+        };
+        seal_frame(key, &header, buffer, |writer| self.write(writer))
+    }
+
+    /// Checks and reads a frame, apart from session and counter.
+    ///
+    /// # Errors
+    /// Any rejection from `TooShort` to `NotAuthentic` and from `BodyTooShort` on; `UnknownKind`
+    /// for another kind.
+    pub fn open(
+        key: &Key,
+        node: NodeId,
+        frame: &mut [u8],
+    ) -> Result<(Envelope, Self), FrameRejection> {
+        let opened = open_frame(key, node, Direction::Down, frame)?;
+        if opened.header.kind != Kind::Command {
+            return Err(FrameRejection::UnknownKind);
+        }
+        Ok((opened.header.envelope, Self::decode(opened.body)?))
+    }
+
+    /// Reads the body of an authentic frame.
+    ///
+    /// # Errors
+    /// Rejections from `ItemRunsPastTheEnd` on. Then nothing of the command may be carried out.
+    pub fn decode(body: &[u8]) -> Result<Self, FrameRejection> {
+        Self::read(&mut Reader(body))
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer<'_>) {
+        if let Some(lease) = &self.lease {
+            writer.item(ITEM_LEASE, 18);
+            writer.put(&lease.lease_id.to_be_bytes());
+            writer.put(&[lease.mode as u8]);
+            writer.put(&lease.cutoff.0.to_be_bytes());
+            writer.put(&lease.load_limit_w.to_be_bytes());
+            writer.put(&[if lease.press_to_reconnect {
+                FLAG_PRESS_TO_RECONNECT
+            } else {
+                0
+            }]);
+        }
+        if let Some(text) = &self.text {
+            writer.item(ITEM_TEXT, text.as_bytes().len());
+            writer.put(text.as_bytes());
+        }
+        if let Some(time) = self.time {
+            writer.item(ITEM_TIME, 5);
+            time.write(writer);
+        }
+        if let Some(seconds) = self.report_interval_s {
+            writer.item(ITEM_REPORT_INTERVAL, 2);
+            writer.put(&seconds.to_be_bytes());
+        }
+        if let Some(mask) = self.clear_tamper {
+            writer.item(ITEM_CLEAR_TAMPER, 4);
+            writer.put(&mask.0.to_be_bytes());
+        }
+        if let Some(counter) = self.acknowledged {
+            writer.item(ITEM_ACKNOWLEDGED, 7);
+            writer.put(&counter.to_bytes());
+        }
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, FrameRejection> {
+        let mut command = Self::default();
+        while let Some((kind, value)) = reader.item()? {
+            match kind {
+                ITEM_LEASE => once(&mut command.lease, Lease::read(value)?)?,
+                ITEM_TEXT => {
+                    let text = Short::new(value).ok_or(FrameRejection::ItemHasWrongLength)?;
+                    if value.iter().any(u8::is_ascii_control) {
+                        return Err(FrameRejection::ValueOutOfRange);
+                    }
+                    once(&mut command.text, text)?;
+                }
+                ITEM_TIME => once(
+                    &mut command.time,
+                    TimeSignal::read(&mut exactly(value, 5)?)?,
+                )?,
+                ITEM_REPORT_INTERVAL => match exactly(value, 2)?.u16()? {
+                    0 => return Err(FrameRejection::ValueOutOfRange),
+                    seconds => once(&mut command.report_interval_s, seconds)?,
+                },
+                ITEM_CLEAR_TAMPER => {
+                    once(&mut command.clear_tamper, Events(exactly(value, 4)?.u32()?))?;
+                }
+                ITEM_ACKNOWLEDGED => {
+                    once(&mut command.acknowledged, exactly(value, 7)?.counter()?)?;
+                }
+                FIRST_CRITICAL_ITEM.. => return Err(FrameRejection::UnknownCriticalItem),
+                _ => {}
+            }
+        }
+        Ok(command)
+    }
+}
+
+impl Lease {
+    fn read(value: &[u8]) -> Result<Self, FrameRejection> {
+        let mut reader = exactly(value, 18)?;
+        let lease_id = reader.u32()?;
+        let mode = match reader.take()? {
+            [0] => SwitchMode::ByCredit,
+            [1] => SwitchMode::ForcedOff,
+            [2] => SwitchMode::ForcedOn,
+            _ => return Err(FrameRejection::ValueOutOfRange),
+        };
+        let cutoff = WattHours(reader.u64()?);
+        let load_limit_w = reader.u32()?;
+        let [flags] = reader.take()?;
+        let press_to_reconnect = flags & FLAG_PRESS_TO_RECONNECT != 0;
+        Ok(Self {
+            lease_id,
+            mode,
+            cutoff,
+            load_limit_w,
+            press_to_reconnect,
+        })
+    }
+}
+
+impl TimeSignal {
+    /// A moment outside 1970 to 2106 is sent as not trusted.
+    pub(super) fn write(self, writer: &mut Writer<'_>) {
+        let seconds = u32::try_from(self.utc.0);
+        let trusted = self.trusted && seconds.is_ok();
+        writer.put(&seconds.unwrap_or(0).to_be_bytes());
+        writer.put(&[if trusted { FLAG_TRUSTED } else { 0 }]);
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, FrameRejection> {
+        let utc = UtcSeconds(i64::from(reader.u32()?));
+        let [flags] = reader.take()?;
+        Ok(Self {
+            utc,
+            trusted: flags & FLAG_TRUSTED != 0,
+        })
+    }
+}
