@@ -1,0 +1,93 @@
+//! Alarms: what people must know. One alarm of a kind is open per subject at a time.
+//!
+//! An alarm is raised, acknowledged by a person, and cleared when its cause is gone; it leaves the list when it is both.
+
+use crate::{NodeId, UsagePointId, UtcSeconds};
+use alloc::string::String;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// What an alarm is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlarmKind {
+    /// Little credit is left.
+    LowCredit,
+    /// A vend came with the key of an earlier one but other content.
+    VendConflict,
+    /// A register jumped further than the connection can carry; the energy is set aside.
+    RegisterJumped,
+    /// A register went backwards.
+    RegisterWentBackwards,
+    /// A node restarted and lost some watt-hours.
+    RegisterRestarted,
+    /// A node reports tampering; its evidence bits are in the details.
+    Tamper,
+    /// A node has not been heard for longer than the site allows.
+    NodeSilent,
+    /// The relay is not as desired although the node has the right lease.
+    SwitchDoesNotAnswer,
+    /// The nodes have seen a later gateway than this one: an old backup was restored, or a copy is running.
+    OlderThanItsNodes,
+}
+
+impl AlarmKind {
+    /// Words for the page and the command line.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::LowCredit => "low credit",
+            Self::VendConflict => "vend key used again with other content",
+            Self::RegisterJumped => "register jumped; the energy is set aside, not charged",
+            Self::RegisterWentBackwards => "register went backwards",
+            Self::RegisterRestarted => "node restarted and lost some watt-hours",
+            Self::Tamper => "tampering reported",
+            Self::NodeSilent => "node is silent",
+            Self::SwitchDoesNotAnswer => "switch does not answer",
+            Self::OlderThanItsNodes => {
+                "the nodes know a later gateway than this one: restored backup or copied card"
+            }
+        }
+    }
+}
+
+/// Whom or what an alarm concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// A usage point.
+    UsagePoint(UsagePointId),
+    /// A node.
+    Node(NodeId),
+    /// The whole site.
+    Site,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UsagePoint(id) => id.fmt(f),
+            Self::Node(id) => id.fmt(f),
+            Self::Site => f.write_str("site"),
+        }
+    }
+}
+
+/// An open alarm. Its number is the journal number of the decision that raised it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Number, for `alarm ack`.
+    pub number: u64,
+    /// What it is about.
+    pub kind: AlarmKind,
+    /// Whom it concerns.
+    pub subject: Subject,
+    /// When it was raised.
+    pub raised_at: UtcSeconds,
+    /// Evidence in words.
+    pub details: String,
+    /// Who has acknowledged it, if anybody.
+    pub acknowledged_by: Option<String>,
+    /// Whether its cause is gone.
+    pub cleared: bool,
+}

@@ -1,0 +1,153 @@
+//! Which local day and which billing period a moment belongs to.
+//!
+//! Decided here: local days from a fixed offset to UTC (India has no daylight saving), and billing periods that begin
+//! on a configured day of the month. Not decided here: whether the clock may be believed ([`crate::event::Moment`]).
+//!
+//! Terms: *local day*: days since 1970-01-01 on the site's calendar; *billing period*: from its first local day, for
+//! its number of days, for example 2026-12-01 for 31 days.
+
+use crate::UtcSeconds;
+use core::fmt;
+use jiff::civil::{Date, date};
+use jiff::{Span, ToSpan};
+use serde::{Deserialize, Serialize};
+
+/// A local calendar day, counted from 1970-01-01 = 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LocalDay(pub i32);
+
+/// The first and last day the calendar handles; times outside are treated as these (1970-01-01, 2199-12-31).
+const LAST_DAY: i32 = 84_005;
+const SECONDS_PER_DAY: i64 = 86_400;
+
+impl LocalDay {
+    fn date(self) -> Date {
+        let days = Span::new().days(i64::from(self.0.clamp(0, LAST_DAY)));
+        date(1970, 1, 1)
+            .checked_add(days)
+            .unwrap_or(date(1970, 1, 1))
+    }
+
+    fn from_date(day: Date) -> Self {
+        let since = day
+            .since(date(1970, 1, 1))
+            .map_or(0, |span| span.get_days());
+        Self(since)
+    }
+}
+
+impl fmt::Display for LocalDay {
+    /// ISO 8601: `2026-11-23`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let day = self.date();
+        write!(f, "{:04}-{:02}-{:02}", day.year(), day.month(), day.day())
+    }
+}
+
+/// A billing period: `days` local days beginning with `first`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BillingPeriod {
+    /// First local day of the period.
+    pub first: LocalDay,
+    /// Number of days, 28 to 31.
+    pub days: u16,
+}
+
+impl BillingPeriod {
+    /// Last local day of the period.
+    #[must_use]
+    pub fn last(self) -> LocalDay {
+        LocalDay(self.first.0 + i32::from(self.days) - 1)
+    }
+}
+
+/// The site's calendar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calendar {
+    /// Local time minus UTC, in seconds; India: 19,800.
+    pub utc_offset_s: i32,
+    /// Day of the month on which a billing period begins, 1 to 28 (every month has these).
+    pub period_start_day: u8,
+}
+
+impl Calendar {
+    /// The local day of a moment.
+    #[must_use]
+    pub fn day_of(self, at: UtcSeconds) -> LocalDay {
+        let local = at.0.saturating_add(i64::from(self.utc_offset_s));
+        let day = local
+            .div_euclid(SECONDS_PER_DAY)
+            .clamp(0, i64::from(LAST_DAY));
+        LocalDay(i32::try_from(day).unwrap_or(LAST_DAY))
+    }
+
+    /// The moment a local day begins.
+    #[must_use]
+    pub fn start_of(self, day: LocalDay) -> UtcSeconds {
+        UtcSeconds(i64::from(day.0) * SECONDS_PER_DAY - i64::from(self.utc_offset_s))
+    }
+
+    /// The billing period that holds a day.
+    #[must_use]
+    pub fn period_of(self, day: LocalDay) -> BillingPeriod {
+        let start_day = i8::try_from(self.period_start_day.clamp(1, 28)).unwrap_or(1);
+        let here = day.date();
+        let this_month = date(here.year(), here.month(), start_day);
+        let first = if here >= this_month {
+            this_month
+        } else {
+            this_month.checked_sub(1.month()).unwrap_or(this_month)
+        };
+        let next = first.checked_add(1.month()).unwrap_or(first);
+        let (first, next) = (LocalDay::from_date(first), LocalDay::from_date(next));
+        BillingPeriod {
+            first,
+            days: u16::try_from(next.0 - first.0).unwrap_or(30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[track_caller]
+    fn check(start_day: u8, at: i64, day: &str, first: &str, days: u16) {
+        let calendar = Calendar {
+            utc_offset_s: 19_800,
+            period_start_day: start_day,
+        };
+        let local = calendar.day_of(UtcSeconds(at));
+        let period = calendar.period_of(local);
+        assert_eq!(local.to_string(), day);
+        assert_eq!(
+            (period.first.to_string().as_str(), period.days),
+            (first, days)
+        );
+        assert!(calendar.start_of(local).0 <= at);
+    }
+
+    #[test]
+    fn days_and_periods_follow_the_local_calendar() {
+        // 2026-11-30T18:29:59Z is the last second of November in India.
+        check(1, 1_796_063_399, "2026-11-30", "2026-11-01", 30);
+        check(1, 1_796_063_400, "2026-12-01", "2026-12-01", 31);
+        check(18, 1_796_063_400, "2026-12-01", "2026-11-18", 30);
+        check(1, 1_772_000_000, "2026-02-25", "2026-02-01", 28);
+        check(1, 1_835_000_000, "2028-02-24", "2028-02-01", 29);
+    }
+
+    #[test]
+    fn absurd_clocks_stay_inside_the_calendar() {
+        let calendar = Calendar {
+            utc_offset_s: -3_600,
+            period_start_day: 1,
+        };
+        assert_eq!(calendar.day_of(UtcSeconds(i64::MIN)).0, 0);
+        assert_eq!(calendar.day_of(UtcSeconds(i64::MAX)).0, LAST_DAY);
+        assert_eq!(calendar.period_of(LocalDay(LAST_DAY)).days, 31);
+        assert!(calendar.period_of(LocalDay(0)).days >= 28);
+    }
+}

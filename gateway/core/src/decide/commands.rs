@@ -1,0 +1,153 @@
+//! Commands of people: tariffs, usage points, nodes, alarms, disputes.
+
+use super::{Draft, supply, usable};
+use crate::decision::Decision;
+use crate::event::{Answer, Command, Role};
+use crate::metering::MeterFit;
+use crate::refusal::Refusal;
+use crate::tariff::Tariff;
+use crate::{NodeId, UsagePointId};
+use alloc::boxed::Box;
+
+pub(super) fn adopt_tariff(draft: &mut Draft<'_>, tariff: &Tariff) -> Result<Answer, Refusal> {
+    match draft.state.tariffs.get(&tariff.id) {
+        Some(known) if known == tariff => return Ok(Answer::Done),
+        Some(_) => return Err(Refusal::TariffDiffers),
+        None => {}
+    }
+    tariff.check().map_err(|_| Refusal::TariffFaulty)?;
+    draft.push(Decision::TariffAdopted {
+        tariff: Box::new(tariff.clone()),
+    });
+    Ok(Answer::Done)
+}
+
+pub(super) fn add_usage_point(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal> {
+    let Command::AddUsagePoint {
+        id,
+        label,
+        phases,
+        tariff,
+        max_power_w,
+    } = command
+    else {
+        return Ok(Answer::Done);
+    };
+    usable(label)?;
+    if !draft.state.tariffs.contains_key(tariff) {
+        return Err(Refusal::NoSuchTariff);
+    }
+    let points = &draft.state.usage_points;
+    let next_free = || {
+        UsagePointId(
+            points
+                .keys()
+                .next_back()
+                .map_or(1, |last| last.0.saturating_add(1)),
+        )
+    };
+    let usage_point = id.unwrap_or_else(next_free);
+    if points.contains_key(&usage_point) {
+        return Err(Refusal::UsagePointExists);
+    }
+    let day = draft.rules.calendar.day_of(draft.now.at);
+    let added = Decision::UsagePointAdded {
+        usage_point,
+        label: label.clone(),
+        phases: *phases,
+        tariff: tariff.clone(),
+        max_power_w: max_power_w.unwrap_or(draft.rules.default_max_power_w),
+        period: draft.rules.calendar.period_of(day),
+        day,
+    };
+    draft.point = crate::state::added_usage_point(&added);
+    draft.decisions.push(added);
+    supply::review(draft);
+    Ok(Answer::UsagePointAdded { usage_point })
+}
+
+pub(super) fn add_node(
+    draft: &mut Draft<'_>,
+    node: Option<NodeId>,
+    role: Role,
+) -> Result<Answer, Refusal> {
+    let nodes = &draft.state.nodes;
+    let node = node.unwrap_or_else(|| {
+        NodeId(
+            nodes
+                .keys()
+                .next_back()
+                .map_or(1, |last| last.0.saturating_add(1)),
+        )
+    });
+    if nodes.contains_key(&node) || node.0 == 0 {
+        return Err(Refusal::NodeExists);
+    }
+    if let Role::UsagePoint(id) = role {
+        draft.take(id)?;
+        let today = draft.rules.calendar.day_of(draft.now.at);
+        let register = draft.register();
+        supply::settle(draft, register, today);
+    }
+    let replaces = draft.state.node_for(role);
+    draft.push(Decision::NodeAdded {
+        node,
+        role,
+        replaces,
+    });
+    Ok(Answer::NodeAdded { node })
+}
+
+pub(super) fn acknowledge(draft: &mut Draft<'_>, number: u64, by: &str) -> Result<Answer, Refusal> {
+    usable(by)?;
+    let alarm = draft
+        .state
+        .alarms
+        .values()
+        .find(|alarm| alarm.number == number);
+    let alarm = alarm.ok_or(Refusal::NoSuchAlarm)?;
+    if alarm.acknowledged_by.is_none() {
+        let (kind, subject) = (alarm.kind, alarm.subject);
+        draft.push(Decision::AlarmAcknowledged {
+            kind,
+            subject,
+            by: by.into(),
+        });
+    }
+    Ok(Answer::Done)
+}
+
+pub(super) fn resolve_dispute(
+    draft: &mut Draft<'_>,
+    usage_point: UsagePointId,
+    number: u64,
+    charge: bool,
+    by: &str,
+) -> Result<Answer, Refusal> {
+    usable(by)?;
+    draft.take(usage_point)?;
+    let point = draft.point.as_ref().ok_or(Refusal::NoSuchUsagePoint)?;
+    let dispute = point
+        .disputes
+        .iter()
+        .find(|dispute| dispute.number == number);
+    let energy = dispute.ok_or(Refusal::NoSuchDispute)?.energy;
+    let fit = match (charge, point.meter) {
+        (false, _) => None,
+        (true, None) => return Err(Refusal::NoMeterInPlace),
+        (true, Some(fit)) => {
+            let point_start = fit.point_start.saturating_add(energy);
+            Some(MeterFit { point_start, ..fit })
+        }
+    };
+    let by = by.into();
+    draft.push(Decision::DisputeResolved {
+        usage_point,
+        number,
+        fit,
+        charged: charge,
+        by,
+    });
+    supply::review(draft);
+    Ok(Answer::Done)
+}

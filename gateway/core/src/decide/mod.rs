@@ -1,0 +1,207 @@
+//! From an event to decisions: this module only dispatches; each noun decides for itself.
+//!
+//! A [`Draft`] collects decisions for one event. It applies each one to its own copy of the usage point at once, so that a later
+//! step sees what an earlier one decided, and leaves the state alone.
+
+mod commands;
+mod readings;
+mod supply;
+mod time;
+mod vends;
+
+use crate::alarm::{AlarmKind, Subject};
+use crate::decision::{Decision, Record};
+use crate::event::{Answer, Command, Event, Moment};
+use crate::metering::LastReading;
+use crate::refusal::Refusal;
+use crate::state::{Rules, State};
+use crate::tariff::Tariff;
+use crate::usage_point::UsagePoint;
+use crate::{UsagePointId, WattHours};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What an event leads to. Nothing of it is true before it is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruling {
+    /// Decisions for the journal, in order. There can be some even when the answer is a refusal (an alarm).
+    pub decisions: Vec<Decision>,
+    /// The reading that was accepted, for [`State::observe`] and the readings table.
+    pub accepted: Option<LastReading>,
+    /// The answer to whoever asked.
+    pub answer: Result<Answer, Refusal>,
+}
+
+/// Decides what an event leads to. Pure: the same arguments give the same ruling.
+#[must_use]
+pub fn decide(state: &State, rules: &Rules, clock: Moment, event: &Event) -> Ruling {
+    let mut draft = Draft::new(state, rules, state.moment(clock));
+    let answer = match event {
+        Event::Reading(reading) => readings::accept(&mut draft, reading),
+        Event::Tick => time::pass(&mut draft),
+        Event::Command(command) => match command {
+            Command::AdoptTariff { tariff } => commands::adopt_tariff(&mut draft, tariff),
+            Command::AddUsagePoint { .. } => commands::add_usage_point(&mut draft, command),
+            Command::AddNode { node, role } => commands::add_node(&mut draft, *node, *role),
+            Command::Vend {
+                key,
+                usage_point,
+                amount,
+                by,
+            } => vends::vend(&mut draft, key, *usage_point, *amount, by),
+            Command::OrderSupply {
+                usage_point,
+                order,
+                by,
+            } => supply::order(&mut draft, *usage_point, *order, by),
+            Command::AcknowledgeAlarm { number, by } => {
+                commands::acknowledge(&mut draft, *number, by)
+            }
+            Command::ResolveDispute {
+                usage_point,
+                number,
+                charge,
+                by,
+            } => commands::resolve_dispute(&mut draft, *usage_point, *number, *charge, by),
+            Command::Report {
+                kind,
+                node,
+                details,
+            } => {
+                draft.raise(
+                    *kind,
+                    node.map_or(Subject::Site, Subject::Node),
+                    details.clone(),
+                );
+                Ok(Answer::Done)
+            }
+        },
+    };
+    Ruling {
+        decisions: draft.decisions,
+        accepted: draft.accepted,
+        answer,
+    }
+}
+
+/// The decisions of one event in the making.
+struct Draft<'a> {
+    state: &'a State,
+    rules: &'a Rules,
+    now: Moment,
+    decisions: Vec<Decision>,
+    accepted: Option<LastReading>,
+    /// The usage point in hand, with this draft's decisions applied.
+    point: Option<UsagePoint>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(state: &'a State, rules: &'a Rules, now: Moment) -> Self {
+        Self {
+            state,
+            rules,
+            now,
+            decisions: Vec::new(),
+            accepted: None,
+            point: None,
+        }
+    }
+
+    /// Takes a usage point in hand.
+    fn take(&mut self, id: UsagePointId) -> Result<(), Refusal> {
+        let point = self
+            .state
+            .usage_points
+            .get(&id)
+            .ok_or(Refusal::NoSuchUsagePoint)?;
+        self.point = Some(point.clone());
+        Ok(())
+    }
+
+    /// Adds a decision and applies it to the usage point in hand if it concerns it.
+    fn push(&mut self, decision: Decision) {
+        if let Some(point) = &mut self.point
+            && decision.usage_point() == Some(point.id)
+        {
+            let number = self.state.number + self.decisions.len() as u64 + 1;
+            point.apply(&Record {
+                number,
+                at: self.now.at,
+                decision: decision.clone(),
+            });
+        }
+        self.decisions.push(decision);
+    }
+
+    /// Number the next decision gets in the journal.
+    fn next_number(&self) -> u64 {
+        self.state.number + self.decisions.len() as u64 + 1
+    }
+
+    fn tariff(&self) -> Option<&'a Tariff> {
+        self.point
+            .as_ref()
+            .and_then(|point| self.state.tariff_of(point))
+    }
+
+    /// The register of the usage point in hand: from the reading just accepted, else the last one known.
+    fn register(&self) -> WattHours {
+        let Some(point) = &self.point else {
+            return WattHours(0);
+        };
+        let node = point.meter.map(|fit| fit.node);
+        let fresh = self
+            .accepted
+            .as_ref()
+            .filter(|last| Some(last.reading.node) == node);
+        let raw = fresh
+            .map(|last| last.reading.register)
+            .or_else(|| self.state.raw_register(point));
+        point.register_for(raw)
+    }
+
+    /// Raises an alarm unless it is open already.
+    fn raise(&mut self, kind: AlarmKind, subject: Subject, details: String) {
+        let open = self
+            .state
+            .alarms
+            .get(&(kind, subject))
+            .is_some_and(|alarm| !alarm.cleared);
+        let raised = self.decisions.iter().any(|decision| {
+            matches!(decision, Decision::AlarmRaised { kind: k, subject: s, .. } if *k == kind && *s == subject)
+        });
+        if !open && !raised {
+            self.decisions.push(Decision::AlarmRaised {
+                kind,
+                subject,
+                details,
+            });
+        }
+    }
+
+    /// Clears an alarm if it is open.
+    fn clear(&mut self, kind: AlarmKind, subject: Subject) {
+        if self
+            .state
+            .alarms
+            .get(&(kind, subject))
+            .is_some_and(|alarm| !alarm.cleared)
+        {
+            self.decisions
+                .push(Decision::AlarmCleared { kind, subject });
+        }
+    }
+}
+
+/// Longest text taken from outside (labels, names, keys), in bytes: fits a line on a phone and a receipt.
+const LONGEST_TEXT: usize = 64;
+
+fn usable(text: &str) -> Result<(), Refusal> {
+    let bad =
+        text.trim().is_empty() || text.len() > LONGEST_TEXT || text.chars().any(char::is_control);
+    if bad {
+        Err(Refusal::TextUnusable)
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! Readings: from a raw register to credit used.
+
+use super::{Draft, supply};
+use crate::alarm::{AlarmKind, Subject};
+use crate::calendar::LocalDay;
+use crate::decision::Decision;
+use crate::event::{Answer, Reading, Role};
+use crate::metering::{self, LastReading, Limits, Meaning, MeterFit, RegisterBreak};
+use crate::refusal::Refusal;
+use crate::supply::SupplyOrder;
+use crate::{UsagePointId, WattHours};
+use alloc::format;
+
+pub(super) fn accept(draft: &mut Draft<'_>, reading: &Reading) -> Result<Answer, Refusal> {
+    let node = draft
+        .state
+        .nodes
+        .get(&reading.node)
+        .ok_or(Refusal::NoSuchNode)?;
+    let role = node.role.ok_or(Refusal::NodeMetersNothing)?;
+    draft.clear(AlarmKind::NodeSilent, Subject::Node(reading.node));
+    match role {
+        Role::Feeder(_) => observe(draft, reading),
+        Role::UsagePoint(id) => {
+            draft.take(id)?;
+            match draft.point.as_ref().and_then(|point| point.meter) {
+                Some(fit) => advance(draft, fit, reading)?,
+                None => fit_new_meter(draft, id, reading),
+            }
+            let today = draft.rules.calendar.day_of(draft.now.at);
+            if draft
+                .point
+                .as_ref()
+                .is_some_and(|point| point.account.period.through < today)
+            {
+                let register = draft.register();
+                supply::settle(draft, register, today);
+            }
+            supply::review(draft);
+            report_relay(draft, reading);
+            report_tamper(draft, id, reading);
+        }
+    }
+    Ok(Answer::Done)
+}
+
+fn observe(draft: &mut Draft<'_>, reading: &Reading) {
+    draft.accepted = Some(LastReading {
+        at: draft.now.at,
+        reading: reading.clone(),
+    });
+}
+
+/// The first reading of a new meter: the usage point's register goes on from where it stood.
+fn fit_new_meter(draft: &mut Draft<'_>, id: UsagePointId, reading: &Reading) {
+    let point_start = draft
+        .point
+        .as_ref()
+        .map(|p| p.account.settled_to)
+        .unwrap_or_default();
+    let fit = MeterFit {
+        node: reading.node,
+        raw_start: reading.register,
+        point_start,
+    };
+    let set_aside = WattHours(0);
+    draft.push(Decision::MeterFitted {
+        usage_point: id,
+        fit,
+        cause: None,
+        set_aside,
+    });
+    observe(draft, reading);
+}
+
+fn advance(draft: &mut Draft<'_>, fit: MeterFit, reading: &Reading) -> Result<(), Refusal> {
+    let Some(last) = draft.state.readings.get(&reading.node) else {
+        // The last reading is gone (a repaired database): judge by the settlement instead.
+        return match fit.to_point(reading.register) {
+            Some(_) => {
+                observe(draft, reading);
+                Ok(())
+            }
+            None => Err(Refusal::ReadingOlder),
+        };
+    };
+    let max_power_w = draft
+        .point
+        .as_ref()
+        .map_or(draft.rules.default_max_power_w, |p| p.max_power_w);
+    let limits = Limits {
+        max_power_w,
+        wraps_at: None,
+    };
+    match metering::judge(last, reading, draft.now, limits) {
+        Meaning::Advance => {
+            close_periods(draft, last, reading);
+            observe(draft, reading);
+        }
+        Meaning::Older => return Err(Refusal::ReadingOlder),
+        Meaning::Break {
+            cause,
+            advance,
+            set_aside,
+        } => {
+            let before = fit
+                .to_point(last.reading.register)
+                .unwrap_or(fit.point_start);
+            break_register(
+                draft,
+                reading,
+                before.saturating_add(advance),
+                cause,
+                set_aside,
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Closes billing periods that ended before this reading, at the register the node remembered for the boundary, else at the last one
+/// known before it; the rest of the advance belongs to the new period.
+fn close_periods(draft: &mut Draft<'_>, last: &LastReading, reading: &Reading) {
+    let calendar = draft.rules.calendar;
+    let today = calendar.day_of(draft.now.at);
+    let Some(point) = &draft.point else { return };
+    let first_of_next = LocalDay(point.account.period.period.last().0 + 1);
+    if today < first_of_next || !draft.now.clock_trusted {
+        return;
+    }
+    let boundary = calendar.start_of(first_of_next);
+    let remembered = reading
+        .intervals
+        .iter()
+        .find(|interval| interval.end == boundary);
+    let raw = remembered
+        .map(|interval| interval.register)
+        .filter(|raw| (last.reading.register..=reading.register).contains(raw));
+    let register = point.register_for(Some(raw.unwrap_or(last.reading.register)));
+    supply::settle(draft, register, first_of_next);
+}
+
+fn break_register(
+    draft: &mut Draft<'_>,
+    reading: &Reading,
+    point_start: WattHours,
+    cause: RegisterBreak,
+    set_aside: WattHours,
+) {
+    let Some(id) = draft.point.as_ref().map(|point| point.id) else {
+        return;
+    };
+    let today = draft.rules.calendar.day_of(draft.now.at);
+    supply::settle(draft, point_start, today);
+    let fit = MeterFit {
+        node: reading.node,
+        raw_start: reading.register,
+        point_start,
+    };
+    draft.push(Decision::MeterFitted {
+        usage_point: id,
+        fit,
+        cause: Some(cause),
+        set_aside,
+    });
+    observe(draft, reading);
+    let kind = match cause {
+        RegisterBreak::RolledOver => return,
+        RegisterBreak::Restarted => AlarmKind::RegisterRestarted,
+        RegisterBreak::Jumped => AlarmKind::RegisterJumped,
+        RegisterBreak::WentBackwards => AlarmKind::RegisterWentBackwards,
+    };
+    let before = draft
+        .state
+        .readings
+        .get(&reading.node)
+        .map(|last| last.reading.register);
+    let details = format!(
+        "from {} to {} kWh",
+        before.unwrap_or_default(),
+        reading.register
+    );
+    draft.raise(kind, Subject::UsagePoint(id), details);
+}
+
+/// Takes note of the relay, and of one that does not do what its lease says.
+fn report_relay(draft: &mut Draft<'_>, reading: &Reading) {
+    let (Some(point), Some(relay)) = (&draft.point, reading.relay) else {
+        return;
+    };
+    let id = point.id;
+    let before = point.supply.reported;
+    if before != Some(relay) {
+        draft.push(Decision::SupplyReported {
+            usage_point: id,
+            relay,
+        });
+    }
+    let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {
+        return;
+    };
+    let Some(directive) = point.directive(tariff) else {
+        return;
+    };
+    let told = reading.cutoff == Some(directive.cutoff) || point.supply.order != SupplyOrder::Auto;
+    let stuck = told && before == Some(relay) && relay != point.supply.desired();
+    let agrees = relay == point.supply.desired();
+    if stuck && reading.lease_id.is_some() && draft.seen_before(reading) {
+        let details = format!("desired {:?}, sensed {relay:?}", point.supply.desired());
+        draft.raise(
+            AlarmKind::SwitchDoesNotAnswer,
+            Subject::UsagePoint(id),
+            details,
+        );
+    } else if agrees {
+        draft.clear(AlarmKind::SwitchDoesNotAnswer, Subject::UsagePoint(id));
+    }
+}
+
+impl Draft<'_> {
+    /// Whether the reading before this one carried the same lease at least ten seconds of uptime ago: a relay has
+    /// had its time.
+    fn seen_before(&self, reading: &Reading) -> bool {
+        let Some(last) = self.state.readings.get(&reading.node) else {
+            return false;
+        };
+        let waited = match (last.reading.uptime_s, reading.uptime_s) {
+            (Some(before), Some(after)) => after.saturating_sub(before) >= 10,
+            _ => false,
+        };
+        last.reading.lease_id == reading.lease_id && waited
+    }
+}
+
+fn report_tamper(draft: &mut Draft<'_>, id: UsagePointId, reading: &Reading) {
+    if reading.tamper == 0 {
+        return draft.clear(AlarmKind::Tamper, Subject::UsagePoint(id));
+    }
+    let details = format!("event bits {:#010x}", reading.tamper);
+    draft.raise(AlarmKind::Tamper, Subject::UsagePoint(id), details);
+}

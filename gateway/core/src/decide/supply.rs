@@ -1,0 +1,99 @@
+//! Settling, and what credit means for the supply.
+
+use super::{Draft, usable};
+use crate::alarm::{AlarmKind, Subject};
+use crate::calendar::LocalDay;
+use crate::decision::Decision;
+use crate::event::Answer;
+use crate::refusal::Refusal;
+use crate::supply::{Reason, Supply, SupplyOrder};
+use crate::{UsagePointId, WattHours};
+use alloc::format;
+
+/// A settlement closes at most one period; a gateway that was off for ten years closes 120.
+const MOST_PERIODS: usize = 1_200;
+
+/// Orders a supply on, off or automatic.
+pub(super) fn order(
+    draft: &mut Draft<'_>,
+    usage_point: UsagePointId,
+    order: SupplyOrder,
+    by: &str,
+) -> Result<Answer, Refusal> {
+    usable(by)?;
+    draft.take(usage_point)?;
+    if draft
+        .point
+        .as_ref()
+        .is_some_and(|point| point.supply.order != order)
+    {
+        draft.push(Decision::SupplyOrdered {
+            usage_point,
+            order,
+            by: by.into(),
+        });
+    }
+    review(draft);
+    Ok(Answer::Done)
+}
+
+/// Settles the usage point in hand up to a register and a day; does nothing while the clock is not trusted, except
+/// that energy is settled into the day already reached.
+pub(super) fn settle(draft: &mut Draft<'_>, register: WattHours, today: LocalDay) {
+    for _ in 0..MOST_PERIODS {
+        let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {
+            return;
+        };
+        let today = if draft.now.clock_trusted {
+            today
+        } else {
+            point.account.period.through
+        };
+        let calendar = draft.rules.calendar;
+        let Some(settlement) =
+            point
+                .account
+                .settle(tariff, point.phases, calendar, register, today)
+        else {
+            return;
+        };
+        draft.push(Decision::Settled {
+            usage_point: point.id,
+            settlement,
+        });
+        if settlement.opens.is_none() {
+            return;
+        }
+    }
+}
+
+/// Brings the reasons and the low-credit alarm of the usage point in hand up to date with its credit.
+pub(super) fn review(draft: &mut Draft<'_>) {
+    let register = draft.register();
+    let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {
+        return;
+    };
+    let id = point.id;
+    let exhausted = register >= point.affordable(tariff);
+    let reasons = Supply::reasons_for(point.supply.order, exhausted);
+    if reasons != point.supply.reasons {
+        if reasons.has(Reason::CreditExhausted) {
+            let through = point.account.period.through;
+            settle(draft, register, through);
+        }
+        draft.push(Decision::SupplyDesired {
+            usage_point: id,
+            reasons,
+        });
+    }
+    let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {
+        return;
+    };
+    let available = point.available(tariff, register);
+    if available <= draft.rules.low_credit {
+        let details = format!("{available} left");
+        draft.raise(AlarmKind::LowCredit, Subject::UsagePoint(id), details);
+    } else {
+        draft.clear(AlarmKind::LowCredit, Subject::UsagePoint(id));
+    }
+}

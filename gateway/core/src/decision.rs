@@ -1,0 +1,231 @@
+//! Decisions: the journal's vocabulary. State is a fold of them.
+//!
+//! A decision carries its results (amounts, registers, reasons), never its inputs alone, so replaying the journal needs neither tariff
+//! nor clock. Adding a variant or an optional field is compatible; changing the meaning of one is not.
+
+use crate::account::Settlement;
+use crate::alarm::{AlarmKind, Subject};
+use crate::calendar::BillingPeriod;
+use crate::event::Role;
+use crate::ledger::{LedgerAccount, Posting};
+use crate::metering::{MeterFit, RegisterBreak};
+use crate::rating::Component;
+use crate::supply::{Reasons, Relay, SupplyOrder};
+use crate::tariff::{Phases, Tariff};
+use crate::{Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Something that has become true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "kebab-case")]
+pub enum Decision {
+    /// A tariff may be used from now on.
+    TariffAdopted {
+        /// Its whole content.
+        tariff: Box<Tariff>,
+    },
+    /// A usage point exists.
+    UsagePointAdded {
+        /// Its number.
+        usage_point: UsagePointId,
+        /// What people call it.
+        label: String,
+        /// Single or three phase.
+        phases: Phases,
+        /// Tariff id of its account.
+        tariff: String,
+        /// Largest power of the connection, in watts.
+        max_power_w: u32,
+        /// The billing period its account begins in.
+        period: BillingPeriod,
+        /// The local day it was opened.
+        day: crate::calendar::LocalDay,
+    },
+    /// A node exists and meters something. The node it replaces meters nothing any more.
+    NodeAdded {
+        /// Its number.
+        node: NodeId,
+        /// What it meters.
+        role: Role,
+        /// The node that metered it before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<NodeId>,
+    },
+    /// A usage point's register goes on from a raw register: first reading of a new meter, or after a break.
+    MeterFitted {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The new mapping.
+        fit: MeterFit,
+        /// What the register did, if it was not simply a new meter.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<RegisterBreak>,
+        /// Energy set aside for an operator to decide.
+        #[serde(default)]
+        set_aside: WattHours,
+    },
+    /// An operator decided a dispute.
+    DisputeResolved {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The dispute's number.
+        number: u64,
+        /// The mapping after it: moved on by the energy if it is charged.
+        fit: Option<MeterFit>,
+        /// Whether the energy is charged.
+        charged: bool,
+        /// Who decided.
+        by: String,
+    },
+    /// An interval of register advance was closed into charges.
+    Settled {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The settlement.
+        #[serde(flatten)]
+        settlement: Settlement,
+    },
+    /// An account was recharged. The decision's number is the receipt number.
+    Vended {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// How much.
+        amount: Micro,
+        /// Idempotency key.
+        key: String,
+        /// Who took the money.
+        by: String,
+    },
+    /// The supplier ordered a supply on, off or automatic.
+    SupplyOrdered {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The order.
+        order: SupplyOrder,
+        /// Who.
+        by: String,
+    },
+    /// The desired state of a supply changed.
+    SupplyDesired {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The reasons for being disconnected; none: connected.
+        reasons: Reasons,
+    },
+    /// The node reported its relay in another state than before.
+    SupplyReported {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The relay as sensed.
+        relay: Relay,
+    },
+    /// An alarm was raised.
+    AlarmRaised {
+        /// What about.
+        kind: AlarmKind,
+        /// Whom it concerns.
+        subject: Subject,
+        /// Evidence in words.
+        details: String,
+    },
+    /// An alarm's cause is gone.
+    AlarmCleared {
+        /// What about.
+        kind: AlarmKind,
+        /// Whom it concerned.
+        subject: Subject,
+    },
+    /// A person acknowledged an alarm.
+    AlarmAcknowledged {
+        /// What about.
+        kind: AlarmKind,
+        /// Whom it concerned.
+        subject: Subject,
+        /// Who.
+        by: String,
+    },
+}
+
+/// A decision in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Gapless number, from 1.
+    pub number: u64,
+    /// When it was decided; never earlier than the record before.
+    pub at: UtcSeconds,
+    /// What was decided.
+    #[serde(flatten)]
+    pub decision: Decision,
+}
+
+impl Decision {
+    /// The usage point it concerns, if any.
+    #[must_use]
+    pub fn usage_point(&self) -> Option<UsagePointId> {
+        match self {
+            Self::UsagePointAdded { usage_point, .. }
+            | Self::MeterFitted { usage_point, .. }
+            | Self::DisputeResolved { usage_point, .. }
+            | Self::Settled { usage_point, .. }
+            | Self::Vended { usage_point, .. }
+            | Self::SupplyOrdered { usage_point, .. }
+            | Self::SupplyDesired { usage_point, .. }
+            | Self::SupplyReported { usage_point, .. }
+            | Self::NodeAdded {
+                role: Role::UsagePoint(usage_point),
+                ..
+            }
+            | Self::AlarmRaised {
+                subject: Subject::UsagePoint(usage_point),
+                ..
+            }
+            | Self::AlarmCleared {
+                subject: Subject::UsagePoint(usage_point),
+                ..
+            }
+            | Self::AlarmAcknowledged {
+                subject: Subject::UsagePoint(usage_point),
+                ..
+            } => Some(*usage_point),
+            _ => None,
+        }
+    }
+
+    /// The movements of money it makes; they are this and nothing else.
+    #[must_use]
+    pub fn postings(&self) -> Vec<Posting> {
+        match self {
+            Self::Vended {
+                usage_point,
+                amount,
+                ..
+            } => {
+                let (from, to) = (LedgerAccount::Payments, LedgerAccount::Credit(*usage_point));
+                alloc::vec![Posting {
+                    from,
+                    to,
+                    amount: *amount
+                }]
+            }
+            Self::Settled {
+                usage_point,
+                settlement,
+            } => {
+                let charge = |(component, amount): (Component, Micro)| Posting {
+                    from: LedgerAccount::Credit(*usage_point),
+                    to: LedgerAccount::Revenue(component),
+                    amount,
+                };
+                let charges = settlement.charges.iter();
+                charges
+                    .filter(|(_, amount)| *amount != Micro::ZERO)
+                    .map(charge)
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What enters the core: readings, commands, and the passing of time.
+
+use crate::alarm::AlarmKind;
+use crate::supply::{Relay, SupplyOrder};
+use crate::tariff::{Phases, Tariff};
+use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// The time of an event, as far as it can be believed.
+///
+/// While the clock is not trusted nothing time-based is charged or cut; the state keeps the last trusted time and
+/// never lets it run backwards ([`crate::State::moment`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// What the clock shows.
+    pub at: UtcSeconds,
+    /// Whether it is to be believed (synchronised, or set by a person).
+    pub clock_trusted: bool,
+}
+
+/// A register value at the end of a load profile interval, remembered by the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntervalEnd {
+    /// End of the interval, a multiple of 30 minutes.
+    pub end: UtcSeconds,
+    /// The raw register at that moment.
+    pub register: WattHours,
+}
+
+/// One reading of a meter. What the meter does not measure is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The node it comes from.
+    pub node: NodeId,
+    /// Raw cumulative import, `import_active_energy`.
+    pub register: WattHours,
+    /// Raw cumulative export.
+    pub export: WattHours,
+    /// Active power in watts, negative when exporting.
+    pub power_w: Option<i32>,
+    /// Supply voltage, in tenths of a volt.
+    pub voltage_dv: Option<u16>,
+    /// Voltage on the load side of the relay, in tenths of a volt.
+    pub voltage_out_dv: Option<u16>,
+    /// Phase current in milliamperes.
+    pub current_ma: Option<u32>,
+    /// Neutral current in milliamperes.
+    pub neutral_ma: Option<u32>,
+    /// Frequency in hundredths of a hertz.
+    pub frequency_chz: Option<u16>,
+    /// The relay as sensed.
+    pub relay: Option<Relay>,
+    /// Number of the lease in force at the node.
+    pub lease_id: Option<u32>,
+    /// Cut-off register of that lease.
+    pub cutoff: Option<WattHours>,
+    /// Seconds since the node started.
+    pub uptime_s: Option<u32>,
+    /// How often the node has started.
+    pub boot_count: Option<u32>,
+    /// Event and tamper bits of the node protocol.
+    pub tamper: u32,
+    /// Counter of the sealed frame it came in; stored with it so that the frame is never accepted again.
+    pub frame_counter: Option<u64>,
+    /// Interval registers the node remembered, oldest first.
+    pub intervals: Vec<IntervalEnd>,
+}
+
+/// What a node meters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A usage point.
+    UsagePoint(UsagePointId),
+    /// A feeder.
+    Feeder(FeederId),
+}
+
+/// Something a person, a program or the cloud asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// Make a tariff usable. The same content again changes nothing.
+    AdoptTariff {
+        /// The tariff.
+        tariff: Box<Tariff>,
+    },
+    /// Create a usage point with an empty account; it stays disconnected until it has a meter and credit.
+    AddUsagePoint {
+        /// Its number; the next free one if absent.
+        id: Option<UsagePointId>,
+        /// What people call it.
+        label: String,
+        /// Single or three phase.
+        phases: Phases,
+        /// Tariff id.
+        tariff: String,
+        /// Largest power of the connection in watts; the site's default if absent.
+        max_power_w: Option<u32>,
+    },
+    /// Create a node and say what it meters. At a usage point that has one it replaces it; the account stays.
+    AddNode {
+        /// Its number; the next free one if absent.
+        node: Option<NodeId>,
+        /// What it meters.
+        role: Role,
+    },
+    /// Recharge an account.
+    Vend {
+        /// Idempotency key, unique per payment: the same key and content again is the same vend.
+        key: String,
+        /// The account's usage point.
+        usage_point: UsagePointId,
+        /// How much, in micro-currency units.
+        amount: Micro,
+        /// Who took the money.
+        by: String,
+    },
+    /// Order the supply of a usage point on, off, or back to automatic.
+    OrderSupply {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The order.
+        order: SupplyOrder,
+        /// Who ordered it.
+        by: String,
+    },
+    /// A person has seen an alarm.
+    AcknowledgeAlarm {
+        /// The alarm's number.
+        number: u64,
+        /// Who.
+        by: String,
+    },
+    /// Settle a dispute about energy a register showed: charge it, or let it go.
+    ResolveDispute {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The dispute's number.
+        number: u64,
+        /// Whether the energy is charged.
+        charge: bool,
+        /// Who decided.
+        by: String,
+    },
+    /// Something the gateway itself noticed and people must know.
+    Report {
+        /// What.
+        kind: AlarmKind,
+        /// The node it concerns, or the site.
+        node: Option<NodeId>,
+        /// Evidence in words.
+        details: String,
+    },
+}
+
+/// What enters the core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A meter was read.
+    Reading(Reading),
+    /// Somebody asks for something.
+    Command(Command),
+    /// Time has passed: collect what is due, notice who is silent.
+    Tick,
+}
+
+/// What a command achieved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "done", rename_all = "kebab-case")]
+pub enum Answer {
+    /// Nothing more to say.
+    Done,
+    /// A usage point was added.
+    UsagePointAdded {
+        /// Its number.
+        usage_point: UsagePointId,
+    },
+    /// A node was added.
+    NodeAdded {
+        /// Its number.
+        node: NodeId,
+    },
+    /// The credit is on the account.
+    Vended {
+        /// Receipt number: the vend's number in the journal.
+        receipt: u64,
+        /// The account's usage point.
+        usage_point: UsagePointId,
+        /// How much.
+        amount: Micro,
+        /// Credit available after it.
+        available: Micro,
+        /// Whether this very vend had been made before and nothing was added now.
+        repeated: bool,
+    },
+}

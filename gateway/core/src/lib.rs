@@ -1,0 +1,46 @@
+//! The rules of the prepaid gateway, and nothing but the rules.
+//!
+//! Events and the time come in, decisions come out ([`decide`]); decisions change the state ([`State::apply`]).
+//! Everything that may become true outside is a [`Decision`] that was written down first.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`calendar`] | which local day and billing period a moment belongs to |
+//! | [`tariff`], [`rating`] | what a period's energy costs so far, to the micro-unit |
+//! | [`account`] | settlements: closing an interval of register advance into charges |
+//! | [`lease`] | up to which register value a credit lasts |
+//! | [`metering`] | what a register's new value means: advance, roll-over, restart, jump |
+//! | [`supply`] | connected or disconnected, and for which reasons |
+//! | [`alarm`] | what people must know |
+//! | [`ledger`] | postings: the one way money moves |
+//!
+//! Invariants: no clock, no randomness, no I/O, no hash map, no floating point in money; never a panic on input; a
+//! refusal is a value, not a string.
+#![no_std]
+
+extern crate alloc;
+
+pub mod account;
+pub mod alarm;
+pub mod calendar;
+mod decide;
+pub mod decision;
+pub mod event;
+pub mod lease;
+pub mod ledger;
+pub mod metering;
+pub mod rating;
+pub mod refusal;
+pub mod state;
+pub mod supply;
+pub mod tariff;
+pub mod usage_point;
+
+pub use decide::{Ruling, decide};
+pub use decision::{Decision, Record};
+pub use event::{Answer, Command, Event, Moment, Reading};
+pub use refusal::Refusal;
+pub use state::{Rules, State};
+pub use usage_point::UsagePoint;
+
+pub use prepaid_common::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};

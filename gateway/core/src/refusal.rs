@@ -1,0 +1,97 @@
+//! Why an event was not obeyed. Values, in order of precedence within each command; nothing changes when one is returned.
+
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// A named refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// No usage point has this number.
+    NoSuchUsagePoint,
+    /// No node has this number.
+    NoSuchNode,
+    /// No tariff has this name.
+    NoSuchTariff,
+    /// No alarm has this number.
+    NoSuchAlarm,
+    /// No dispute has this number.
+    NoSuchDispute,
+    /// A usage point with this number exists already.
+    UsagePointExists,
+    /// A node with this number exists already.
+    NodeExists,
+    /// The tariff's id is in use with other content.
+    TariffDiffers,
+    /// The tariff makes no sense.
+    TariffFaulty,
+    /// The usage point has no meter.
+    NoMeterInPlace,
+    /// A text is empty, too long, or has control characters.
+    TextUnusable,
+    /// The amount is zero or negative.
+    AmountNotPositive,
+    /// The amount is above the site's largest vend.
+    AmountTooLarge,
+    /// The credit would pass the largest balance an account may hold.
+    BalanceTooLarge,
+    /// The idempotency key was used before with other content.
+    KeyUsedForOtherVend,
+    /// The reading comes from a node that meters nothing.
+    NodeMetersNothing,
+    /// The reading is older than one already accepted.
+    ReadingOlder,
+}
+
+impl Refusal {
+    /// Stable name for metrics and the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSuchUsagePoint => "no-such-usage-point",
+            Self::NoSuchNode => "no-such-node",
+            Self::NoSuchTariff => "no-such-tariff",
+            Self::NoSuchAlarm => "no-such-alarm",
+            Self::NoSuchDispute => "no-such-dispute",
+            Self::UsagePointExists => "usage-point-exists",
+            Self::NodeExists => "node-exists",
+            Self::TariffDiffers => "tariff-differs",
+            Self::TariffFaulty => "tariff-faulty",
+            Self::NoMeterInPlace => "no-meter-in-place",
+            Self::TextUnusable => "text-unusable",
+            Self::AmountNotPositive => "amount-not-positive",
+            Self::AmountTooLarge => "amount-too-large",
+            Self::BalanceTooLarge => "balance-too-large",
+            Self::KeyUsedForOtherVend => "key-used-for-other-vend",
+            Self::NodeMetersNothing => "node-meters-nothing",
+            Self::ReadingOlder => "reading-older",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    /// What is wrong and what to do next, to stand after "failed to …:".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchUsagePoint => "no usage point has this number; see `usage-point list`",
+            Self::NoSuchNode => "no node has this number; add it with `node add`",
+            Self::NoSuchTariff => "no tariff has this name; put its file into the tariff directory",
+            Self::NoSuchAlarm => "no open alarm has this number; see `alarm list`",
+            Self::NoSuchDispute => "no dispute has this number; see `usage-point show`",
+            Self::UsagePointExists => "a usage point with this number exists already",
+            Self::NodeExists => "a node with this number exists already",
+            Self::TariffDiffers => "a tariff with this id is in use with other content; give the new one a new id",
+            Self::TariffFaulty => "the tariff makes no sense; run `check` on it",
+            Self::NoMeterInPlace => "the usage point has no meter; install one first",
+            Self::TextUnusable => "a text is empty, longer than 64 characters, or has control characters",
+            Self::AmountNotPositive => "the amount must be more than zero",
+            Self::AmountTooLarge => "the amount is above the largest vend of this site",
+            Self::BalanceTooLarge => "the credit would pass the largest balance an account may hold",
+            Self::KeyUsedForOtherVend => "this key was used for another vend; nothing was credited, use a new key for a new payment",
+            Self::NodeMetersNothing => "the node meters nothing; install it at a usage point",
+            Self::ReadingOlder => "the reading is older than one already accepted",
+        })
+    }
+}
+
+impl core::error::Error for Refusal {}

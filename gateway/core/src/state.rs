@@ -1,0 +1,377 @@
+//! The state: a fold of the journal, plus the last reading of each node.
+//!
+//! [`State::apply`] is the only way journalled state changes, [`State::observe`] the only way telemetry does. Both are pure
+//! and never fail: whatever could fail was refused by [`crate::decide`].
+//!
+//! Each entity has a [`Key`], and [`State::touched`] names the entities a record changes, so that a store can keep one
+//! row per entity current in the same transaction as the journal.
+
+use crate::account::Account;
+use crate::alarm::{Alarm, AlarmKind, Subject};
+use crate::calendar::Calendar;
+use crate::decision::{Decision, Record};
+use crate::event::{Moment, Role};
+use crate::ledger::LedgerAccount;
+use crate::metering::{LastReading, MeterFit};
+use crate::supply::Supply;
+use crate::tariff::Tariff;
+use crate::usage_point::{Dispute, UsagePoint};
+use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// The site's settings. Configuration, not state: changing them changes future decisions only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Local days and billing periods.
+    pub calendar: Calendar,
+    /// Credit at or below which "low credit" is raised.
+    pub low_credit: Micro,
+    /// Largest single vend: a slip of the keyboard must not become a fortune.
+    pub largest_vend: Micro,
+    /// Largest balance an account may hold.
+    pub largest_balance: Micro,
+    /// Largest power of a connection that names none, in watts.
+    pub default_max_power_w: u32,
+    /// A node not heard for so long is silent, in seconds.
+    pub silent_after_s: u32,
+}
+
+impl Default for Rules {
+    /// India, calendar months, 50.00 low credit, 25,000.00 largest vend (MePDCL's three-phase limit), 23 kW (100 A at 230 V), 15 minutes.
+    fn default() -> Self {
+        Self {
+            calendar: Calendar {
+                utc_offset_s: 19_800,
+                period_start_day: 1,
+            },
+            low_credit: Micro(50_000_000),
+            largest_vend: Micro(25_000_000_000),
+            largest_balance: Micro(1_000_000_000_000),
+            default_max_power_w: 23_000,
+            silent_after_s: 900,
+        }
+    }
+}
+
+/// A node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its number.
+    pub id: NodeId,
+    /// What it meters; nothing once it is replaced.
+    pub role: Option<Role>,
+}
+
+/// A vend that was made: what its idempotency key stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vend {
+    /// Idempotency key.
+    pub key: String,
+    /// The usage point.
+    pub usage_point: UsagePointId,
+    /// How much.
+    pub amount: Micro,
+    /// Receipt number.
+    pub receipt: u64,
+    /// When.
+    pub at: UtcSeconds,
+}
+
+/// Names one entity of the state.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// A tariff.
+    Tariff(String),
+    /// A usage point.
+    UsagePoint(UsagePointId),
+    /// A node.
+    Node(NodeId),
+    /// A ledger account's balance.
+    Ledger(LedgerAccount),
+    /// A vend.
+    Vend(String),
+    /// An alarm.
+    Alarm(AlarmKind, Subject),
+}
+
+/// Everything that is true at the site.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// Number of the last record.
+    pub number: u64,
+    /// Time of the last record.
+    pub at: UtcSeconds,
+    /// Tariffs in use.
+    pub tariffs: BTreeMap<String, Tariff>,
+    /// Usage points.
+    pub usage_points: BTreeMap<UsagePointId, UsagePoint>,
+    /// Nodes.
+    pub nodes: BTreeMap<NodeId, Node>,
+    /// Ledger balances; they sum to zero.
+    pub ledger: BTreeMap<LedgerAccount, Micro>,
+    /// Vends by idempotency key.
+    pub vends: BTreeMap<String, Vend>,
+    /// Open alarms.
+    pub alarms: BTreeMap<(AlarmKind, Subject), Alarm>,
+    /// Last accepted reading of each node: telemetry.
+    pub readings: BTreeMap<NodeId, LastReading>,
+    /// Time of the latest accepted reading: telemetry.
+    pub observed_at: UtcSeconds,
+}
+
+impl State {
+    /// The time to decide by: never before anything already recorded, and frozen at the last trusted time while the
+    /// clock is not trusted.
+    #[must_use]
+    pub fn moment(&self, clock: Moment) -> Moment {
+        let floor = self.at.max(self.observed_at);
+        let at = if clock.clock_trusted {
+            clock.at.max(floor)
+        } else {
+            floor
+        };
+        Moment {
+            at,
+            clock_trusted: clock.clock_trusted,
+        }
+    }
+
+    /// The tariff of a usage point's account.
+    #[must_use]
+    pub fn tariff_of(&self, usage_point: &UsagePoint) -> Option<&Tariff> {
+        self.tariffs.get(&usage_point.account.tariff)
+    }
+
+    /// The raw register last reported by the meter of a usage point.
+    #[must_use]
+    pub fn raw_register(&self, usage_point: &UsagePoint) -> Option<WattHours> {
+        let fit = usage_point.meter?;
+        self.readings
+            .get(&fit.node)
+            .map(|last| last.reading.register)
+    }
+
+    /// Credit available at a usage point now; its balance if its tariff is unknown.
+    #[must_use]
+    pub fn available(&self, usage_point: &UsagePoint) -> Micro {
+        let register = usage_point.register_for(self.raw_register(usage_point));
+        self.tariff_of(usage_point)
+            .map_or(usage_point.account.balance, |tariff| {
+                usage_point.available(tariff, register)
+            })
+    }
+
+    /// The node that meters something.
+    #[must_use]
+    pub fn node_for(&self, role: Role) -> Option<NodeId> {
+        self.nodes
+            .values()
+            .find(|node| node.role == Some(role))
+            .map(|node| node.id)
+    }
+
+    /// Feeders with their nodes.
+    pub fn feeders(&self) -> impl Iterator<Item = (FeederId, NodeId)> + '_ {
+        self.nodes.values().filter_map(|node| match node.role {
+            Some(Role::Feeder(feeder)) => Some((feeder, node.id)),
+            _ => None,
+        })
+    }
+
+    /// Makes a record true. Records come in the order of their numbers.
+    pub fn apply(&mut self, record: &Record) {
+        self.number = record.number;
+        self.at = self.at.max(record.at);
+        for posting in record.decision.postings() {
+            *self.ledger.entry(posting.from).or_default() -= posting.amount;
+            *self.ledger.entry(posting.to).or_default() += posting.amount;
+        }
+        match &record.decision {
+            Decision::TariffAdopted { tariff } => {
+                self.tariffs.insert(tariff.id.clone(), (**tariff).clone());
+            }
+            Decision::UsagePointAdded { usage_point, .. } => {
+                if let Some(point) = added_usage_point(&record.decision) {
+                    self.usage_points.insert(*usage_point, point);
+                }
+            }
+            Decision::NodeAdded {
+                node,
+                role,
+                replaces,
+            } => {
+                if let Some(old) = replaces.and_then(|old| self.nodes.get_mut(&old)) {
+                    old.role = None;
+                }
+                self.nodes.insert(
+                    *node,
+                    Node {
+                        id: *node,
+                        role: Some(*role),
+                    },
+                );
+            }
+            Decision::AlarmRaised { .. }
+            | Decision::AlarmCleared { .. }
+            | Decision::AlarmAcknowledged { .. } => self.apply_alarm(record),
+            Decision::Vended {
+                usage_point,
+                amount,
+                key,
+                ..
+            } => {
+                let vend = Vend {
+                    key: key.clone(),
+                    usage_point: *usage_point,
+                    amount: *amount,
+                    receipt: record.number,
+                    at: record.at,
+                };
+                self.vends.insert(key.clone(), vend);
+            }
+            _ => {}
+        }
+        if let Some(id) = record.decision.usage_point()
+            && let Some(point) = self.usage_points.get_mut(&id)
+        {
+            point.apply(record);
+        }
+    }
+
+    /// Takes note of an accepted reading.
+    pub fn observe(&mut self, last: LastReading) {
+        self.observed_at = self.observed_at.max(last.at);
+        self.readings.insert(last.reading.node, last);
+    }
+
+    /// The entities a record has changed.
+    #[must_use]
+    pub fn touched(record: &Record) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for posting in record.decision.postings() {
+            keys.push(Key::Ledger(posting.from));
+            keys.push(Key::Ledger(posting.to));
+        }
+        match &record.decision {
+            Decision::TariffAdopted { tariff } => keys.push(Key::Tariff(tariff.id.clone())),
+            Decision::NodeAdded { node, replaces, .. } => {
+                keys.push(Key::Node(*node));
+                keys.extend(replaces.map(Key::Node));
+            }
+            Decision::Vended { key, .. } => keys.push(Key::Vend(key.clone())),
+            Decision::AlarmRaised { kind, subject, .. }
+            | Decision::AlarmCleared { kind, subject }
+            | Decision::AlarmAcknowledged { kind, subject, .. } => {
+                keys.push(Key::Alarm(*kind, *subject));
+            }
+            _ => {}
+        }
+        keys.extend(record.decision.usage_point().map(Key::UsagePoint));
+        keys
+    }
+
+    fn apply_alarm(&mut self, record: &Record) {
+        match &record.decision {
+            Decision::AlarmRaised {
+                kind,
+                subject,
+                details,
+            } => {
+                let alarm = Alarm {
+                    number: record.number,
+                    kind: *kind,
+                    subject: *subject,
+                    raised_at: record.at,
+                    details: details.clone(),
+                    acknowledged_by: None,
+                    cleared: false,
+                };
+                self.alarms.insert((*kind, *subject), alarm);
+            }
+            Decision::AlarmCleared { kind, subject } => {
+                self.close_alarm((*kind, *subject), |alarm| alarm.cleared = true);
+            }
+            Decision::AlarmAcknowledged { kind, subject, by } => {
+                self.close_alarm((*kind, *subject), |alarm| {
+                    alarm.acknowledged_by = Some(by.to_string());
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn close_alarm(&mut self, key: (AlarmKind, Subject), change: impl FnOnce(&mut Alarm)) {
+        if let Some(alarm) = self.alarms.get_mut(&key) {
+            change(alarm);
+            if alarm.cleared && alarm.acknowledged_by.is_some() {
+                self.alarms.remove(&key);
+            }
+        }
+    }
+}
+
+pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
+    let Decision::UsagePointAdded {
+        usage_point,
+        label,
+        phases,
+        tariff,
+        max_power_w,
+        period,
+        day,
+    } = decision
+    else {
+        return None;
+    };
+    Some(UsagePoint {
+        id: *usage_point,
+        label: label.clone(),
+        phases: *phases,
+        max_power_w: *max_power_w,
+        account: Account::open(tariff.clone(), *period, *day, WattHours(0)),
+        meter: None,
+        supply: Supply::default(),
+        disputes: Vec::new(),
+    })
+}
+
+impl UsagePoint {
+    /// Makes a record true for this usage point; records of others are not passed to it.
+    pub fn apply(&mut self, record: &Record) {
+        match &record.decision {
+            Decision::NodeAdded { .. } => self.meter = None,
+            Decision::MeterFitted {
+                fit,
+                cause,
+                set_aside,
+                ..
+            } => {
+                self.meter = Some(*fit);
+                if let (Some(cause), true) = (cause, set_aside.0 > 0) {
+                    let (number, at) = (record.number, record.at);
+                    self.disputes.push(Dispute {
+                        number,
+                        at,
+                        cause: *cause,
+                        energy: *set_aside,
+                    });
+                }
+            }
+            Decision::DisputeResolved { number, fit, .. } => {
+                self.disputes.retain(|dispute| dispute.number != *number);
+                if let Some(MeterFit { .. }) = fit {
+                    self.meter = *fit;
+                }
+            }
+            Decision::Settled { settlement, .. } => self.account.apply(settlement),
+            Decision::Vended { amount, .. } => self.account.balance += *amount,
+            Decision::SupplyOrdered { order, .. } => self.supply.order = *order,
+            Decision::SupplyDesired { reasons, .. } => self.supply.reasons = *reasons,
+            Decision::SupplyReported { relay, .. } => self.supply.reported = Some(*relay),
+            _ => {}
+        }
+    }
+}

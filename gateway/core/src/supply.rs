@@ -1,0 +1,151 @@
+//! Supply control (COSEM disconnect control, class 70): connected or disconnected, and why.
+//!
+//! The desired state follows from an order and a set of reasons; the reported state is what the node senses at its
+//! relay. Decided here: what the desired state is. Not decided here: how often the node is told ([`Directive`] is level, not
+//! edge: it is sent again until the node reports the same).
+
+use crate::WattHours;
+use alloc::string::String;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// What the supplier has ordered for one usage point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum SupplyOrder {
+    /// Connected while there is credit.
+    #[default]
+    Auto,
+    /// Connected whatever the credit; consumption is still charged.
+    On,
+    /// Disconnected whatever the credit.
+    Off,
+}
+
+/// Why a usage point is disconnected. Several can hold at once; it is connected again when none does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// The credit does not pay for another watt-hour.
+    CreditExhausted,
+    /// An operator ordered it off.
+    OperatorOff,
+}
+
+impl Reason {
+    /// Every reason, in the order shown.
+    pub const ALL: [Self; 2] = [Self::OperatorOff, Self::CreditExhausted];
+
+    /// Words for the page and the command line.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::CreditExhausted => "credit used up",
+            Self::OperatorOff => "switched off by the operator",
+        }
+    }
+}
+
+/// A set of reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Reasons(u8);
+
+impl Reasons {
+    /// No reason: connected.
+    pub const NONE: Self = Self(0);
+
+    /// With one more reason.
+    #[must_use]
+    pub fn with(self, reason: Reason) -> Self {
+        Self(self.0 | 1 << reason as u8)
+    }
+
+    /// Whether the reason holds.
+    #[must_use]
+    pub fn has(self, reason: Reason) -> bool {
+        self.0 & (1 << reason as u8) != 0
+    }
+
+    /// Whether no reason holds.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The reasons that hold, in the order shown.
+    pub fn iter(self) -> impl Iterator<Item = Reason> {
+        Reason::ALL
+            .into_iter()
+            .filter(move |reason| self.has(*reason))
+    }
+}
+
+impl fmt::Display for Reasons {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, reason) in self.iter().enumerate() {
+            write!(f, "{}{}", if i > 0 { ", " } else { "" }, reason.words())?;
+        }
+        Ok(())
+    }
+}
+
+/// A relay as sensed at the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relay {
+    /// Supplying.
+    Closed,
+    /// Not supplying.
+    Open,
+}
+
+/// Supply control of one usage point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Supply {
+    /// The supplier's order.
+    pub order: SupplyOrder,
+    /// Why it is (to be) disconnected; empty: connected.
+    pub reasons: Reasons,
+    /// The relay as the node last reported it.
+    pub reported: Option<Relay>,
+}
+
+impl Supply {
+    /// The desired state of the relay.
+    #[must_use]
+    pub fn desired(&self) -> Relay {
+        if self.reasons.is_empty() {
+            Relay::Closed
+        } else {
+            Relay::Open
+        }
+    }
+
+    /// The reasons that follow from an order and from whether credit is left.
+    #[must_use]
+    pub fn reasons_for(order: SupplyOrder, credit_exhausted: bool) -> Reasons {
+        match order {
+            SupplyOrder::On => Reasons::NONE,
+            SupplyOrder::Off if credit_exhausted => Reasons::NONE
+                .with(Reason::OperatorOff)
+                .with(Reason::CreditExhausted),
+            SupplyOrder::Off => Reasons::NONE.with(Reason::OperatorOff),
+            SupplyOrder::Auto if credit_exhausted => Reasons::NONE.with(Reason::CreditExhausted),
+            SupplyOrder::Auto => Reasons::NONE,
+        }
+    }
+}
+
+/// What a node is to do until told otherwise: the content of its credit lease. A pure function of committed state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directive {
+    /// By credit, or by order.
+    pub order: SupplyOrder,
+    /// The node's own register at which it cuts when the order is `Auto`.
+    pub cutoff: WattHours,
+    /// Largest power in watts; zero: no limit.
+    pub load_limit_w: u32,
+    /// Text for the node's display.
+    pub text: String,
+}

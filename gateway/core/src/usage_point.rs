@@ -1,0 +1,87 @@
+//! The usage point: the premises' connection with its account, meter and switch (IEC 61968 UsagePoint).
+
+use crate::account::Account;
+use crate::lease;
+use crate::metering::{MeterFit, RegisterBreak};
+use crate::supply::{Directive, Supply, SupplyOrder};
+use crate::tariff::{Phases, Tariff};
+use crate::{Micro, UsagePointId, UtcSeconds, WattHours};
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Energy a register showed that nobody could explain; an operator decides whether it is charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// Journal number of the decision that set it aside.
+    pub number: u64,
+    /// When.
+    pub at: UtcSeconds,
+    /// What the register did.
+    pub cause: RegisterBreak,
+    /// The energy in question.
+    pub energy: WattHours,
+}
+
+/// The premises' connection. Journalled state: a fold of decisions, nothing measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsagePoint {
+    /// Its number.
+    pub id: UsagePointId,
+    /// What people call it: a flat number, a name.
+    pub label: String,
+    /// Single or three phase.
+    pub phases: Phases,
+    /// Largest power the connection can carry, in watts; a register advance beyond it is set aside.
+    pub max_power_w: u32,
+    /// The account.
+    pub account: Account,
+    /// The meter in place, if any.
+    pub meter: Option<MeterFit>,
+    /// The switch.
+    pub supply: Supply,
+    /// Register advances in dispute.
+    #[serde(default)]
+    pub disputes: Vec<Dispute>,
+}
+
+impl UsagePoint {
+    /// The largest register of the usage point its credit pays for.
+    #[must_use]
+    pub fn affordable(&self, tariff: &Tariff) -> WattHours {
+        lease::affordable_register(&self.account, tariff, self.phases)
+    }
+
+    /// Credit left at a register value.
+    #[must_use]
+    pub fn available(&self, tariff: &Tariff, register: WattHours) -> Micro {
+        self.account.available(tariff, self.phases, register)
+    }
+
+    /// The usage point's register for its meter's raw value; the settled register if there is no meter or the
+    /// value lies before the fit.
+    #[must_use]
+    pub fn register_for(&self, raw: Option<WattHours>) -> WattHours {
+        let point = raw.and_then(|raw| self.meter.and_then(|fit| fit.to_point(raw)));
+        point
+            .unwrap_or(self.account.settled_to)
+            .max(self.account.settled_to)
+    }
+
+    /// What the node is to do until told otherwise; `None` without a meter.
+    #[must_use]
+    pub fn directive(&self, tariff: &Tariff) -> Option<Directive> {
+        let fit = self.meter?;
+        let cutoff = fit.to_raw(self.affordable(tariff));
+        let text = match self.supply.order {
+            SupplyOrder::Off => "Switched off by supplier",
+            SupplyOrder::On | SupplyOrder::Auto => "",
+        };
+        Some(Directive {
+            order: self.supply.order,
+            cutoff,
+            load_limit_w: 0,
+            text: text.into(),
+        })
+    }
+}
