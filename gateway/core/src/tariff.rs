@@ -28,6 +28,7 @@ pub enum Phases {
 #[serde(rename_all = "kebab-case")]
 pub enum BlockProration {
     /// Widths times days/30 with two decimals, as the MSEDCL bill prints "Bill Period: 1.03 Month(s)".
+    #[serde(rename = "days-over-30")]
     DaysOver30,
     /// The same widths in every period.
     CalendarMonth,
@@ -41,6 +42,7 @@ pub enum FixedProration {
     #[default]
     WholePeriod,
     /// Each day costs the monthly amount times 12/365.
+    #[serde(rename = "twelve-over-365")]
     TwelveOver365,
 }
 

@@ -1,0 +1,5 @@
+//! The rules, driven like the daemon drives them.
+
+mod money;
+mod site;
+mod supply;
