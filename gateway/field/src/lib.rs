@@ -42,6 +42,7 @@ mod field;
 mod frame;
 mod handshake;
 mod limits;
+pub mod link;
 mod listener;
 mod node_session;
 mod pipe;

@@ -123,13 +123,19 @@ impl NodeLinks {
     #[must_use]
     pub fn new(gateway_epoch: u32) -> Self {
         let gateway_epoch = gateway_epoch.min(Counter::MAX_EPOCH);
-        Self { gateway_epoch, links: BTreeMap::new() }
+        Self {
+            gateway_epoch,
+            links: BTreeMap::new(),
+        }
     }
 
     /// Adds a node, or replaces it and ends its session. `uplink_floor` is the highest counter ever
     /// committed.
     pub fn add(&mut self, node: NodeId, key: Key, uplink_floor: Counter) {
-        self.links.insert(node, NodeLink::new(node, key, uplink_floor, self.gateway_epoch));
+        self.links.insert(
+            node,
+            NodeLink::new(node, key, uplink_floor, self.gateway_epoch),
+        );
     }
 
     /// Forgets a node. Returns false if it was not there.
@@ -145,7 +151,8 @@ impl NodeLinks {
 
     /// Judges one frame from the node that the transport knows the sender as.
     pub fn uplink(&mut self, sender: NodeId, frame: &[u8], arrival: &Arrival<'_>) -> LinkOutcome {
-        self.judge(sender, frame, arrival).unwrap_or_else(LinkOutcome::Rejected)
+        self.judge(sender, frame, arrival)
+            .unwrap_or_else(LinkOutcome::Rejected)
     }
 
     fn judge(
@@ -161,9 +168,14 @@ impl NodeLinks {
         if header.envelope.node != sender {
             return Err(FrameRejection::WrongNode);
         }
-        let link = self.links.get_mut(&sender).ok_or(FrameRejection::UnknownNode)?;
+        let link = self
+            .links
+            .get_mut(&sender)
+            .ok_or(FrameRejection::UnknownNode)?;
         let mut buffer = [0; MAX_FRAME];
-        let copy = buffer.get_mut(..frame.len()).ok_or(FrameRejection::TooLong)?;
+        let copy = buffer
+            .get_mut(..frame.len())
+            .ok_or(FrameRejection::TooLong)?;
         copy.copy_from_slice(frame);
         let opened = open_frame(link.key(), sender, Direction::Up, copy)?;
         match header.kind {
@@ -201,6 +213,9 @@ impl NodeLinks {
     /// # Errors
     /// [`LinkError`].
     pub fn command(&mut self, node: NodeId, command: &Command) -> Result<Vec<u8>, LinkError> {
-        self.links.get_mut(&node).ok_or(LinkError::UnknownNode)?.command(command)
+        self.links
+            .get_mut(&node)
+            .ok_or(LinkError::UnknownNode)?
+            .command(command)
     }
 }

@@ -60,7 +60,9 @@ impl NodeLink {
 
     /// The highest counter accepted, committed or not.
     fn highest_accepted(&self) -> Counter {
-        self.in_flight.last().map_or(self.floor, |in_flight| self.floor.max(*in_flight))
+        self.in_flight
+            .last()
+            .map_or(self.floor, |in_flight| self.floor.max(*in_flight))
     }
 
     /// Answers an authentic hello with a welcome.
@@ -78,20 +80,32 @@ impl NodeLink {
         }
         let hello = Hello::decode(body)?;
         let raised_gateway_epoch = self.raise_above(hello.highest_gateway_counter)?;
-        let counter = self.next_downlink().ok_or(FrameRejection::CounterExhausted)?;
+        let counter = self
+            .next_downlink()
+            .ok_or(FrameRejection::CounterExhausted)?;
         // Session 0 means none.
         let session = arrival.session_random.max(1);
         let welcome = Welcome {
             challenge: hello.challenge,
             uplink_floor: floor,
-            time: TimeSignal { utc: arrival.now, trusted: arrival.clock_trusted },
+            time: TimeSignal {
+                utc: arrival.now,
+                trusted: arrival.clock_trusted,
+            },
             command: arrival.directive.copied().unwrap_or_default(),
         };
-        let envelope = Envelope { node: self.node, counter, session };
+        let envelope = Envelope {
+            node: self.node,
+            counter,
+            session,
+        };
         let frame = sealed(|buffer| welcome.encode_and_seal(envelope, &self.key, buffer))
             .map_err(|_| FrameRejection::TooLong)?;
         self.offered = Some(session);
-        let reason = ReplyReason::Welcome { hello, raised_gateway_epoch };
+        let reason = ReplyReason::Welcome {
+            hello,
+            raised_gateway_epoch,
+        };
         Ok(LinkOutcome::Reply { frame, reason })
     }
 
@@ -102,7 +116,9 @@ impl NodeLink {
         body: &[u8],
         arrival: &Arrival<'_>,
     ) -> Result<LinkOutcome, FrameRejection> {
-        let Envelope { counter, session, .. } = envelope;
+        let Envelope {
+            counter, session, ..
+        } = envelope;
         let confirms = self.offered == Some(session);
         if !confirms && self.current != Some(session) {
             return self.who(session, arrival);
@@ -144,25 +160,36 @@ impl NodeLink {
     pub fn command(&mut self, command: &Command) -> Result<Vec<u8>, LinkError> {
         let session = self.current.ok_or(LinkError::NoSession)?;
         let counter = self.next_downlink().ok_or(LinkError::CounterExhausted)?;
-        let envelope = Envelope { node: self.node, counter, session };
-        Ok(sealed(|buffer| command.encode_and_seal(envelope, &self.key, buffer))?)
+        let envelope = Envelope {
+            node: self.node,
+            counter,
+            session,
+        };
+        Ok(sealed(|buffer| {
+            command.encode_and_seal(envelope, &self.key, buffer)
+        })?)
     }
 
     /// The node answers only if this is its own current session, so a recorded who is worthless
     /// later.
-    fn who(
-        &mut self,
-        session: u64,
-        arrival: &Arrival<'_>,
-    ) -> Result<LinkOutcome, FrameRejection> {
+    fn who(&mut self, session: u64, arrival: &Arrival<'_>) -> Result<LinkOutcome, FrameRejection> {
         if !self.whos.take(arrival.monotonic_ms) {
             return Err(FrameRejection::StaleSession);
         }
-        let counter = self.next_downlink().ok_or(FrameRejection::CounterExhausted)?;
-        let envelope = Envelope { node: self.node, counter, session };
+        let counter = self
+            .next_downlink()
+            .ok_or(FrameRejection::CounterExhausted)?;
+        let envelope = Envelope {
+            node: self.node,
+            counter,
+            session,
+        };
         let frame = sealed(|buffer| Who.encode_and_seal(envelope, &self.key, buffer))
             .map_err(|_| FrameRejection::TooLong)?;
-        Ok(LinkOutcome::Reply { frame, reason: ReplyReason::Who })
+        Ok(LinkOutcome::Reply {
+            frame,
+            reason: ReplyReason::Who,
+        })
     }
 
     /// Counts above what the node has seen.
