@@ -136,8 +136,12 @@ impl<S: Storage> Node<S> {
 
     /// The button was pressed.
     pub fn press(&mut self) {
+        let waited = self.switch.waits_for_press();
         self.switch.press();
         self.decide(0);
+        if waited {
+            self.save_lease();
+        }
     }
 
     /// Digits of a transfer token were typed. False if they are no digits, more than 20, or the
@@ -148,6 +152,11 @@ impl<S: Storage> Node<S> {
         }
         self.keypad = Short::new(digits);
         self.keypad.is_some()
+    }
+
+    /// Seconds between regular reports, at least 1, until the gateway says otherwise.
+    pub fn set_report_interval(&mut self, seconds: u16) {
+        self.link.set_report_interval(seconds);
     }
 
     /// Mixes more noise into the next challenge.

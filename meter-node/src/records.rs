@@ -7,7 +7,7 @@
 //!
 //! | ring | bytes | slots | writes in ten years | capacity at 100,000 a cell |
 //! |---|---|---|---|---|
-//! | registers | 0..768 | 48 x 16 | every 20 Wh, 96 MWh (800 kWh a month) | 4,800,000 |
+//! | registers | 0..768 | 48 x 16 | every 20 Wh, 90 MWh (750 kWh a month), 10 power cuts a day | 4,800,000 |
 //! | lease | 768..948 | 6 x 30 | 164 changes a day | 600,000 |
 //! | boot count, tamper | 948..996 | 4 x 12 | 109 boots or tamper changes a day | 400,000 |
 
