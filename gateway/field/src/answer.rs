@@ -33,9 +33,9 @@ pub(crate) fn connack_refused(out: &mut BytesMut, why: Rejection) {
     let code = match why {
         Rejection::ProtocolNotSupported => ConnectReturnCode::RefusedProtocolVersion,
         Rejection::ClientIdRefused => ConnectReturnCode::ClientIdentifierNotValid,
-        Rejection::TakeOverRateLimited | Rejection::RouterUnavailable => {
-            ConnectReturnCode::ServiceUnavailable
-        }
+        Rejection::TakeOverRateLimited
+        | Rejection::TooManySiteClients
+        | Rejection::RouterUnavailable => ConnectReturnCode::ServiceUnavailable,
         Rejection::NotAuthorized
         | Rejection::AuthenticationRateLimited
         | Rejection::WillNotAllowed => ConnectReturnCode::NotAuthorized,

@@ -52,7 +52,9 @@ pub(crate) async fn serve<S: Stream>(
     let grant = match authenticate(&shared, &connect, address) {
         Ok(grant) => grant,
         Err(why) => {
-            sleep(limits.refusal_delay).await;
+            if why != Rejection::ClientIdRefused {
+                sleep(limits.refusal_delay).await;
+            }
             return refuse(&shared, pipe, address, why).await;
         }
     };
@@ -164,11 +166,14 @@ async fn start_site<S: Stream>(
         "site client {:?} of {user:?}",
         client_id.trim_start_matches('\0')
     );
+    let key = ClientKey::Site { user, client_id };
+    if !shared.registry.has(&key) && shared.registry.site_clients() >= shared.limits.site_clients {
+        return refuse(&shared, pipe, address, Rejection::TooManySiteClients).await;
+    }
     let link = match shared.router.open().await {
         Ok(link) => link,
         Err(why) => return refuse(&shared, pipe, address, why).await,
     };
-    let key = ClientKey::Site { user, client_id };
     let presence = match shared.registry.enter(key, None, std::time::Instant::now()) {
         Ok(presence) => presence,
         Err(why) => return refuse(&shared, pipe, address, why).await,

@@ -124,7 +124,12 @@ impl Registry {
     }
 
     pub fn is_connected(&self, node: NodeId) -> bool {
-        self.lock().clients.contains_key(&ClientKey::Node(node))
+        self.has(&ClientKey::Node(node))
+    }
+
+    /// Whether this client has a connection.
+    pub fn has(&self, key: &ClientKey) -> bool {
+        self.lock().clients.contains_key(key)
     }
 
     /// The downlink queue of a connected node.

@@ -29,6 +29,8 @@ rejections! {
     TooManyConnections = "too-many-connections",
     /// One address has as many connections as it may have.
     TooManyConnectionsFromAddress = "too-many-connections-from-address",
+    /// As many site clients are connected as there may be.
+    TooManySiteClients = "too-many-site-clients",
     /// The TLS handshake failed or took too long.
     TlsHandshakeFailed = "tls-handshake-failed",
     /// No complete CONNECT arrived in time.

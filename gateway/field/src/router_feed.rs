@@ -3,6 +3,8 @@
 //! If the router stops taking events, this thread stands still and everybody who needs it times out;
 //! if the router dies, this thread ends and everybody is told.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use rumqttd::local::{LinkBuilder, LinkError, LinkRx, LinkTx};
 use rumqttd::{Router, RouterConfig};
@@ -13,6 +15,8 @@ use crate::config::Limits;
 /// Segment of a filter's log, and their number. rumqttd panics below 1,024 bytes.
 const SEGMENT_BYTES: usize = 64 * 1024;
 const SEGMENTS: usize = 4;
+/// Links above the number of clients: take-overs hold two for a moment.
+const CLEANING: usize = 7;
 /// Messages moved to one link at a time.
 const BATCH: u64 = 100;
 
@@ -20,32 +24,22 @@ const BATCH: u64 = 100;
 type Failed = Box<LinkError>;
 type Connect = Box<dyn Fn(&str) -> Result<(LinkTx, LinkRx), Failed>>;
 
+/// Where a link goes: its number and its receiving end.
+type Reply = oneshot::Sender<(usize, LinkRx)>;
+
 pub(crate) enum Command {
-    Open {
-        reply: oneshot::Sender<(usize, LinkRx)>,
-    },
-    Publish {
-        topic: String,
-        body: Bytes,
-    },
-    Subscribe {
-        link: usize,
-        filter: String,
-    },
-    Unsubscribe {
-        link: usize,
-        filter: String,
-    },
-    Release {
-        link: usize,
-        receiver: LinkRx,
-    },
+    Open { reply: Reply },
+    Publish { topic: String, body: Bytes },
+    Subscribe { link: usize, filter: String },
+    Unsubscribe { link: usize, filter: String },
+    Release { link: usize, receiver: LinkRx },
 }
 
 /// The body of the thread, with the router that it will start.
 pub(crate) fn prepare(limits: &Limits, commands: mpsc::Receiver<Command>) -> impl FnOnce() + use<> {
-    // One link per client and one for the self-test; the publisher comes on top in the router.
-    let most_links = limits.site_clients + 1;
+    // One link per client, one for the self-test, and a few that are being cleaned for reuse; the
+    // publisher comes on top in the router.
+    let most_links = limits.site_clients + 1 + CLEANING;
     let config = RouterConfig {
         max_connections: most_links + 1,
         max_outgoing_packet_count: BATCH,
@@ -76,6 +70,8 @@ fn feed(
     let (mut publisher, _publisher_receiver) = connect("site-publisher")?;
     let mut senders: Vec<LinkTx> = Vec::new();
     let mut free: Vec<(usize, LinkRx)> = Vec::new();
+    // Whoever waits here is an authenticated connection that waits with a limit.
+    let mut waiting: VecDeque<Reply> = VecDeque::new();
     while let Some(command) = commands.blocking_recv() {
         match command {
             Command::Open { reply } => {
@@ -84,11 +80,8 @@ fn feed(
                     free.push((senders.len(), receiver));
                     senders.push(sender);
                 }
-                if let Some(link) = free.pop()
-                    && let Err(unused) = reply.send(link)
-                {
-                    free.push(unused);
-                }
+                waiting.retain(|reply: &Reply| !reply.is_closed());
+                waiting.push_back(reply);
             }
             Command::Publish { topic, body } => {
                 publisher.publish(topic, body).map_err(Box::new)?;
@@ -104,6 +97,15 @@ fn feed(
                 }
             }
             Command::Release { link, receiver } => free.push((link, receiver)),
+        }
+        while let Some(link) = free.pop() {
+            let Some(reply) = waiting.pop_front() else {
+                free.push(link);
+                break;
+            };
+            if let Err(unused) = reply.send(link) {
+                free.push(unused);
+            }
         }
     }
     Ok(())

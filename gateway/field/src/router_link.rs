@@ -33,6 +33,8 @@ pub(crate) struct RouterLink {
     subscribed: BTreeSet<String>,
     unsubscribing: usize,
     wake: bool,
+    /// Being cleaned for its next user; dropping it now gives it up.
+    closing: bool,
 }
 
 impl RouterLink {
@@ -45,6 +47,7 @@ impl RouterLink {
             subscribed: BTreeSet::new(),
             unsubscribing: 0,
             wake: false,
+            closing: false,
         }
     }
 
@@ -134,9 +137,9 @@ impl RouterLink {
             }
             Ok::<(), Rejection>(())
         };
-        if matches!(timeout(PATIENCE, clean).await, Ok(Ok(())))
-            && let Some(receiver) = self.receiver.take()
-        {
+        if !matches!(timeout(PATIENCE, clean).await, Ok(Ok(()))) {
+            log::warn!("failed to clean a link of the site router; it is not used again");
+        } else if let Some(receiver) = self.receiver.take() {
             let _ = self
                 .router
                 .command(Command::Release {
@@ -150,6 +153,9 @@ impl RouterLink {
 
 impl Drop for RouterLink {
     fn drop(&mut self) {
+        if self.closing {
+            return;
+        }
         let Some(receiver) = self.receiver.take() else {
             return;
         };
@@ -160,13 +166,11 @@ impl Drop for RouterLink {
             subscribed: std::mem::take(&mut self.subscribed),
             unsubscribing: self.unsubscribing,
             wake: self.wake,
+            closing: true,
         };
+        // Without a runtime the process ends, and the link with it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(again.close());
-        } else {
-            // No runtime: the process ends.
-            let mut again = again;
-            again.receiver = None;
         }
     }
 }
