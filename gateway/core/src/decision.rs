@@ -71,7 +71,8 @@ pub enum Decision {
     DisputeResolved {
         /// The usage point.
         usage_point: UsagePointId,
-        /// The dispute's number.
+        /// The dispute's number. Called `dispute` in the journal, where the record's own number stands beside it.
+        #[serde(rename = "dispute")]
         number: u64,
         /// The mapping after it: moved on by the energy if it is charged.
         fit: Option<MeterFit>,

@@ -1,0 +1,38 @@
+//! The gateway's memory: one SQLite file that holds the journal, the state as of its head, and the readings.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`Store`] | the one writer: opens, migrates, commits a batch whole or not at all |
+//! | [`Reader`] | what others may read, committed rows only |
+//! | [`mod@verify`] | whether the database is what the journal says it is |
+//! | `journal` | numbers, hash chain, postings |
+//! | `rows` | one row per entity of the state |
+//! | `telemetry` | readings, last readings, load profiles |
+//!
+//! Not decided here: what is true ([`gateway_core`]); when to commit (the daemon's cycle).
+//!
+//! Invariants: one process writes at a time; a commit that fails leaves everything as it was; a restart reads rows and replays
+//! nothing; node keys are in no journal; nothing here reads a clock.
+
+mod batch;
+mod error;
+mod journal;
+mod migrate;
+mod read;
+mod rows;
+mod schema;
+mod store;
+mod telemetry;
+pub mod verify;
+
+pub use batch::{Batch, NodeKey, Rejection};
+pub use error::StoreError;
+pub use journal::{Hash, Head};
+pub use migrate::SCHEMA;
+pub use read::{
+    MOST_ROWS, NodeView, ProfilePoint, Reader, ReadingRow, Statement, StatementLine, Totals,
+    UsagePointView,
+};
+pub use store::Store;
+pub use telemetry::INTERVAL_S;
+pub use verify::{Finding, Report, verify};

@@ -1,0 +1,53 @@
+//! What one cycle writes.
+
+use gateway_core::metering::LastReading;
+use gateway_core::{NodeId, Record, UtcSeconds};
+
+/// A node's secret key, 128 bits.
+pub type NodeKey = [u8; 16];
+
+/// Frames that were rejected for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The node they claimed to come from, if it is known at this site. Numbers of unknown nodes are not kept: whoever forges
+    /// frames could fill the table with them.
+    pub node: Option<NodeId>,
+    /// Stable name of the reason.
+    pub reason: String,
+    /// How many: in a batch, since the last one; when read, altogether.
+    pub count: u64,
+    /// When the last one came.
+    pub last_at: UtcSeconds,
+}
+
+/// What one cycle writes: all of it, or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Decisions, numbered on from the journal's head.
+    pub records: Vec<Record>,
+    /// Accepted readings, in the order they were accepted.
+    pub readings: Vec<LastReading>,
+    /// New keys of nodes; a node's former key is replaced.
+    pub node_keys: Vec<(NodeId, NodeKey)>,
+    /// Frames rejected since the last batch.
+    pub rejections: Vec<Rejection>,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.readings.is_empty()
+            && self.node_keys.is_empty()
+            && self.rejections.is_empty()
+    }
+
+    /// Empties the batch for the next cycle.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.readings.clear();
+        self.node_keys.clear();
+        self.rejections.clear();
+    }
+}

@@ -1,0 +1,75 @@
+//! From any earlier schema to the newest, one step per transaction.
+//!
+//! `user_version` counts the steps taken. A step and its count commit together, so a power cut leaves a database between two steps,
+//! never inside one.
+
+use crate::error::{Result, StoreError};
+use crate::journal;
+use crate::schema;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::path::Path;
+
+type Step = fn(&Transaction<'_>) -> Result<()>;
+
+const STEPS: &[Step] = &[create];
+
+/// The newest schema this version knows.
+pub const SCHEMA: u32 = 1;
+
+const _: () = assert!(STEPS.len() == SCHEMA as usize, "one step per schema");
+
+fn create(tx: &Transaction<'_>) -> Result<()> {
+    tx.execute_batch(schema::STEP_1)?;
+    tx.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+    tx.execute_batch("INSERT INTO meta VALUES ('site_id', randomblob(16)), ('gateway_epoch', 0);")?;
+    journal::begin(tx)
+}
+
+fn version(conn: &Connection) -> Result<u32> {
+    Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// Refuses files that are not ours or too new.
+fn recognise(conn: &Connection, path: &Path) -> Result<u32> {
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version = version(conn)?;
+    let tables: u32 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let fresh = application == 0 && version == 0 && tables == 0;
+    if !fresh && application != schema::APPLICATION_ID {
+        return Err(StoreError::NotOurs {
+            path: path.to_owned(),
+        });
+    }
+    if version > SCHEMA {
+        return Err(StoreError::NewerSchema {
+            found: version,
+            known: SCHEMA,
+        });
+    }
+    Ok(version)
+}
+
+/// Takes every step that is missing.
+pub(crate) fn to_newest(conn: &mut Connection, path: &Path) -> Result<()> {
+    let mut at = recognise(conn, path)?;
+    for step in STEPS.iter().skip(at as usize) {
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        step(&tx)?;
+        at += 1;
+        tx.pragma_update(None, "user_version", at)?;
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+/// Whether a reader understands the database; it changes nothing.
+pub(crate) fn readable(conn: &Connection, path: &Path) -> Result<()> {
+    let found = recognise(conn, path)?;
+    if found < SCHEMA {
+        return Err(StoreError::OlderSchema {
+            found,
+            known: SCHEMA,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,528 @@
+//! The read side: what the page, the command line and the cloud may see. Committed rows only; never writes.
+//!
+//! Each call sees one moment; [`Reader::together`] lets several calls see the same one. A reader does not wait for the writer, nor
+//! the writer for a reader; but while one call lasts the log cannot be emptied, so calls are kept short by limits.
+
+use crate::batch::Rejection;
+use crate::error::{Result, StoreError};
+use crate::journal::{self, Head, STORED, Stored};
+use crate::rows::{self, Table};
+use crate::{migrate, telemetry};
+use gateway_core::alarm::Alarm;
+use gateway_core::ledger::LedgerAccount;
+use gateway_core::metering::LastReading;
+use gateway_core::state::Node;
+use gateway_core::supply::Relay;
+use gateway_core::tariff::Tariff;
+use gateway_core::{Micro, NodeId, Record, State, UsagePoint, UsagePointId, UtcSeconds, WattHours};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// Most rows one call returns: a long page, a few hundred kilobytes.
+pub const MOST_ROWS: u32 = 5_000;
+/// How long to wait for recovery after a crash, the only time a reader waits.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A usage point with what is known of its meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsagePointView {
+    /// The usage point with its account, switch and disputes.
+    pub usage_point: UsagePoint,
+    /// Last accepted reading of its meter.
+    pub last: Option<LastReading>,
+    /// Its register now: the meter's last value, or what is settled if that is more.
+    pub register: WattHours,
+    /// Credit left at that register; the balance if its tariff is unknown.
+    pub available: Micro,
+    /// Register up to which the credit lasts.
+    pub affordable: Option<WattHours>,
+}
+
+/// A node with what was last heard of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeView {
+    /// The node.
+    pub node: Node,
+    /// Its last accepted reading.
+    pub last: Option<LastReading>,
+}
+
+/// One movement of a usage point's credit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatementLine {
+    /// Journal number; of a vend, its receipt number.
+    pub number: u64,
+    /// When.
+    pub at: UtcSeconds,
+    /// Where the money came from or went.
+    pub counterpart: LedgerAccount,
+    /// Change of the credit: vends above zero, charges below.
+    pub amount: Micro,
+    /// Credit after it.
+    pub balance: Micro,
+}
+
+/// A usage point's credit over a time range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Credit before the first line.
+    pub opening: Micro,
+    /// Movements, oldest first.
+    pub lines: Vec<StatementLine>,
+    /// Credit after the last line.
+    pub closing: Micro,
+    /// Whether the range has more lines than one call returns.
+    pub more: bool,
+}
+
+/// A stored reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadingRow {
+    /// When it was accepted.
+    pub at: UtcSeconds,
+    /// Raw cumulative import.
+    pub register: WattHours,
+    /// Raw cumulative export.
+    pub export: WattHours,
+    /// Active power in watts.
+    pub power_w: Option<i32>,
+    /// Supply voltage, in tenths of a volt.
+    pub voltage_dv: Option<u16>,
+    /// Voltage on the load side of the relay, in tenths of a volt.
+    pub voltage_out_dv: Option<u16>,
+    /// Phase current in milliamperes.
+    pub current_ma: Option<u32>,
+    /// Neutral current in milliamperes.
+    pub neutral_ma: Option<u32>,
+    /// Frequency in hundredths of a hertz.
+    pub frequency_chz: Option<u16>,
+    /// The relay as sensed.
+    pub relay: Option<Relay>,
+    /// Event and tamper bits.
+    pub tamper: u32,
+}
+
+/// A point of a load profile. The energy of an interval is the difference of two points; where a point is missing the
+/// node was silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProfilePoint {
+    /// The boundary, a multiple of [`crate::INTERVAL_S`].
+    pub end: UtcSeconds,
+    /// The node's raw register there.
+    pub register: WattHours,
+    /// Whether the node measured it; else it is the last register known before the boundary.
+    pub exact: bool,
+}
+
+/// Counts over the whole database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Records in the journal.
+    pub records: u64,
+    /// Postings.
+    pub postings: u64,
+    /// All postings' effects on all accounts together; anything but zero is damage.
+    pub postings_sum: Micro,
+    /// All ledger balances together; anything but zero is damage.
+    pub ledger_sum: Micro,
+    /// Stored readings. Grows with every reading and shrinks when old ones are pruned.
+    pub readings: u64,
+}
+
+/// A read-only connection. Not shared between threads; open one for each.
+#[derive(Debug)]
+pub struct Reader {
+    pub(crate) conn: Connection,
+}
+
+impl Reader {
+    /// Opens the database read-only, beside the running gateway or without it.
+    ///
+    /// # Errors
+    /// There is none, it is not ours, or it has another schema than this version reads.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            let path = path.to_owned();
+            return Err(StoreError::Missing { path });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opening = |error| StoreError::opening(path, error);
+        let conn = Connection::open_with_flags(path, flags).map_err(opening)?;
+        conn.busy_timeout(PATIENCE)?;
+        conn.pragma_update(None, "trusted_schema", false)
+            .map_err(opening)?;
+        migrate::readable(&conn, path)?;
+        Ok(Self { conn })
+    }
+
+    /// Lets several calls see the same moment.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub fn together<T>(&self, calls: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let _snapshot = self.snapshot()?;
+        calls(self)
+    }
+
+    fn snapshot(&self) -> Result<Option<Transaction<'_>>> {
+        let alone = self.conn.is_autocommit();
+        Ok(alone
+            .then(|| self.conn.unchecked_transaction())
+            .transpose()?)
+    }
+
+    /// The end of the journal.
+    ///
+    /// # Errors
+    /// The database cannot be read; so for every call below.
+    pub fn head(&self) -> Result<Head> {
+        journal::head(&self.conn)
+    }
+
+    /// The random number that names this site's journal.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn site_id(&self) -> Result<[u8; 16]> {
+        let sql = "SELECT value FROM meta WHERE key = 'site_id'";
+        Ok(self.conn.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// The whole committed state, as the daemon would start with it.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn state(&self) -> Result<State> {
+        self.together(|reader| rows::load(&reader.conn))
+    }
+
+    /// Tariffs in use.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn tariffs(&self) -> Result<Vec<Tariff>> {
+        rows::entities(&self.conn, Table::Tariff)
+    }
+
+    /// Every usage point, by number.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn usage_points(&self) -> Result<Vec<UsagePointView>> {
+        let _snapshot = self.snapshot()?;
+        let tariffs = self.tariffs_by_id()?;
+        let mut last = telemetry::last_readings(&self.conn)?;
+        let points: Vec<UsagePoint> = rows::entities(&self.conn, Table::UsagePoint)?;
+        let view = |point: UsagePoint| {
+            let heard = point.meter.and_then(|fit| last.remove(&fit.node));
+            view(point, heard, &tariffs)
+        };
+        Ok(points.into_iter().map(view).collect())
+    }
+
+    /// One usage point.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn usage_point(&self, id: UsagePointId) -> Result<Option<UsagePointView>> {
+        let _snapshot = self.snapshot()?;
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT body FROM usage_point WHERE id = ?1")?;
+        let mut found = query.query_map([id.0], |row| row.get::<_, String>(0))?;
+        let Some(body) = found.next().transpose()? else {
+            return Ok(None);
+        };
+        let point: UsagePoint = rows::entity(Table::UsagePoint, &id.to_string(), &body)?;
+        let heard = match point.meter {
+            Some(fit) => telemetry::last_reading_of(&self.conn, fit.node)?,
+            None => None,
+        };
+        Ok(Some(view(point, heard, &self.tariffs_by_id()?)))
+    }
+
+    fn tariffs_by_id(&self) -> Result<BTreeMap<String, Tariff>> {
+        let by_id = |tariff: Tariff| (tariff.id.clone(), tariff);
+        Ok(self.tariffs()?.into_iter().map(by_id).collect())
+    }
+
+    /// Every node, by number.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn nodes(&self) -> Result<Vec<NodeView>> {
+        let _snapshot = self.snapshot()?;
+        let mut last = telemetry::last_readings(&self.conn)?;
+        let nodes: Vec<Node> = rows::entities(&self.conn, Table::Node)?;
+        let view = |node: Node| NodeView {
+            node,
+            last: last.remove(&node.id),
+        };
+        Ok(nodes.into_iter().map(view).collect())
+    }
+
+    /// Open alarms, oldest first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn alarms(&self) -> Result<Vec<Alarm>> {
+        let mut alarms: Vec<Alarm> = rows::entities(&self.conn, Table::Alarm)?;
+        alarms.sort_by_key(|alarm| alarm.number);
+        Ok(alarms)
+    }
+
+    /// A usage point's statement for `from ≤ at < to`; an unknown usage point has an empty one.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn statement(
+        &self,
+        usage_point: UsagePointId,
+        from: UtcSeconds,
+        to: UtcSeconds,
+    ) -> Result<Statement> {
+        let _snapshot = self.snapshot()?;
+        let credit = LedgerAccount::Credit(usage_point).to_string();
+        let opening = self
+            .conn
+            .prepare_cached(
+                "SELECT coalesce(sum(CASE ?1 WHEN to_account THEN amount \
+                 WHEN from_account THEN -amount ELSE 0 END), 0) \
+                 FROM posting WHERE usage_point = ?2 AND at < ?3",
+            )?
+            .query_row(params![credit, usage_point.0, from.0], |row| row.get(0))?;
+        let mut balance = Micro(opening);
+        let mut query = self.conn.prepare_cached(
+            "SELECT number, at, from_account, to_account, amount FROM posting \
+             WHERE usage_point = ?1 AND at >= ?2 AND at < ?3 ORDER BY number, line LIMIT ?4",
+        )?;
+        let mut found = query.query(params![usage_point.0, from.0, to.0, MOST_ROWS + 1])?;
+        let mut lines = Vec::new();
+        while let Some(row) = found.next()? {
+            let line = statement_line(row, &credit, balance)?;
+            balance = line.balance;
+            lines.push(line);
+        }
+        let more = lines.len() > MOST_ROWS as usize;
+        lines.truncate(MOST_ROWS as usize);
+        let opening = Micro(opening);
+        Ok(Statement {
+            opening,
+            closing: lines.last().map_or(opening, |line| line.balance),
+            lines,
+            more,
+        })
+    }
+
+    /// Records after a number, oldest first; of one usage point if given. What a follower of the journal asks for.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn journal_after(
+        &self,
+        number: u64,
+        limit: u32,
+        usage_point: Option<UsagePointId>,
+    ) -> Result<Vec<Record>> {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        self.records("number > ?1", "ASC", number, limit, usage_point)
+    }
+
+    /// Records before a number, newest first; of one usage point if given. What a page that scrolls back asks for, beginning
+    /// with `u64::MAX`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn journal_before(
+        &self,
+        number: u64,
+        limit: u32,
+        usage_point: Option<UsagePointId>,
+    ) -> Result<Vec<Record>> {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        self.records("number < ?1", "DESC", number, limit, usage_point)
+    }
+
+    /// One record.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn record(&self, number: u64) -> Result<Option<Record>> {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let found = self.records("number = ?1", "ASC", number, 1, None)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn records(
+        &self,
+        range: &'static str,
+        order: &'static str,
+        number: i64,
+        limit: u32,
+        usage_point: Option<UsagePointId>,
+    ) -> Result<Vec<Record>> {
+        let filter = match usage_point {
+            Some(_) => "usage_point = ?3",
+            None => "?3 IS NULL",
+        };
+        let sql = format!("{STORED} WHERE {range} AND {filter} ORDER BY number {order} LIMIT ?2");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let of = usage_point.map(|id| id.0);
+        let rows = query.query_map(params![number, limit.min(MOST_ROWS), of], Stored::read)?;
+        rows.map(|row| row?.record()).collect()
+    }
+
+    /// A node's readings for `from ≤ at < to`, oldest first. Reads the rows of all nodes in the range: ask for hours, and for a
+    /// longer time use [`Reader::profile`].
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn readings(
+        &self,
+        node: NodeId,
+        from: UtcSeconds,
+        to: UtcSeconds,
+    ) -> Result<Vec<ReadingRow>> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT at, register, export, power_w, voltage_dv, voltage_out_dv, current_ma, \
+             neutral_ma, frequency_chz, relay, tamper FROM reading \
+             WHERE at >= ?1 AND at < ?2 AND node = ?3 ORDER BY at LIMIT ?4",
+        )?;
+        let rows = query.query_map(params![from.0, to.0, node.0, MOST_ROWS], reading_row)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// A node's load profile for the boundaries in `from ≤ end ≤ to`, at most [`MOST_ROWS`] of them (104 days). Costs a look-up per boundary,
+    /// however many nodes there are.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn profile(
+        &self,
+        node: NodeId,
+        from: UtcSeconds,
+        to: UtcSeconds,
+    ) -> Result<Vec<ProfilePoint>> {
+        let step = telemetry::INTERVAL_S;
+        let first = from.0.max(0).saturating_add(step - 1) / step * step;
+        let last =
+            to.0.min(first.saturating_add(step * i64::from(MOST_ROWS - 1)));
+        let mut query = self.conn.prepare_cached(
+            "SELECT boundary, register, exact FROM profile WHERE boundary = ?1 AND node = ?2",
+        )?;
+        let mut points = Vec::new();
+        let mut boundary = first;
+        while boundary <= last {
+            let mut rows = query.query_map(params![boundary, node.0], |row| {
+                Ok(ProfilePoint {
+                    end: UtcSeconds(row.get(0)?),
+                    register: telemetry::register(row, 1)?,
+                    exact: row.get(2)?,
+                })
+            })?;
+            points.extend(rows.next().transpose()?);
+            boundary += step;
+        }
+        Ok(points)
+    }
+
+    /// Rejected frames by node and reason, counted since the database was created.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn rejections(&self) -> Result<Vec<Rejection>> {
+        let mut query = self.conn.prepare_cached("SELECT * FROM rejection")?;
+        let rows = query.query_map([], |row| {
+            Ok(Rejection {
+                node: u32::try_from(row.get::<_, i64>(0)?).ok().map(NodeId),
+                reason: row.get(1)?,
+                count: row.get::<_, i64>(2)?.cast_unsigned(),
+                last_at: UtcSeconds(row.get(3)?),
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Counts over the whole database. Reads every posting and counts every reading: for reports, not for every page.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn totals(&self) -> Result<Totals> {
+        let _snapshot = self.snapshot()?;
+        let one = |sql: &str| -> Result<i64> { Ok(self.conn.query_row(sql, [], |r| r.get(0))?) };
+        let sums = account_sums(&self.conn)?;
+        Ok(Totals {
+            records: one("SELECT count(*) FROM journal")?.cast_unsigned(),
+            postings: one("SELECT count(*) FROM posting")?.cast_unsigned(),
+            postings_sum: sums.values().copied().sum(),
+            ledger_sum: Micro(one("SELECT coalesce(sum(balance), 0) FROM ledger")?),
+            readings: one("SELECT count(*) FROM reading")?.cast_unsigned(),
+        })
+    }
+}
+
+/// Balances that follow from the postings, by account as stored.
+pub(crate) fn account_sums(conn: &Connection) -> Result<BTreeMap<String, Micro>> {
+    let mut query = conn.prepare_cached(
+        "SELECT account, sum(amount) FROM ( \
+         SELECT to_account AS account, amount FROM posting UNION ALL \
+         SELECT from_account, -amount FROM posting) GROUP BY account",
+    )?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, Micro(row.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn view(
+    usage_point: UsagePoint,
+    last: Option<LastReading>,
+    tariffs: &BTreeMap<String, Tariff>,
+) -> UsagePointView {
+    let register = usage_point.register_for(last.as_ref().map(|last| last.reading.register));
+    let tariff = tariffs.get(&usage_point.account.tariff);
+    UsagePointView {
+        available: tariff.map_or(usage_point.account.balance, |tariff| {
+            usage_point.available(tariff, register)
+        }),
+        affordable: tariff.map(|tariff| usage_point.affordable(tariff)),
+        register,
+        last,
+        usage_point,
+    }
+}
+
+fn statement_line(row: &Row<'_>, credit: &str, before: Micro) -> Result<StatementLine> {
+    let (from, to): (String, String) = (row.get(2)?, row.get(3)?);
+    let moved = Micro(row.get(4)?);
+    let (amount, counterpart) = if to == credit {
+        (moved, from)
+    } else {
+        (-moved, to)
+    };
+    let number = row.get::<_, i64>(0)?.cast_unsigned();
+    let unknown = |_| StoreError::damaged(format!("posting {number} names no ledger account"));
+    Ok(StatementLine {
+        number,
+        at: UtcSeconds(row.get(1)?),
+        counterpart: counterpart.parse().map_err(unknown)?,
+        amount,
+        balance: before + amount,
+    })
+}
+
+fn reading_row(row: &Row<'_>) -> rusqlite::Result<ReadingRow> {
+    Ok(ReadingRow {
+        at: UtcSeconds(row.get(0)?),
+        register: telemetry::register(row, 1)?,
+        export: telemetry::register(row, 2)?,
+        power_w: row.get(3)?,
+        voltage_dv: row.get(4)?,
+        voltage_out_dv: row.get(5)?,
+        current_ma: row.get(6)?,
+        neutral_ma: row.get(7)?,
+        frequency_chz: row.get(8)?,
+        relay: telemetry::relay(row.get(9)?),
+        tamper: row.get(10)?,
+    })
+}

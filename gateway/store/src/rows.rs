@@ -1,0 +1,201 @@
+//! Entity rows: the state as of the journal's head, one row per entity.
+//!
+//! They are written in the transaction of the records that changed them and are never the truth by themselves: the journal is, and
+//! [`crate::verify`] rebuilds them from it.
+
+use crate::error::{Result, StoreError};
+use crate::{journal, telemetry};
+use gateway_core::alarm::{Alarm, AlarmKind, Subject};
+use gateway_core::ledger::LedgerAccount;
+use gateway_core::state::{Key, State, Vend};
+use gateway_core::{Micro, NodeId, UsagePointId};
+use rusqlite::{Connection, Params, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Brings the rows of some entities in line with the state.
+pub(crate) fn write(tx: &Transaction<'_>, state: &State, keys: &BTreeSet<Key>) -> Result<()> {
+    keys.iter().try_for_each(|key| write_one(tx, state, key))
+}
+
+fn write_one(tx: &Transaction<'_>, state: &State, key: &Key) -> Result<()> {
+    match key {
+        Key::Tariff(id) => {
+            let body = json(state, state.tariffs.get(id))?;
+            put(tx, "REPLACE INTO tariff VALUES (?1, ?2)", params![id, body])
+        }
+        Key::UsagePoint(id) => match state.usage_points.get(id) {
+            // An alarm may name a usage point that does not exist; there is no row for it.
+            None => Ok(()),
+            point => {
+                let body = json(state, point)?;
+                let sql = "REPLACE INTO usage_point VALUES (?1, ?2)";
+                put(tx, sql, params![id.0, body])
+            }
+        },
+        Key::Node(id) => match state.nodes.get(id) {
+            None => Ok(()),
+            node => {
+                let body = json(state, node)?;
+                put(tx, "REPLACE INTO node VALUES (?1, ?2)", params![id.0, body])
+            }
+        },
+        Key::Ledger(account) => {
+            let balance = state.ledger.get(account).copied().unwrap_or_default();
+            let sql = "REPLACE INTO ledger VALUES (?1, ?2)";
+            put(tx, sql, params![account.to_string(), balance.0])
+        }
+        Key::Vend(key) => {
+            let body = json(state, state.vends.get(key))?;
+            put(tx, "REPLACE INTO vend VALUES (?1, ?2)", params![key, body])
+        }
+        Key::Alarm(kind, subject) => {
+            let (name, whom) = (kind_name(*kind), subject.to_string());
+            match state.alarms.get(&(*kind, *subject)) {
+                None => {
+                    let sql = "DELETE FROM alarm WHERE kind = ?1 AND subject = ?2";
+                    put(tx, sql, params![name, whom])
+                }
+                alarm => {
+                    let body = json(state, alarm)?;
+                    let sql = "REPLACE INTO alarm VALUES (?1, ?2, ?3)";
+                    put(tx, sql, params![name, whom, body])
+                }
+            }
+        }
+    }
+}
+
+fn put(tx: &Transaction<'_>, sql: &str, values: impl Params) -> Result<()> {
+    tx.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+fn json<T: Serialize>(state: &State, entity: Option<&T>) -> Result<String> {
+    let contradicts = |what| StoreError::Contradicts {
+        number: state.number,
+        what,
+    };
+    let entity = entity.ok_or_else(|| contradicts("the state lacks what it changed"))?;
+    serde_json::to_string(entity).map_err(|_| contradicts("its state cannot be written as JSON"))
+}
+
+/// Stable name of an alarm's kind: the one in the journal.
+pub(crate) fn kind_name(kind: AlarmKind) -> String {
+    let name = serde_json::to_value(kind);
+    name.ok()
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// An entity row as stored: key in words, body unread.
+pub(crate) type Bodies = Vec<(String, String)>;
+
+/// The tables whose rows are a key and a JSON body, with the key as text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Table {
+    Tariff,
+    UsagePoint,
+    Node,
+    Vend,
+    Alarm,
+}
+
+impl Table {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Tariff => "SELECT id, body FROM tariff ORDER BY id",
+            Self::UsagePoint => {
+                "SELECT CAST(id AS TEXT), body FROM usage_point ORDER BY usage_point.id"
+            }
+            Self::Node => "SELECT CAST(id AS TEXT), body FROM node ORDER BY node.id",
+            Self::Vend => "SELECT key, body FROM vend ORDER BY key",
+            Self::Alarm => "SELECT kind || ' ' || subject, body FROM alarm ORDER BY 1",
+        }
+    }
+
+    /// What its rows are called.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Tariff => "tariff",
+            Self::UsagePoint => "usage point",
+            Self::Node => "node",
+            Self::Vend => "vend",
+            Self::Alarm => "alarm",
+        }
+    }
+}
+
+pub(crate) fn bodies(conn: &Connection, table: Table) -> Result<Bodies> {
+    let mut query = conn.prepare_cached(table.sql())?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Every entity of a table.
+pub(crate) fn entities<T: DeserializeOwned>(conn: &Connection, table: Table) -> Result<Vec<T>> {
+    bodies(conn, table)?
+        .iter()
+        .map(|(key, body)| entity(table, key, body))
+        .collect()
+}
+
+/// Reads one body.
+pub(crate) fn entity<T: DeserializeOwned>(table: Table, key: &str, body: &str) -> Result<T> {
+    serde_json::from_str(body).map_err(|error| {
+        StoreError::damaged(format!("{} {key} cannot be read ({error})", table.word()))
+    })
+}
+
+/// Ledger rows as stored, accounts unread.
+pub(crate) fn ledger_rows(conn: &Connection) -> Result<Vec<(String, Micro)>> {
+    let mut query = conn.prepare_cached("SELECT account, balance FROM ledger ORDER BY account")?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, Micro(row.get(1)?))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn ledger(conn: &Connection) -> Result<BTreeMap<LedgerAccount, Micro>> {
+    let read = |(account, balance): (String, Micro)| match account.parse() {
+        Ok(account) => Ok((account, balance)),
+        Err(_) => Err(StoreError::damaged(format!(
+            "ledger account {account} cannot be read"
+        ))),
+    };
+    ledger_rows(conn)?.into_iter().map(read).collect()
+}
+
+/// The whole committed state.
+pub(crate) fn load(conn: &Connection) -> Result<State> {
+    use gateway_core::{UsagePoint, state::Node, tariff::Tariff};
+    let head = journal::head(conn)?;
+    let tariffs: Vec<Tariff> = entities(conn, Table::Tariff)?;
+    let usage_points: Vec<UsagePoint> = entities(conn, Table::UsagePoint)?;
+    let nodes: Vec<Node> = entities(conn, Table::Node)?;
+    let vends: Vec<Vend> = entities(conn, Table::Vend)?;
+    let alarms: Vec<Alarm> = entities(conn, Table::Alarm)?;
+    let readings = telemetry::last_readings(conn)?;
+    let observed_at = readings.values().map(|last| last.at).max();
+    let by_subject = |alarm: Alarm| ((alarm.kind, alarm.subject), alarm);
+    Ok(State {
+        number: head.number,
+        at: head.at,
+        tariffs: tariffs.into_iter().map(|t| (t.id.clone(), t)).collect(),
+        usage_points: usage_points
+            .into_iter()
+            .map(|p| (p.id, p))
+            .collect::<BTreeMap<UsagePointId, _>>(),
+        nodes: nodes
+            .into_iter()
+            .map(|n| (n.id, n))
+            .collect::<BTreeMap<NodeId, _>>(),
+        ledger: ledger(conn)?,
+        vends: vends.into_iter().map(|v| (v.key.clone(), v)).collect(),
+        alarms: alarms
+            .into_iter()
+            .map(by_subject)
+            .collect::<BTreeMap<(AlarmKind, Subject), _>>(),
+        readings,
+        observed_at: observed_at.unwrap_or_default(),
+    })
+}

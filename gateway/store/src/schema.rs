@@ -1,0 +1,78 @@
+//! The tables, as data. A released step never changes; a new version adds a step ([`crate::migrate`]).
+//!
+//! Terms: *boundary*: a moment that is a multiple of 30 minutes; *entity row*: the current state of one tariff, usage point, node,
+//! ledger account, vend or alarm, always as of the journal's head.
+//!
+//! Units: times in seconds UTC, energy in watt-hours, money in micro-units, everything else as in
+//! [`gateway_core::Reading`]. Registers are 64 unsigned bits and stored as the signed number of the same bits: SQL may compare them for
+//! equality, never for order.
+//!
+//! Telemetry is keyed by time first: a batch of readings of many nodes then fills few pages, a twelfth of the bytes of node-first.
+
+/// Marks the file as a database of this gateway: "PpGw" in ASCII.
+pub(crate) const APPLICATION_ID: i32 = 0x5070_4777;
+
+/// Schema 1.
+pub(crate) const STEP_1: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE head (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    number INTEGER NOT NULL, at INTEGER NOT NULL, hash BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE journal (
+    number INTEGER PRIMARY KEY, at INTEGER NOT NULL, usage_point INTEGER,
+    decision TEXT NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL
+) STRICT;
+CREATE INDEX journal_by_usage_point ON journal (usage_point) WHERE usage_point IS NOT NULL;
+CREATE TRIGGER journal_is_never_changed BEFORE UPDATE ON journal
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER journal_is_never_shortened BEFORE DELETE ON journal
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+
+CREATE TABLE posting (
+    number INTEGER NOT NULL, line INTEGER NOT NULL,
+    from_account TEXT NOT NULL, to_account TEXT NOT NULL, amount INTEGER NOT NULL,
+    at INTEGER NOT NULL, usage_point INTEGER,
+    PRIMARY KEY (number, line)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX posting_by_usage_point ON posting (usage_point, at) WHERE usage_point IS NOT NULL;
+
+CREATE TABLE tariff (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE usage_point (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE node (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE ledger (account TEXT PRIMARY KEY, balance INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE vend (key TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE alarm (
+    kind TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE reading (
+    at INTEGER NOT NULL, node INTEGER NOT NULL,
+    register INTEGER NOT NULL, export INTEGER NOT NULL, power_w INTEGER,
+    voltage_dv INTEGER, voltage_out_dv INTEGER, current_ma INTEGER, neutral_ma INTEGER,
+    frequency_chz INTEGER, relay INTEGER, tamper INTEGER NOT NULL,
+    PRIMARY KEY (at, node)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE last_reading (
+    node INTEGER PRIMARY KEY, at INTEGER NOT NULL,
+    register INTEGER NOT NULL, export INTEGER NOT NULL, power_w INTEGER,
+    voltage_dv INTEGER, voltage_out_dv INTEGER, current_ma INTEGER, neutral_ma INTEGER,
+    frequency_chz INTEGER, relay INTEGER, lease_id INTEGER, cutoff INTEGER,
+    uptime_s INTEGER, boot_count INTEGER, tamper INTEGER NOT NULL, frame_counter INTEGER,
+    intervals BLOB NOT NULL
+) STRICT;
+CREATE TABLE profile (
+    boundary INTEGER NOT NULL, node INTEGER NOT NULL,
+    register INTEGER NOT NULL, exact INTEGER NOT NULL,
+    PRIMARY KEY (boundary, node)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE node_key (node INTEGER PRIMARY KEY, key BLOB NOT NULL) STRICT;
+CREATE TABLE rejection (
+    node INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL, last_at INTEGER NOT NULL,
+    PRIMARY KEY (node, reason)
+) STRICT, WITHOUT ROWID;
+";

@@ -1,0 +1,259 @@
+//! The writer.
+
+use crate::batch::{Batch, NodeKey, Rejection};
+use crate::error::{Result, StoreError};
+use crate::journal::{self, Head};
+use crate::telemetry::{self, Latest};
+use crate::{migrate, rows};
+use gateway_core::{NodeId, State, UtcSeconds};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Largest value of the counter of daemon starts: its 24 bits share a frame counter with the frames of one start.
+const LARGEST_EPOCH: u32 = (1 << 24) - 1;
+/// Readings removed per call of [`Store::prune_readings`]: some 20 ms on a Raspberry Pi, so that no relay waits for it.
+const PRUNED_AT_ONCE: u32 = 5_000;
+/// The write-ahead log is cut back to this size after a burst: the four megabytes between two checkpoints, doubled.
+const LARGEST_IDLE_LOG: u32 = 8 << 20;
+/// How long to wait for another connection's lock. In write-ahead mode only recovery after a crash holds one.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Node number that stands for "unknown" in the table of rejections.
+const NO_NODE: i64 = -1;
+
+/// The one writer of a database. Dropping it releases the database.
+///
+/// A commit takes milliseconds to fractions of a second (an SD card's flush): keep the store on a thread of its own.
+#[derive(Debug)]
+pub struct Store {
+    conn: Connection,
+    head: Head,
+    latest: Latest,
+    _lock: File,
+}
+
+impl Store {
+    /// Opens or creates the database and reads the committed state.
+    ///
+    /// # Errors
+    /// Another process has it open; it is not ours, too new or damaged; the disk is full, read-only or failing.
+    pub fn open(path: &Path) -> Result<(Self, State)> {
+        let lock = take_lock(path)?;
+        create_private(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut conn = Connection::open_with_flags(path, flags)
+            .map_err(|error| StoreError::opening(path, error))?;
+        prepare(&conn).map_err(|error| StoreError::opening(path, error))?;
+        migrate::to_newest(&mut conn, path)?;
+        let head = journal::head(&conn)?;
+        journal::check_tail(&conn, head)?;
+        let state = rows::load(&conn)?;
+        let latest = state.readings.clone();
+        let store = Self {
+            conn,
+            head,
+            latest,
+            _lock: lock,
+        };
+        Ok((store, state))
+    }
+
+    /// Writes a batch: all of it or nothing. `state` is the state after its records were applied and its readings observed.
+    ///
+    /// When it returns, the batch has reached the disk. Nothing is written for an empty batch.
+    ///
+    /// # Errors
+    /// The disk is full, read-only or failing, or the records do not follow the journal. The database is then as before: the caller
+    /// goes back to [`Store::load`]. (After a failing flush, a crash can still make the batch true; keys make a repeated vend
+    /// harmless, registers make a repeated reading so.)
+    pub fn commit(&mut self, batch: &Batch, state: &State) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut head = self.head;
+        if !batch.records.is_empty() {
+            head = journal::append(&tx, head, &batch.records)?;
+            if state.number != head.number {
+                let (number, what) = (head.number, "the state is not the one after it");
+                return Err(StoreError::Contradicts { number, what });
+            }
+            let keys = batch.records.iter().flat_map(State::touched).collect();
+            rows::write(&tx, state, &keys)?;
+        }
+        let newest = telemetry::write(&tx, &self.latest, &batch.readings)?;
+        write_keys(&tx, &batch.node_keys)?;
+        write_rejections(&tx, state, &batch.rejections)?;
+        tx.commit()?;
+        self.head = head;
+        for (node, last) in newest {
+            self.latest.insert(node, last.clone());
+        }
+        Ok(())
+    }
+
+    /// The committed state, read again: what to go on from after a commit that failed.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn load(&self) -> Result<State> {
+        rows::load(&self.conn)
+    }
+
+    /// The end of the journal.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// The keys of all nodes.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn node_keys(&self) -> Result<Vec<(NodeId, NodeKey)>> {
+        let mut query = self.conn.prepare("SELECT node, key FROM node_key")?;
+        let rows = query.query_map([], |row| Ok((NodeId(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Counts a start of the daemon and returns the new count, from 1. It is on the disk before this returns, so no two
+    /// starts ever have the same one.
+    ///
+    /// # Errors
+    /// The database cannot be written, or the 24 bits are used up.
+    pub fn begin_epoch(&mut self) -> Result<u32> {
+        let next = self.epoch()? + 1;
+        if next > LARGEST_EPOCH {
+            return Err(StoreError::EpochUsedUp);
+        }
+        self.set_epoch(next)?;
+        Ok(next)
+    }
+
+    /// Raises the count of starts to at least this: the nodes have seen a later gateway (a restored backup). Returns the count
+    /// after it; the running daemon needs [`Store::begin_epoch`] to have one of its own again.
+    ///
+    /// # Errors
+    /// The database cannot be written, or the value has more than 24 bits.
+    pub fn raise_epoch(&mut self, at_least: u32) -> Result<u32> {
+        if at_least > LARGEST_EPOCH {
+            return Err(StoreError::EpochUsedUp);
+        }
+        let now = self.epoch()?;
+        if at_least > now {
+            self.set_epoch(at_least)?;
+        }
+        Ok(now.max(at_least))
+    }
+
+    fn epoch(&self) -> Result<u32> {
+        let sql = "SELECT value FROM meta WHERE key = 'gateway_epoch'";
+        Ok(self.conn.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    fn set_epoch(&mut self, epoch: u32) -> Result<()> {
+        let sql = "UPDATE meta SET value = ?1 WHERE key = 'gateway_epoch'";
+        self.conn.execute(sql, [epoch])?;
+        Ok(())
+    }
+
+    /// Removes the oldest readings before a moment, some thousands per call; returns how many, 0 when none are left. Last
+    /// readings and load profiles stay.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn prune_readings(&mut self, before: UtcSeconds) -> Result<usize> {
+        let removed = self
+            .conn
+            .prepare_cached(
+                "DELETE FROM reading WHERE at < ?1 AND at <= coalesce( \
+                 (SELECT at FROM reading ORDER BY at LIMIT 1 OFFSET ?2), ?1)",
+            )?
+            .execute(params![before.0, PRUNED_AT_ONCE])?;
+        Ok(removed)
+    }
+}
+
+/// `site.db` is locked through `site.db.lock`: SQLite's own locks come and go with each transaction.
+fn take_lock(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let mut options = private();
+    let file = options.truncate(false).create(true).open(&name);
+    let file = file.map_err(|error| cannot_open(&name, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(cannot_open(&name, &error)),
+    }
+}
+
+/// Creates a missing database file. An existing one is not touched: closing it here would release SQLite's locks of another
+/// connection in this process.
+fn create_private(path: &Path) -> Result<()> {
+    match private().create_new(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(cannot_open(path, &error)),
+    }
+}
+
+/// Only its owner may read: the database holds the nodes' keys. SQLite gives its log the same mode.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
+}
+
+fn cannot_open(path: &Path, error: &std::io::Error) -> StoreError {
+    match error.kind() {
+        ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull,
+        _ => StoreError::CannotOpen {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        },
+    }
+}
+
+fn prepare(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(PATIENCE)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    conn.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "full")?;
+    conn.pragma_update_and_check(None, "journal_size_limit", LARGEST_IDLE_LOG, |_| Ok(()))
+}
+
+fn write_keys(tx: &Transaction<'_>, keys: &[(NodeId, NodeKey)]) -> Result<()> {
+    for (node, key) in keys {
+        tx.prepare_cached("REPLACE INTO node_key VALUES (?1, ?2)")?
+            .execute(params![node.0, key])?;
+    }
+    Ok(())
+}
+
+fn write_rejections(tx: &Transaction<'_>, state: &State, rejections: &[Rejection]) -> Result<()> {
+    for rejection in rejections {
+        let known = rejection
+            .node
+            .filter(|node| state.nodes.contains_key(node))
+            .map_or(NO_NODE, |node| i64::from(node.0));
+        let count = i64::try_from(rejection.count).unwrap_or(i64::MAX);
+        tx.prepare_cached(
+            "INSERT INTO rejection VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE \
+             SET count = count + excluded.count, last_at = max(last_at, excluded.last_at)",
+        )?
+        .execute(params![known, rejection.reason, count, rejection.last_at.0])?;
+    }
+    Ok(())
+}
