@@ -68,7 +68,10 @@ fn first_known_answers() {
         (key, 0x4427_d64b_8e1e_1451_fc44_5960_f083_9bb0_u128),
         (later, 0x4f9c_2782_11be_c931_6bf6_8f46_ee8b_2ec6),
     ] {
-        assert_eq!(ascon::seal(&Key(key), &nonce, &[], &mut []), expected.to_be_bytes());
+        assert_eq!(
+            ascon::seal(&Key(key), &nonce, &[], &mut []),
+            expected.to_be_bytes()
+        );
     }
 }
 

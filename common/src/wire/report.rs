@@ -256,7 +256,7 @@ impl Report {
                 ITEM_INTERVALS => once(&mut report.intervals, Intervals::read(value)?)?,
                 ITEM_KEYPAD => {
                     let digits = Short::new(value).ok_or(FrameRejection::ItemHasWrongLength)?;
-                    if !value.iter().all(u8::is_ascii_digit) {
+                    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
                         return Err(FrameRejection::ValueOutOfRange);
                     }
                     once(&mut report.keypad, digits)?;

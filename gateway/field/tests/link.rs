@@ -1,6 +1,10 @@
 //! Node and gateway together over a transport that loses, doubles, reorders and replays, while
 //! either side reboots, forgets, or is put back to an older state. Nothing is accepted twice, and
 //! both find together again.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a failure is a failed test"
+)]
 
 use gateway_field::link::{Arrival, LinkError, LinkOutcome, NodeLinks, ReplyReason};
 use meter_node::{EEPROM_BYTES, Identity, Measurement, Node, Storage};

@@ -1,4 +1,8 @@
 //! The node logic on the bench.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a failure is a failed test"
+)]
 
 mod bench;
 mod eeprom;
