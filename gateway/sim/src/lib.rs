@@ -1,0 +1,29 @@
+//! The simulated neighbourhood: for development, tests, the demonstration and benchmarks only.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`neighbourhood`] | many nodes, each a separate MQTT client over TCP, and what they count |
+//! | [`device`] | one of them: [`household`], [`meter`] and [`uplink`] together |
+//! | [`truth`] | what a perfect meter would have counted |
+//! | [`feeder`] | losses and voltage of the line they share |
+//!
+//! The nodes run the logic of `meter_node`, the same as the firmware. Nothing here knows how the
+//! gateway is made: it sees only what a node sees. Time is real; energy is what flows in it.
+
+mod connection;
+pub mod device;
+pub mod eeprom;
+pub mod feeder;
+pub mod household;
+pub mod latencies;
+pub mod meter;
+pub mod neighbourhood;
+pub mod random;
+pub mod truth;
+pub mod uplink;
+
+pub use device::Load;
+pub use household::Habits;
+pub use latencies::{Latencies, Percentiles};
+pub use meter::Kind;
+pub use neighbourhood::{Config, Counts, Member, Neighbourhood, NodeState, RelayEvent};

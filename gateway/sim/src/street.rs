@@ -1,0 +1,120 @@
+//! `gateway-sim neighbourhood`: nodes from a list, until Ctrl-C.
+
+use gateway_sim::{Config, Counts, Habits, Kind, Member, Neighbourhood};
+use prepaid_common::NodeId;
+use prepaid_common::wire::Key;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Time for the last reports when it ends.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// Between two lines about how it goes.
+const STATUS_INTERVAL: Duration = Duration::from_secs(5);
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The gateway's MQTT address, like 127.0.0.1:1883.
+    #[arg(long)]
+    broker: SocketAddr,
+    /// One node a line: {"node":"N-00000001","key":"<32 hex>","kind":"premises","seed":1}
+    #[arg(long)]
+    members: PathBuf,
+    /// Seconds between reports; the gateway decides if absent.
+    #[arg(long)]
+    interval: Option<u64>,
+    /// Mean seconds between two kettles of a household.
+    #[arg(long, default_value_t = Habits::default().kettle_every_s)]
+    kettle_every: u32,
+    /// Folder that keeps the nodes' EEPROMs from one run to the next.
+    #[arg(long)]
+    eeprom: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    node: String,
+    key: String,
+    #[serde(default = "premises")]
+    kind: Kind,
+    #[serde(default)]
+    seed: Option<u64>,
+}
+
+const fn premises() -> Kind {
+    Kind::Premises
+}
+
+/// Runs the nodes until Ctrl-C, with a line about each relay and every few seconds.
+pub async fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    let mut config = Config::new(arguments.broker, read_members(&arguments.members)?);
+    config.report_interval = arguments.interval.map(Duration::from_secs);
+    config.habits.kettle_every_s = arguments.kettle_every;
+    config.eeprom_dir = arguments.eeprom;
+    let neighbourhood =
+        Neighbourhood::start(config).map_err(|error| format!("read an EEPROM file: {error}"))?;
+    let mut events = neighbourhood.events();
+    let mut status = tokio::time::interval(STATUS_INTERVAL);
+    loop {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => break,
+            _ = status.tick() => print_counts(&neighbourhood.counts()),
+            Ok(event) = events.recv() => {
+                let state = if event.closed { "closed" } else { "opened" };
+                println!("{} {state} at {} kWh: {:?}", event.node, event.register, event.reason);
+            }
+        }
+    }
+    let unsettled = neighbourhood.drain(Instant::now() + DRAIN_TIME).await;
+    print_counts(&neighbourhood.counts());
+    let stopped = neighbourhood.stop().await;
+    stopped.map_err(|error| format!("keep the EEPROM files: {error}"))?;
+    if unsettled.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} nodes ended without acknowledgement", unsettled.len());
+    Ok(ExitCode::FAILURE)
+}
+
+fn print_counts(counts: &Counts) {
+    println!(
+        "{} in session, {} readings sent, {} acknowledged, {} off for credit, {} on again",
+        counts.nodes_in_session,
+        counts.readings_sent,
+        counts.readings_acknowledged,
+        counts.disconnected_for_credit,
+        counts.reconnected,
+    );
+}
+
+fn read_members(path: &Path) -> Result<Vec<Member>, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("read {}: {error}", path.display()))?;
+    let lines = text.lines().enumerate();
+    lines
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(index, line)| {
+            read_member(line)
+                .map_err(|why| format!("read {}, line {}: {why}", path.display(), index + 1))
+        })
+        .collect()
+}
+
+fn read_member(line: &str) -> Result<Member, String> {
+    let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let node: NodeId = line
+        .node
+        .parse()
+        .map_err(|why| format!("{}: {why}", line.node))?;
+    let key = Key::from_hex(&line.key).ok_or("the key is not 32 hexadecimal digits")?;
+    let seed = line.seed.unwrap_or(u64::from(node.0));
+    Ok(Member {
+        node,
+        key,
+        kind: line.kind,
+        seed,
+    })
+}
