@@ -5,8 +5,8 @@
 //! Every connection gets a client of its own, so nothing of the last one (packet identifiers,
 //! queued frames) reaches into the next.
 
-use crate::neighbourhood::{Shared, Slot};
 use crate::random::Random;
+use crate::world::{Slot, World};
 use prepaid_common::wire::{MqttName, topic_down};
 use rumqttc::{
     AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS, SubscribeReasonCode,
@@ -37,9 +37,9 @@ enum Ended {
 }
 
 /// Connects, and connects again until the neighbourhood stops.
-pub(crate) async fn keep(slot: Arc<Slot>, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn keep(slot: Arc<Slot>, world: Arc<World>, mut stop: watch::Receiver<bool>) {
     let mut random = Random::from_noise();
-    let spread_ms = shared.slots.len() * SPREAD_MS_PER_HUNDRED / 100;
+    let spread_ms = world.slots.len() * SPREAD_MS_PER_HUNDRED / 100;
     let mut pause_ms = random.between(0, u32::try_from(spread_ms).unwrap_or(u32::MAX));
     let mut longest_ms = FIRST_PAUSE_MS;
     loop {
@@ -48,7 +48,7 @@ pub(crate) async fn keep(slot: Arc<Slot>, shared: Arc<Shared>, mut stop: watch::
             () = told_to(&mut stop) => return,
         }
         if slot.device().meter.has_power() {
-            let (ended, worked) = connect(&slot, &shared, &mut stop).await;
+            let (ended, worked) = connect(&slot, &world, &mut stop).await;
             let mut device = slot.device();
             device.uplink.close();
             device.meter.connection(false);
@@ -72,8 +72,8 @@ pub(crate) async fn told_to(stop: &mut watch::Receiver<bool>) {
 }
 
 /// One connection, and whether it got as far as its subscription.
-async fn connect(slot: &Slot, shared: &Shared, stop: &mut watch::Receiver<bool>) -> (Ended, bool) {
-    let (client, mut eventloop) = AsyncClient::new(options(slot, shared.broker), QUEUE);
+async fn connect(slot: &Slot, world: &World, stop: &mut watch::Receiver<bool>) -> (Ended, bool) {
+    let (client, mut eventloop) = AsyncClient::new(options(slot, world.broker), QUEUE);
     let mut worked = false;
     loop {
         tokio::select! {
@@ -83,7 +83,7 @@ async fn connect(slot: &Slot, shared: &Shared, stop: &mut watch::Receiver<bool>)
                 return (Ended::Here, worked);
             }
             event = eventloop.poll() => match event {
-                Ok(event) => match handle(event, &client, slot, shared) {
+                Ok(event) => match handle(event, &client, slot, world) {
                     Ok(subscribed) => worked |= subscribed,
                     Err(ended) => return (ended, worked),
                 },
@@ -101,7 +101,7 @@ async fn connect(slot: &Slot, shared: &Shared, stop: &mut watch::Receiver<bool>)
 }
 
 /// Acts on one event; true when it was the subscription.
-fn handle(event: Event, client: &AsyncClient, slot: &Slot, shared: &Shared) -> Result<bool, Ended> {
+fn handle(event: Event, client: &AsyncClient, slot: &Slot, world: &World) -> Result<bool, Ended> {
     match event {
         Event::Incoming(Packet::ConnAck(_)) => client
             .try_subscribe(topic_down(slot.node).to_string(), QoS::AtLeastOnce)
@@ -119,7 +119,7 @@ fn handle(event: Event, client: &AsyncClient, slot: &Slot, shared: &Shared) -> R
         Event::Incoming(Packet::Publish(publish)) => {
             let change = slot.device().received(&publish.payload);
             if let Some(change) = change {
-                shared.announce(slot.node, change, Duration::ZERO);
+                world.announce(slot.node, change, Duration::ZERO);
             }
         }
         Event::Incoming(Packet::PubAck(answer)) => slot.device().acknowledged(answer.pkid),

@@ -10,7 +10,9 @@
 //! The nodes run the logic of `meter_node`, the same as the firmware. Nothing here knows how the
 //! gateway is made: it sees only what a node sees. Time is real; energy is what flows in it.
 
+mod config;
 mod connection;
+mod counts;
 pub mod device;
 pub mod eeprom;
 pub mod feeder;
@@ -21,9 +23,15 @@ pub mod neighbourhood;
 pub mod random;
 pub mod truth;
 pub mod uplink;
+mod world;
 
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, Member};
+pub use counts::{Counts, NodeState, RelayEvent};
 pub use device::Load;
 pub use household::Habits;
 pub use latencies::{Latencies, Percentiles};
 pub use meter::Kind;
-pub use neighbourhood::{Config, Counts, Member, Neighbourhood, NodeState, RelayEvent};
+pub use neighbourhood::Neighbourhood;
