@@ -28,11 +28,14 @@ pub struct Device {
     pub dark_until: Option<Instant>,
     household: Household,
     place: u32,
+    ending: bool,
     settled: bool,
 }
 
 /// Seconds between reports while the simulation ends.
 const LAST_REPORT_INTERVAL_S: u16 = 1;
+/// Voltage without load.
+const NOMINAL_MV: u64 = 230_000;
 
 impl Device {
     /// `place` on the line, 0 to 1000.
@@ -45,6 +48,7 @@ impl Device {
             dark_until: None,
             household: Household::new(seed, habits),
             place,
+            ending: false,
             settled: false,
         }
     }
@@ -125,10 +129,17 @@ impl Device {
         }
     }
 
-    /// Ends the measuring: reports soon, and then rests. True once everything is acknowledged.
+    /// Ends the measuring: reports where it stands, and then rests. True once everything is
+    /// acknowledged.
     pub fn settle(&mut self) -> bool {
-        self.load = Load::Fixed(0);
-        self.meter.set_report_interval(LAST_REPORT_INTERVAL_S);
+        if !self.ending {
+            self.ending = true;
+            self.load = Load::Fixed(0);
+            // A second without load, all at once: the next report is due.
+            self.meter.set_report_interval(LAST_REPORT_INTERVAL_S);
+            let pause_ms = u32::from(LAST_REPORT_INTERVAL_S) * 1000;
+            self.meter.run(pause_ms, Demand::default(), NOMINAL_MV);
+        }
         let register = Some(self.meter.register());
         let tally = &self.uplink.tally;
         self.settled = self.uplink.open_readings() == 0 && tally.acknowledged_register == register;

@@ -110,7 +110,8 @@ impl Neighbourhood {
 
     /// Ends the measuring: all loads go to zero, every node reports where it stands, and rests
     /// once that is acknowledged. Returns the nodes that had not got so far at the deadline.
-    pub async fn drain(&self, deadline: Instant) -> Vec<NodeId> {
+    pub async fn drain(&self, deadline: impl Into<Instant>) -> Vec<NodeId> {
+        let deadline = deadline.into();
         let mut looks = tokio::time::interval(self.world.tick);
         loop {
             let unsettled: Vec<NodeId> = self
