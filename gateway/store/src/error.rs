@@ -150,6 +150,7 @@ impl From<rusqlite::Error> for StoreError {
             E::FromSqlConversionFailure(..)
                 | E::IntegralValueOutOfRange(..)
                 | E::InvalidColumnType(..)
+                | E::Utf8Error(..)
         ) {
             return Self::damaged(error.to_string());
         }

@@ -21,6 +21,7 @@ mod migrate;
 mod read;
 mod rows;
 mod schema;
+mod secrets;
 mod store;
 mod telemetry;
 pub mod verify;

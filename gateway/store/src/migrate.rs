@@ -29,9 +29,11 @@ fn version(conn: &Connection) -> Result<u32> {
     Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-/// Refuses files that are not ours or too new.
-fn recognise(conn: &Connection, path: &Path) -> Result<u32> {
-    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+/// Refuses files that are not ours or too new, without changing them; returns the schema.
+pub(crate) fn recognise(conn: &Connection, path: &Path) -> Result<u32> {
+    let application = conn
+        .pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0))
+        .map_err(|error| StoreError::opening(path, error))?;
     let version = version(conn)?;
     let tables: u32 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let fresh = application == 0 && version == 0 && tables == 0;

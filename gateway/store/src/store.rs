@@ -46,6 +46,7 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags)
             .map_err(|error| StoreError::opening(path, error))?;
+        migrate::recognise(&conn, path)?;
         prepare(&conn).map_err(|error| StoreError::opening(path, error))?;
         migrate::to_newest(&mut conn, path)?;
         let head = journal::head(&conn)?;
@@ -256,4 +257,56 @@ fn write_rejections(tx: &Transaction<'_>, state: &State, rejections: &[Rejection
         .execute(params![known, rejection.reason, count, rejection.last_at.0])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway_core::alarm::{AlarmKind, Subject};
+    use gateway_core::{Decision, Record};
+
+    /// A batch that needs some pages.
+    fn alarm(state: &mut State) -> Batch {
+        let record = Record {
+            number: state.number + 1,
+            at: UtcSeconds(1_800_000_000),
+            decision: Decision::AlarmRaised {
+                kind: AlarmKind::Tamper,
+                subject: Subject::Site,
+                details: "x".repeat(100_000),
+            },
+        };
+        state.apply(&record);
+        Batch {
+            records: vec![record],
+            ..Batch::default()
+        }
+    }
+
+    #[test]
+    fn a_full_disk_leaves_the_old_state_and_the_store_goes_on_when_there_is_space() {
+        let name = format!("gateway-store-full-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        let (mut store, mut state) = Store::open(&directory.join("site.db")).unwrap();
+        store.commit(&alarm(&mut state), &state).unwrap();
+        let committed = (store.head(), state.clone());
+        let limit = |store: &Store, pages: u32| {
+            let set = |_: &rusqlite::Row<'_>| Ok(());
+            let name = "max_page_count";
+            store.conn.pragma_update_and_check(None, name, pages, set)
+        };
+        limit(&store, 1).unwrap();
+        let batch = alarm(&mut state);
+        for _ in 0..2 {
+            let error = store.commit(&batch, &state).unwrap_err();
+            assert!(matches!(error, StoreError::DiskFull), "{error}");
+            assert!(error.is_temporary());
+            assert_eq!((store.head(), store.load().unwrap()), committed);
+        }
+        limit(&store, 1_000_000).unwrap();
+        store.commit(&batch, &state).unwrap();
+        assert_eq!(store.load().unwrap(), state);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 }

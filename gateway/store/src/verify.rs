@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::journal::{self, Head, STORED, Stored};
 use crate::read::{Reader, account_sums};
 use crate::rows::{self, Table};
-use crate::telemetry;
+use crate::{migrate, telemetry};
 use gateway_core::ledger::{LedgerAccount, Posting};
 use gateway_core::{Micro, State};
 use rusqlite::Connection;
@@ -29,6 +29,12 @@ pub enum Finding {
     /// SQLite's own check of the file.
     #[error("the file is damaged: {0}")]
     File(String),
+    /// A table, index or trigger is not as this version makes it.
+    #[error("the table, index or trigger \"{name}\" is missing or was changed")]
+    SchemaDiffers {
+        /// Its name.
+        name: String,
+    },
     /// A part could not be read at all.
     #[error("{part} cannot be read: {reason}")]
     Unreadable {
@@ -212,6 +218,7 @@ pub fn verify(path: &Path) -> Result<Report> {
     let _snapshot = conn.unchecked_transaction()?;
     let mut report = Report::default();
     report.part("the file", |report| check_file(conn, report));
+    report.part("the schema", |report| check_schema(conn, report));
     let mut replayed = State::default();
     report.part("the journal", |report| {
         check_journal(conn, report, &mut replayed)
@@ -235,6 +242,30 @@ fn check_file(conn: &Connection, report: &mut Report) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Against a fresh database of the same version.
+fn check_schema(conn: &Connection, report: &mut Report) -> Result<()> {
+    let mut fresh = Connection::open_in_memory()?;
+    migrate::to_newest(&mut fresh, Path::new(":memory:"))?;
+    let (expected, mut found) = (schema_of(&fresh)?, schema_of(conn)?);
+    for (name, sql) in expected {
+        if found.remove(&name) != Some(sql) {
+            report.find(Finding::SchemaDiffers { name });
+        }
+    }
+    for name in found.into_keys() {
+        report.find(Finding::SchemaDiffers { name });
+    }
+    Ok(())
+}
+
+fn schema_of(conn: &Connection) -> Result<BTreeMap<String, String>> {
+    let mut query = conn.prepare(
+        "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'",
+    )?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn check_journal(conn: &Connection, report: &mut Report, state: &mut State) -> Result<()> {

@@ -1,10 +1,13 @@
 //! What is committed is there after a restart, exactly; what is not committed never was.
 
-#![expect(clippy::unwrap_used, reason = "in a test, an error is a failure")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a failure is a failed test"
+)]
 
 mod site;
 
-use gateway_core::event::Role;
+use gateway_core::event::{IntervalEnd, Role};
 use gateway_core::supply::SupplyOrder;
 use gateway_core::{Command, Event, FeederId, NodeId, State, UsagePointId, UtcSeconds, WattHours};
 use gateway_store::{Reader, Rejection, Store, StoreError, verify};
@@ -111,25 +114,26 @@ fn last_register(site: &Site, node: NodeId) -> i64 {
     last.map_or(0, |last| last.reading.register.0.cast_signed())
 }
 
+fn read(site: &mut Site, number: u32, wh: i32, intervals: u8) {
+    let node = node_at(site, number);
+    let register = (last_register(site, node) + i64::from(wh)).max(0);
+    let register = WattHours(register.cast_unsigned());
+    let mut reading = reading(node.0, register.0);
+    let half_hour = site.now / 1_800 * 1_800;
+    for back in (0..i64::from(intervals)).rev() {
+        let end = UtcSeconds(half_hour - back * 1_800);
+        reading.intervals.push(IntervalEnd { end, register });
+    }
+    let _ = site.event(&Event::Reading(reading));
+}
+
 fn take(site: &mut Site, step: Step) {
     match step {
         Step::Read {
             node,
             wh,
             intervals,
-        } => {
-            let node = node_at(site, node);
-            let register = (last_register(site, node) + i64::from(wh)).max(0);
-            let mut reading = reading(node.0, register.cast_unsigned());
-            let half_hour = site.now / 1_800 * 1_800;
-            for back in (0..i64::from(intervals)).rev() {
-                let end = UtcSeconds(half_hour - back * 1_800);
-                let register = WattHours(register.cast_unsigned());
-                let interval = gateway_core::event::IntervalEnd { end, register };
-                reading.intervals.push(interval);
-            }
-            let _ = site.event(&Event::Reading(reading));
-        }
+        } => read(site, node, wh, intervals),
         Step::Restart { node, back } => {
             let node = node_at(site, node);
             let register = last_register(site, node)
