@@ -470,3 +470,24 @@ fn a_gateway_that_forgot_the_session_asks_who() {
     });
     assert_eq!(answers.count(), 3, "answers are limited");
 }
+
+/// The counters of a node that lost its EEPROM begin anew, so only the challenge tells a recorded
+/// welcome.
+#[test]
+fn a_recorded_welcome_is_refused_even_after_the_eeprom_was_lost() {
+    let (mut world, _) = pair();
+    world.links.remove(NODE);
+    let mut welcome = world.recorded_down[0].clone();
+    assert_eq!(peek(&welcome).unwrap().kind, Kind::Welcome);
+    world.reboot_node(blank());
+    let early = world.node.received(&mut welcome.clone());
+    assert_eq!(
+        early,
+        Err(FrameRejection::ChallengeIsNotOurs),
+        "no hello is outstanding"
+    );
+    world.transmit();
+    let late = world.node.received(&mut welcome);
+    assert_eq!(late, Err(FrameRejection::ChallengeIsNotOurs));
+    assert_eq!(world.node.lease(), None);
+}
