@@ -16,6 +16,7 @@
 
 mod batch;
 mod error;
+mod finding;
 mod journal;
 mod migrate;
 mod read;
@@ -25,15 +26,17 @@ mod secrets;
 mod store;
 mod telemetry;
 pub mod verify;
+mod view;
 
 pub use batch::{Batch, NodeKey, Rejection};
 pub use error::StoreError;
+pub use finding::Finding;
 pub use journal::{Hash, Head};
 pub use migrate::SCHEMA;
-pub use read::{
-    MOST_ROWS, NodeView, ProfilePoint, Reader, ReadingRow, Statement, StatementLine, Totals,
-    UsagePointView,
-};
+pub use read::{MOST_ROWS, Reader};
 pub use store::Store;
 pub use telemetry::INTERVAL_S;
-pub use verify::{Finding, Report, verify};
+pub use verify::{Report, verify};
+pub use view::{
+    NodeView, ProfilePoint, ReadingRow, Statement, StatementLine, Totals, UsagePointView,
+};

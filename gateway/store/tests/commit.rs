@@ -319,6 +319,8 @@ fn keys_and_rejections_are_kept() {
     let keys = [(NodeId(1), [7; 16]), (NodeId(2), [9; 16])];
     assert_eq!(site.store.node_keys().unwrap(), keys);
     let reader = Reader::open(&site.directory.database()).unwrap();
+    assert_eq!(reader.node_key(NodeId(2)).unwrap(), Some([9; 16]));
+    assert_eq!(reader.node_key(NodeId(3)).unwrap(), None);
     let expected = [
         rejection(None, "not-authentic", 2, START),
         rejection(known, "replayed", 5, START + 9),
