@@ -1,0 +1,37 @@
+//! The page the gateway serves itself, and its HTTP API.
+//!
+//! | module | decides |
+//! |---|---|
+//! | `access` | who may use it |
+//! | `pages` | what each address does |
+//! | `view`, `format` | what it says and how quantities look |
+//! | [`api`] | the same for programs, under `/api/v1` |
+//! | [`committed`], [`Database`] | what is read |
+//! | [`desk`] | where changes go |
+//! | `live` | telling open pages that something changed |
+//!
+//! Not decided here: anything about money, supply or meters; that is the core's, and the page asks it.
+//!
+//! Invariants: nothing here writes a table; only committed rows are shown; every change is a [`gateway_core::Command`] put
+//! to the [`Desk`]; nothing is loaded from elsewhere; every page works without scripts.
+
+mod access;
+pub mod api;
+mod app;
+mod assets;
+pub mod committed;
+mod database;
+pub mod desk;
+mod failure;
+mod format;
+mod live;
+mod pages;
+mod serve;
+mod view;
+
+pub use access::{Access, PasswordHashError, hash_password};
+pub use app::{App, Site, Stopwatch};
+pub use committed::Committed;
+pub use database::Database;
+pub use desk::{Desk, DeskError, Health, Problem, Submission};
+pub use serve::{ClientAddress, router, serve};

@@ -1,0 +1,139 @@
+//! Bodies of answers.
+
+use crate::desk::Problem;
+use crate::view::PointFacts;
+use gateway_core::alarm::Alarm;
+use gateway_core::supply::{Reason, Relay, SupplyOrder};
+use gateway_core::{Answer, Record};
+use serde::Serialize;
+
+/// A usage point now.
+#[derive(Serialize)]
+pub(super) struct Point {
+    id: String,
+    label: String,
+    currency: String,
+    available: String,
+    units_left_wh: Option<u64>,
+    register_wh: u64,
+    supply: SupplyState,
+    power_w: Option<i32>,
+    node: Option<String>,
+    last_heard_at: Option<i64>,
+    is_silent: bool,
+    is_low: bool,
+}
+
+#[derive(Serialize)]
+struct SupplyState {
+    order: SupplyOrder,
+    desired: Relay,
+    reported: Option<Relay>,
+    reasons: Vec<Reason>,
+}
+
+impl From<&PointFacts> for Point {
+    fn from(facts: &PointFacts) -> Self {
+        Self {
+            id: facts.id.to_string(),
+            label: facts.label.clone(),
+            currency: facts.currency.clone(),
+            available: facts.available.to_string(),
+            units_left_wh: facts.units_left.map(|units| units.0),
+            register_wh: facts.register.0,
+            supply: SupplyState {
+                order: facts.order,
+                desired: if facts.reasons.is_empty() {
+                    Relay::Closed
+                } else {
+                    Relay::Open
+                },
+                reported: facts.reported,
+                reasons: facts.reasons.iter().collect(),
+            },
+            power_w: facts.power_w,
+            node: facts.node.map(|node| node.to_string()),
+            last_heard_at: facts.heard.map(|at| at.0),
+            is_silent: facts.is_silent,
+            is_low: facts.is_low,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Points {
+    pub usage_points: Vec<Point>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Alarms {
+    pub alarms: Vec<Alarm>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Records {
+    pub records: Vec<Record>,
+}
+
+/// How the gateway is doing.
+#[derive(Serialize)]
+pub(super) struct Status {
+    pub is_working: bool,
+    pub problems: Vec<ProblemBody>,
+    pub at: i64,
+    pub clock_trusted: bool,
+    pub journal_number: u64,
+    pub usage_points: usize,
+    pub alarms: usize,
+    pub rejections: std::collections::BTreeMap<String, u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ProblemBody {
+    serious: bool,
+    words: String,
+}
+
+impl From<Problem> for ProblemBody {
+    fn from(problem: Problem) -> Self {
+        Self {
+            serious: problem.serious,
+            words: problem.words,
+        }
+    }
+}
+
+/// What a command achieved. Amounts are decimal strings here, unlike in the journal.
+#[derive(Serialize)]
+#[serde(tag = "done", rename_all = "kebab-case")]
+pub(super) enum Done {
+    Done,
+    Vended {
+        receipt: u64,
+        usage_point: String,
+        amount: String,
+        available: String,
+        repeated: bool,
+    },
+}
+
+impl From<Answer> for Done {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Vended {
+                receipt,
+                usage_point,
+                amount,
+                available,
+                repeated,
+            } => Self::Vended {
+                receipt,
+                usage_point: usage_point.to_string(),
+                amount: amount.to_string(),
+                available: available.to_string(),
+                repeated,
+            },
+            _ => Self::Done,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The same for programs: JSON under `/api/v1`.
+//!
+//! | method and path | body | answer |
+//! |---|---|---|
+//! | GET `usage-points` | | every usage point now |
+//! | GET `usage-points/{id}` | | one of them |
+//! | POST `usage-points/{id}/vend` | `{"key": "…", "amount": "12.50"}` | receipt |
+//! | POST `usage-points/{id}/supply` | `{"order": "on" \| "off" \| "auto"}` | `{"done": "done"}` |
+//! | GET `alarms` | | open alarms |
+//! | POST `alarms/{number}/acknowledge` | `{}` | `{"done": "done"}` |
+//! | GET `journal?from=1&limit=100` | | records, oldest first; without `from` the newest |
+//! | GET `status` | | counts and problems |
+//!
+//! Access is as on the page (a session cookie, or none in open mode). Amounts are exact decimal strings in the currency, energy is in Wh,
+//! power in W, times are UTC seconds. Every error is `{"error": "kebab-name", "message": "words"}`. A POST needs
+//! `Content-Type: application/json`; an unknown field is an error.
+
+mod answers;
+mod parse;
+mod routes;
+
+pub use parse::{
+    ParseError, SupplyRequest, VendRequest, parse_amount, parse_empty, parse_order, parse_supply,
+    parse_vend,
+};
+pub(crate) use routes::routes;

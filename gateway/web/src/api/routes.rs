@@ -1,0 +1,168 @@
+//! Addresses of the API.
+
+use super::answers::{Alarms, Done, Point, Points, Records, Status};
+use super::{parse_empty, parse_supply, parse_vend};
+use crate::access::Operator;
+use crate::app::App;
+use crate::committed::JournalQuery;
+use crate::failure::{ApiFailure, Failure};
+use crate::pages::{find, submit};
+use crate::view::{PointFacts, all_facts};
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use gateway_core::{Command, Refusal};
+use serde::Deserialize;
+
+/// Most records of one answer.
+const MOST_RECORDS: usize = 1_000;
+const DEFAULT_RECORDS: usize = 100;
+
+type Body = Result<Bytes, BytesRejection>;
+
+/// Everything under `/api/v1`.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/usage-points", get(usage_points))
+        .route("/usage-points/{id}", get(usage_point))
+        .route("/usage-points/{id}/vend", post(vend))
+        .route("/usage-points/{id}/supply", post(supply))
+        .route("/alarms", get(alarms))
+        .route("/alarms/{number}/acknowledge", post(acknowledge))
+        .route("/journal", get(journal))
+        .route("/status", get(status))
+}
+
+async fn usage_points(State(app): State<App>) -> Result<Json<Points>, ApiFailure> {
+    let rows = app.read(|rows| rows.neighbourhood()).await?;
+    let facts = all_facts(&rows, &app.0.site.rules, app.0.desk.now());
+    let usage_points = facts.iter().map(Point::from).collect();
+    Ok(Json(Points { usage_points }))
+}
+
+async fn usage_point(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<Point>, ApiFailure> {
+    let rows = find(&app, &id).await?;
+    let now = app.0.desk.now().at;
+    let facts = PointFacts::of(&rows, rows.tariff.as_ref(), &app.0.site.rules, now);
+    Ok(Json(Point::from(&facts)))
+}
+
+async fn vend(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Done>, ApiFailure> {
+    let request = parse_vend(&json(&headers, body)?)?;
+    let command = Command::Vend {
+        key: request.key,
+        usage_point: find(&app, &id).await?.point.id,
+        amount: request.amount,
+        by: operator.by,
+    };
+    Ok(Json(submit(&app, command).await?.into()))
+}
+
+async fn supply(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Done>, ApiFailure> {
+    let request = parse_supply(&json(&headers, body)?)?;
+    let command = Command::OrderSupply {
+        usage_point: find(&app, &id).await?.point.id,
+        order: request.order,
+        by: operator.by,
+    };
+    Ok(Json(submit(&app, command).await?.into()))
+}
+
+async fn alarms(State(app): State<App>) -> Result<Json<Alarms>, ApiFailure> {
+    let alarms = app.read(|rows| rows.alarms()).await?;
+    Ok(Json(Alarms { alarms }))
+}
+
+async fn acknowledge(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(number): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Done>, ApiFailure> {
+    parse_empty(&json(&headers, body)?)?;
+    let none = |_| Failure::from(Refusal::NoSuchAlarm);
+    let number = number.parse().map_err(none)?;
+    let by = operator.by;
+    let answer = submit(&app, Command::AcknowledgeAlarm { number, by }).await?;
+    Ok(Json(answer.into()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    from: Option<u64>,
+    limit: Option<usize>,
+}
+
+async fn journal(
+    State(app): State<App>,
+    place: Result<Query<Place>, QueryRejection>,
+) -> Result<Json<Records>, ApiFailure> {
+    let unusable =
+        |rejection: QueryRejection| Failure::unusable("query-unusable", rejection.body_text());
+    let Query(place) = place.map_err(unusable)?;
+    let query = JournalQuery {
+        from: place.from,
+        limit: place.limit.unwrap_or(DEFAULT_RECORDS).min(MOST_RECORDS),
+        usage_point: None,
+    };
+    let records = app.read(move |rows| rows.journal(&query)).await?;
+    Ok(Json(Records { records }))
+}
+
+async fn status(State(app): State<App>) -> Result<Json<Status>, ApiFailure> {
+    let rows = app.read(|rows| rows.neighbourhood()).await?;
+    let (health, now) = (app.0.desk.health(), app.0.desk.now());
+    Ok(Json(Status {
+        is_working: health.is_working(),
+        problems: health.problems.into_iter().map(Into::into).collect(),
+        at: now.at.0,
+        clock_trusted: now.clock_trusted,
+        journal_number: rows.number,
+        usage_points: rows.usage_points.len(),
+        alarms: rows.alarms.len(),
+        rejections: rows.rejections,
+    }))
+}
+
+/// The body of a JSON request. The content type is what keeps foreign forms out, so it is not optional.
+fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let essence = kind.split(';').next().unwrap_or("").trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "content-type-not-json",
+            "Send Content-Type: application/json.",
+        ));
+    }
+    body.map_err(|rejection| {
+        let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        let (name, words) = if too_large {
+            ("body-too-large", "The body is larger than 16 KiB.")
+        } else {
+            ("body-unreadable", "The body did not arrive whole.")
+        };
+        Failure::new(rejection.status(), name, words)
+    })
+}

@@ -1,0 +1,186 @@
+//! What the page reads: committed rows, never the state inside the cycle.
+//!
+//! Decided here: which rows a page needs. The implementation over the database is [`crate::Database`]; tests and the
+//! preview have their own.
+//!
+//! Calls block on the disk; handlers make them on the blocking pool.
+
+use gateway_core::alarm::Alarm;
+use gateway_core::ledger::LedgerAccount;
+use gateway_core::metering::LastReading;
+use gateway_core::rating::Component;
+use gateway_core::tariff::Tariff;
+use gateway_core::{
+    FeederId, Micro, NodeId, Record, UsagePoint, UsagePointId, UtcSeconds, WattHours,
+};
+use std::collections::BTreeMap;
+
+/// The rows could not be read; plain words for the operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ReadError(pub String);
+
+/// Read side of the store. What one call returns may be of two commits when one falls in between; each part is of one.
+pub trait Committed: Send + Sync {
+    /// Everything the first page shows.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn neighbourhood(&self) -> Result<Neighbourhood, ReadError>;
+
+    /// One usage point with what belongs to it; `None` if there is none with this number.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn usage_point(&self, id: UsagePointId) -> Result<Option<UsagePointRows>, ReadError>;
+
+    /// Postings to or from a usage point's credit with `from <= at < to`, oldest first.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn statement(&self, query: &StatementQuery) -> Result<Statement, ReadError>;
+
+    /// Registers of a node at half-hour boundaries with `from <= end <= to`, oldest first.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn profile(&self, node: NodeId, span: Span) -> Result<Vec<ProfileRow>, ReadError>;
+
+    /// Journal records, oldest first.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn journal(&self, query: &JournalQuery) -> Result<Vec<Record>, ReadError>;
+
+    /// Currency code of the site's tariffs; empty without a tariff.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn currency(&self) -> Result<String, ReadError>;
+
+    /// Open alarms, oldest first.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn alarms(&self) -> Result<Vec<Alarm>, ReadError>;
+}
+
+/// A usage point and the last reading of its meter.
+#[derive(Debug, Clone)]
+pub struct UsagePointRows {
+    /// The usage point.
+    pub point: UsagePoint,
+    /// Its node, also while it has not been read yet.
+    pub node: Option<NodeId>,
+    /// The last accepted reading of that node.
+    pub last: Option<LastReading>,
+    /// The tariff of its account.
+    pub tariff: Option<Tariff>,
+}
+
+/// A feeder and the last reading of its meter.
+#[derive(Debug, Clone)]
+pub struct FeederRows {
+    /// The feeder.
+    pub feeder: FeederId,
+    /// Its node.
+    pub node: NodeId,
+    /// The last accepted reading of that node.
+    pub last: Option<LastReading>,
+}
+
+/// Everything the first page shows.
+#[derive(Debug, Clone, Default)]
+pub struct Neighbourhood {
+    /// Number of the last journal record.
+    pub number: u64,
+    /// Tariffs in use, by id.
+    pub tariffs: BTreeMap<String, Tariff>,
+    /// Usage points by number, without their tariffs, which stand in `tariffs`.
+    pub usage_points: Vec<UsagePointRows>,
+    /// Feeders by number.
+    pub feeders: Vec<FeederRows>,
+    /// Open alarms, oldest first.
+    pub alarms: Vec<Alarm>,
+    /// Rejected frames by reason, since the database was made.
+    pub rejections: BTreeMap<String, u64>,
+}
+
+/// A span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First moment in it.
+    pub from: UtcSeconds,
+    /// First moment after it (last moment in it for profile boundaries).
+    pub to: UtcSeconds,
+}
+
+/// Which part of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatementQuery {
+    /// Whose.
+    pub usage_point: UsagePointId,
+    /// When.
+    pub span: Span,
+}
+
+/// Postings with the balance they led to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statement {
+    /// Balance before the first line.
+    pub opening: Micro,
+    /// The postings, oldest first.
+    pub lines: Vec<StatementLine>,
+    /// Whether later lines of the span were left out because there are too many.
+    pub truncated: bool,
+}
+
+/// One posting, seen from the usage point's credit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatementLine {
+    /// Journal number of its decision.
+    pub number: u64,
+    /// When it was decided.
+    pub at: UtcSeconds,
+    /// The other account: payments, or revenue by component.
+    pub other: LedgerAccount,
+    /// How much the credit grew; negative for a charge.
+    pub amount: Micro,
+    /// The credit after it.
+    pub balance: Micro,
+    /// Energy the decision settled; zero for a vend.
+    pub energy: WattHours,
+}
+
+impl StatementLine {
+    /// The component it charges; nothing for a vend.
+    #[must_use]
+    pub fn component(&self) -> Option<Component> {
+        match self.other {
+            LedgerAccount::Revenue(component) => Some(component),
+            LedgerAccount::Payments | LedgerAccount::Credit(_) => None,
+        }
+    }
+}
+
+/// A register at a half-hour boundary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProfileRow {
+    /// The boundary.
+    pub end: UtcSeconds,
+    /// The node's raw register there.
+    pub register: WattHours,
+    /// Whether the node reported it for that moment, or it is the last one known before.
+    pub exact: bool,
+}
+
+/// Which journal records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalQuery {
+    /// First number; with `None` the newest `limit` records.
+    pub from: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+    /// Only those that concern this usage point.
+    pub usage_point: Option<UsagePointId>,
+}

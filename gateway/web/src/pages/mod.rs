@@ -1,0 +1,48 @@
+//! What each address does: read rows, make a view; or put a command to the desk and go on.
+
+mod alarms;
+mod changes;
+mod journal;
+mod login;
+mod neighbourhood;
+mod status;
+mod usage_point;
+
+pub(crate) use alarms::{acknowledge, alarms};
+pub(crate) use changes::{confirm_supply, confirm_vend, order_supply, vend};
+pub(crate) use journal::journal;
+pub(crate) use login::{login, login_form, logout};
+pub(crate) use neighbourhood::neighbourhood;
+pub(crate) use status::{healthz, metrics, no_such_method, no_such_page};
+pub(crate) use usage_point::{statement_csv, usage_point};
+
+use crate::app::App;
+use crate::committed::UsagePointRows;
+use crate::failure::Failure;
+use gateway_core::{Answer, Command, Refusal, UsagePointId};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a page waits for a decision to be committed: far beyond the slowest card.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Puts a command to the desk and waits for its commit.
+pub(crate) async fn submit(app: &App, command: Command) -> Result<Answer, Failure> {
+    match timeout(PATIENCE, app.0.desk.submit(command)).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Failure::new(
+            axum::http::StatusCode::GATEWAY_TIMEOUT,
+            "no-answer-in-time",
+            "The gateway did not answer in 10 seconds. Whether it was done is not known yet: try again with this same page; \
+             nothing is done twice.",
+        )),
+    }
+}
+
+/// The usage point an address names.
+pub(crate) async fn find(app: &App, id: &str) -> Result<UsagePointRows, Failure> {
+    let none = || Failure::from(Refusal::NoSuchUsagePoint);
+    let id: UsagePointId = id.parse().map_err(|_| none())?;
+    let rows = app.read(move |rows| rows.usage_point(id)).await?;
+    rows.ok_or_else(none)
+}

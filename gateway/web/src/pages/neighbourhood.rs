@@ -1,0 +1,47 @@
+//! `/`
+
+use crate::access::Operator;
+use crate::app::App;
+use crate::failure::PageFailure;
+use crate::view::{Filter, NeighbourhoodView, Page, Shell, Tab};
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+
+/// What is listed; unknown parameters are ignored, as browsers and links add some.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Listed {
+    show: String,
+    search: String,
+}
+
+/// The neighbourhood at a glance.
+pub(crate) async fn neighbourhood(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    listed: Result<Query<Listed>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, PageFailure> {
+    let listed = listed.map(|Query(listed)| listed).unwrap_or_default();
+    let rows = app.read(|rows| rows.neighbourhood()).await?;
+    let health = app.0.desk.health();
+    let site = &app.0.site;
+    let view = NeighbourhoodView::new(
+        (&site.name, &site.rules),
+        &rows,
+        &health.problems,
+        (Filter::from_query(&listed.show), &listed.search),
+        app.0.desk.now(),
+    );
+    let page = Page {
+        title: "Neighbourhood",
+        tab: Tab::Neighbourhood,
+        is_live: true,
+        reload_s: Some(15),
+    };
+    Ok(Shell::answer(&app, Some(&operator), &headers, &page, &view))
+}

@@ -1,0 +1,263 @@
+//! `/usage-point/{id}` and its statement as a file
+
+use super::find;
+use crate::access::{Operator, random_hex};
+use crate::app::App;
+use crate::committed::{JournalQuery, ProfileRow, Span, Statement, StatementQuery, UsagePointRows};
+use crate::failure::{Failure, PageFailure};
+use crate::format;
+use crate::view::{
+    Notice, Page, PointInputs, Shell, StatementView, Tab, UsagePointView, VendEntry,
+    statement_csv as csv,
+};
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use gateway_core::calendar::LocalDay;
+use gateway_core::{Decision, Record, UsagePointId, UtcSeconds};
+use serde::Deserialize;
+
+/// Events shown on the page.
+const EVENTS: usize = 12;
+/// Half hour, so that the profile has the boundary before its first bar.
+const MARGIN_S: i64 = 1_800;
+
+#[derive(Deserialize, Default, Clone)]
+#[serde(default)]
+pub(crate) struct Wanted {
+    /// First and last local day of the statement.
+    from: String,
+    to: String,
+    /// Days of the load profile.
+    days: String,
+    /// Receipt of a vend just made.
+    vended: Option<u64>,
+}
+
+/// The page of a usage point.
+pub(crate) async fn usage_point(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, PageFailure> {
+    let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
+    let rows = find(&app, &id).await?;
+    let vend = VendEntry {
+        key: new_key()?,
+        ..VendEntry::default()
+    };
+    let page = show(&app, (&operator, &headers), rows, wanted, vend).await?;
+    Ok(page)
+}
+
+/// The page again, with what is wrong with the vend form.
+pub(crate) async fn with_vend_error(
+    app: &App,
+    (operator, headers): (&Operator, &HeaderMap),
+    rows: UsagePointRows,
+    (vend, status): (VendEntry, StatusCode),
+) -> Result<Response, Failure> {
+    let wanted = Wanted::default();
+    let mut page = show(app, (operator, headers), rows, wanted, vend).await?;
+    *page.status_mut() = status;
+    Ok(page)
+}
+
+/// A key for one vend, however often its form is sent.
+pub(crate) fn new_key() -> Result<String, Failure> {
+    let random = random_hex::<16>().map_err(|_| {
+        Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no-random-numbers",
+            "The system has no random numbers. Try again in a moment.",
+        )
+    })?;
+    Ok(format!("page-{random}"))
+}
+
+struct Found {
+    profile: Vec<ProfileRow>,
+    events: Vec<Record>,
+    statement: Statement,
+    vended: Vec<Record>,
+}
+
+async fn show(
+    app: &App,
+    (operator, headers): (&Operator, &HeaderMap),
+    rows: UsagePointRows,
+    wanted: Wanted,
+    vend: VendEntry,
+) -> Result<Response, Failure> {
+    let (rules, now) = (&app.0.site.rules, app.0.desk.now());
+    let range = Range::new(app, &rows, &wanted, now.at);
+    let days: i64 = match wanted.days.as_str() {
+        "1" => 1,
+        "7" => 7,
+        _ => 2,
+    };
+    let is_error = vend.error.is_some();
+    let found = read(app, &rows, (range.span, days, wanted.vended), now.at).await?;
+    let currency = rows.tariff.as_ref().map_or("", |tariff| &tariff.currency);
+    let span_words = (range.from.to_string(), range.to.to_string());
+    let mut statement =
+        StatementView::new(rows.point.id, span_words, &found.statement, rules, currency);
+    statement.error = range.error;
+    let notice = found.vended.first().and_then(|record| {
+        let Decision::Vended { amount, .. } = &record.decision else {
+            return None;
+        };
+        let amount = format::Money::new(*amount, currency).text();
+        Some(Notice(format!(
+            "Recharged with {amount}. Receipt {}.",
+            record.number
+        )))
+    });
+    let title = rows.point.label.clone();
+    let inputs = PointInputs {
+        rows: &rows,
+        profile: &found.profile,
+        events: &found.events,
+        statement,
+        vend,
+        notice,
+        days,
+    };
+    let view = UsagePointView::new(inputs, rules, now);
+    let page = Page {
+        title: &title,
+        tab: Tab::Neighbourhood,
+        is_live: !is_error,
+        reload_s: None,
+    };
+    Ok(Shell::answer(app, Some(operator), headers, &page, &view))
+}
+
+async fn read(
+    app: &App,
+    rows: &UsagePointRows,
+    (span, days, vended): (Span, i64, Option<u64>),
+    now: UtcSeconds,
+) -> Result<Found, Failure> {
+    let (id, node) = (rows.point.id, rows.node);
+    let profile_span = Span {
+        from: UtcSeconds(now.0 - days.max(2) * 86_400 - MARGIN_S),
+        to: now,
+    };
+    let found = app
+        .read(move |rows| {
+            let journal = |from, limit| JournalQuery {
+                from,
+                limit,
+                usage_point: Some(id),
+            };
+            let vended = match vended {
+                Some(number) => rows.journal(&journal(Some(number), 1))?,
+                None => Vec::new(),
+            };
+            Ok(Found {
+                profile: node.map_or(Ok(Vec::new()), |node| rows.profile(node, profile_span))?,
+                events: rows.journal(&journal(None, EVENTS))?,
+                statement: rows.statement(&StatementQuery {
+                    usage_point: id,
+                    span,
+                })?,
+                // The receipt named in the address counts only if it is one of this usage point.
+                vended: vended
+                    .into_iter()
+                    .filter(|r| Some(r.number) == vended_number(r, id))
+                    .collect(),
+            })
+        })
+        .await?;
+    Ok(found)
+}
+
+fn vended_number(record: &Record, id: UsagePointId) -> Option<u64> {
+    match &record.decision {
+        Decision::Vended { usage_point, .. } if *usage_point == id => Some(record.number),
+        _ => None,
+    }
+}
+
+/// The local days of a statement, both included.
+struct Range {
+    from: LocalDay,
+    to: LocalDay,
+    span: Span,
+    error: Option<&'static str>,
+}
+
+impl Range {
+    /// As asked for; the billing period so far when nothing, or nothing usable, is.
+    fn new(app: &App, rows: &UsagePointRows, wanted: &Wanted, now: UtcSeconds) -> Self {
+        let calendar = app.0.site.rules.calendar;
+        let today = calendar.day_of(now);
+        let period_first = rows.point.account.period.period.first.min(today);
+        let day = |text: &str, otherwise| match text {
+            "" => Some(otherwise),
+            text => format::parse_day(text),
+        };
+        let asked = (day(&wanted.from, period_first), day(&wanted.to, today));
+        let (from, to, error) = match asked {
+            (Some(from), Some(to)) if from <= to => (from, to, None),
+            (Some(_), Some(_)) => {
+                let error =
+                    "The first day comes after the last; this is the billing period so far.";
+                (period_first, today, Some(error))
+            }
+            _ => {
+                let error = "A day is written like 2026-11-23; this is the billing period so far.";
+                (period_first, today, Some(error))
+            }
+        };
+        let span = Span {
+            from: calendar.start_of(from),
+            to: calendar.start_of(LocalDay(to.0 + 1)),
+        };
+        Self {
+            from,
+            to,
+            span,
+            error,
+        }
+    }
+}
+
+/// The statement as CSV: `/statement/UP-0007.csv?from=2026-11-01&to=2026-11-23`.
+pub(crate) async fn statement_csv(
+    State(app): State<App>,
+    Path(file): Path<String>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Response, PageFailure> {
+    let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
+    let Some(id) = file.strip_suffix(".csv") else {
+        return Err(Failure::not_found("A statement's address ends in .csv.").into());
+    };
+    let rows = find(&app, id).await?;
+    let range = Range::new(&app, &rows, &wanted, app.0.desk.now().at);
+    if let Some(error) = range.error {
+        return Err(Failure::unusable("range-unusable", error).into());
+    }
+    let (usage_point, span) = (rows.point.id, range.span);
+    let query = StatementQuery { usage_point, span };
+    let statement = app.read(move |rows| rows.statement(&query)).await?;
+    if statement.truncated {
+        let words = "The range has more lines than a file takes; choose a shorter one.";
+        return Err(Failure::unusable("range-too-long", words).into());
+    }
+    let text = csv(&rows.point.label, &statement, &app.0.site.rules);
+    let name = format!("statement-{usage_point}-{}-{}.csv", range.from, range.to);
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+    ];
+    Ok((headers, text).into_response())
+}

@@ -1,0 +1,196 @@
+//! What is true of one usage point right now: committed rows through the core's pure functions.
+
+use crate::committed::UsagePointRows;
+use gateway_core::rating::{self, Charges, Usage};
+use gateway_core::supply::{Reasons, Relay, SupplyOrder};
+use gateway_core::tariff::Tariff;
+use gateway_core::{Micro, NodeId, Rules, UsagePoint, UsagePointId, UtcSeconds, WattHours};
+
+/// One usage point now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PointFacts {
+    pub id: UsagePointId,
+    pub label: String,
+    pub currency: String,
+    /// Credit left now.
+    pub available: Micro,
+    /// Energy the credit still pays for; nothing when the tariff is unknown.
+    pub units_left: Option<WattHours>,
+    /// The usage point's register.
+    pub register: WattHours,
+    pub order: SupplyOrder,
+    pub reasons: Reasons,
+    pub reported: Option<Relay>,
+    pub node: Option<NodeId>,
+    /// When the meter was last heard.
+    pub heard: Option<UtcSeconds>,
+    /// Not heard for longer than the site allows, or never.
+    pub is_silent: bool,
+    /// Power while heard lately.
+    pub power_w: Option<i32>,
+    /// Credit at or below the site's warning limit.
+    pub is_low: bool,
+}
+
+/// How a supply looks from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SupplyLook {
+    NoMeter,
+    Connected,
+    Disconnected,
+    /// Desired, and not yet reported by the node.
+    Connecting,
+    Disconnecting,
+}
+
+impl PointFacts {
+    pub(crate) fn of(
+        rows: &UsagePointRows,
+        tariff: Option<&Tariff>,
+        rules: &Rules,
+        now: UtcSeconds,
+    ) -> Self {
+        let point = &rows.point;
+        let register = register(rows);
+        let available = tariff.map_or(point.account.balance, |tariff| {
+            point.available(tariff, register)
+        });
+        let units_left =
+            tariff.map(|tariff| point.affordable(tariff).since(register).unwrap_or_default());
+        let heard = rows.last.as_ref().map(|last| last.at);
+        let silent_after_s = u64::from(rules.silent_after_s);
+        let is_silent = heard.is_none_or(|at| now.seconds_since(at) > silent_after_s);
+        let power_w = rows.last.as_ref().and_then(|last| last.reading.power_w);
+        Self {
+            id: point.id,
+            label: point.label.clone(),
+            currency: tariff.map_or_else(String::new, |tariff| tariff.currency.clone()),
+            available,
+            units_left,
+            register,
+            order: point.supply.order,
+            reasons: point.supply.reasons,
+            reported: point.supply.reported,
+            node: rows.node,
+            heard,
+            is_silent,
+            power_w: power_w.filter(|_| !is_silent),
+            is_low: available <= rules.low_credit,
+        }
+    }
+
+    pub(crate) fn look(&self) -> SupplyLook {
+        let desired_closed = self.reasons.is_empty();
+        match (self.node, desired_closed, self.reported) {
+            (None, _, _) => SupplyLook::NoMeter,
+            (_, true, Some(Relay::Closed)) => SupplyLook::Connected,
+            (_, false, Some(Relay::Open)) => SupplyLook::Disconnected,
+            (_, true, _) => SupplyLook::Connecting,
+            (_, false, _) => SupplyLook::Disconnecting,
+        }
+    }
+
+    /// Why the supply is as it is, in words; empty when nothing needs saying.
+    pub(crate) fn why(&self) -> String {
+        match (self.look(), self.order) {
+            (SupplyLook::NoMeter, _) => "no meter yet".to_owned(),
+            (SupplyLook::Connected, SupplyOrder::On) => "on by order of the operator".to_owned(),
+            (SupplyLook::Connected, _) => String::new(),
+            (SupplyLook::Connecting, _) if self.heard.is_none() => "not heard yet".to_owned(),
+            (SupplyLook::Connecting, _) => "the meter has not confirmed yet".to_owned(),
+            (SupplyLook::Disconnected, _) => self.reasons.to_string(),
+            (SupplyLook::Disconnecting, _) if self.reported.is_none() => self.reasons.to_string(),
+            (SupplyLook::Disconnecting, _) => {
+                format!("{}; the meter has not confirmed yet", self.reasons)
+            }
+        }
+    }
+}
+
+impl SupplyLook {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::NoMeter => "No meter",
+            Self::Connected => "Connected",
+            Self::Disconnected => "Disconnected",
+            Self::Connecting => "Connecting",
+            Self::Disconnecting => "Disconnecting",
+        }
+    }
+
+    /// Class of its badge.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::NoMeter => "none",
+            Self::Connected => "on",
+            Self::Disconnected => "off",
+            Self::Connecting | Self::Disconnecting => "wait",
+        }
+    }
+}
+
+/// The usage point's register now.
+pub(crate) fn register(rows: &UsagePointRows) -> WattHours {
+    let raw = rows.last.as_ref().map(|last| last.reading.register);
+    rows.point.register_for(raw)
+}
+
+/// Use and cost of a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct UseAndCost {
+    pub energy: WattHours,
+    pub charges: Charges,
+}
+
+/// This billing period so far: settled and open together. Days after the period's last are not counted in it.
+pub(crate) fn period_so_far(
+    point: &UsagePoint,
+    tariff: &Tariff,
+    register: WattHours,
+    rules: &Rules,
+    now: UtcSeconds,
+) -> UseAndCost {
+    let usage = usage_so_far(point, register, rules, now);
+    UseAndCost {
+        energy: usage.energy,
+        charges: rating::cost(tariff, &usage),
+    }
+}
+
+/// Since local midnight: what the period costs now, less what it cost with the energy and days before today.
+pub(crate) fn today_so_far(
+    point: &UsagePoint,
+    tariff: &Tariff,
+    (register, at_midnight): (WattHours, WattHours),
+    rules: &Rules,
+    now: UtcSeconds,
+) -> UseAndCost {
+    let whole = usage_so_far(point, register, rules, now);
+    let energy = register.since(at_midnight).unwrap_or_default();
+    let is_in_period = rules.calendar.day_of(now) <= point.account.period.period.last();
+    let before = Usage {
+        energy: whole.energy.since(energy).unwrap_or_default(),
+        days_due: whole.days_due.saturating_sub(u16::from(is_in_period)),
+        ..whole
+    };
+    UseAndCost {
+        energy,
+        charges: rating::cost(tariff, &whole) - rating::cost(tariff, &before),
+    }
+}
+
+fn usage_so_far(point: &UsagePoint, register: WattHours, rules: &Rules, now: UtcSeconds) -> Usage {
+    let open = &point.account.period;
+    let pending = register.since(point.account.settled_to).unwrap_or_default();
+    let through = rules
+        .calendar
+        .day_of(now)
+        .min(open.period.last())
+        .max(open.through);
+    Usage {
+        energy: open.energy.saturating_add(pending),
+        days_due: u16::try_from(through.0 - open.due_from.0 + 1).unwrap_or(0),
+        period_days: open.period.days,
+        phases: point.phases,
+    }
+}

@@ -1,0 +1,185 @@
+//! Decisions in words.
+
+use crate::format::{self, Money};
+use askama::Template;
+use gateway_core::alarm::Subject;
+use gateway_core::event::Role;
+use gateway_core::metering::RegisterBreak;
+use gateway_core::supply::{Relay, SupplyOrder};
+use gateway_core::{Decision, Record, Rules, WattHours};
+
+/// A decision for people.
+pub(crate) struct JournalLine {
+    pub number: u64,
+    pub at: String,
+    pub subject: Option<String>,
+    pub href: Option<String>,
+    pub words: String,
+    /// Class of its mark.
+    pub class: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "journal.html")]
+pub(crate) struct JournalView {
+    pub events: Vec<JournalLine>,
+    /// First number of the page of older records, if there are any.
+    pub older: Option<u64>,
+    /// Whether this is the newest page.
+    pub is_newest: bool,
+}
+
+impl JournalView {
+    /// Newest first.
+    pub(crate) fn new(records: &[Record], rules: &Rules, currency: &str, page: u64) -> Self {
+        let first = records.first().map_or(0, |record| record.number);
+        Self {
+            events: lines(records, rules, currency),
+            older: (first > 1).then(|| first.saturating_sub(page).max(1)),
+            is_newest: true,
+        }
+    }
+}
+
+/// Lines of a journal, newest first.
+pub(crate) fn lines(records: &[Record], rules: &Rules, currency: &str) -> Vec<JournalLine> {
+    let line = |record: &Record| {
+        let (class, words) = describe(&record.decision, currency);
+        let point = record.decision.usage_point();
+        JournalLine {
+            number: record.number,
+            at: format::date_time(rules.calendar, record.at),
+            subject: point.map(|id| id.to_string()),
+            href: point.map(|id| format!("/usage-point/{id}")),
+            words,
+            class,
+        }
+    };
+    records.iter().rev().map(line).collect()
+}
+
+/// A decision's mark and its words.
+pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, String) {
+    let money = |amount| Money::new(amount, currency).text();
+    match decision {
+        Decision::TariffAdopted { tariff } => ("admin", format!("Tariff {} adopted", tariff.id)),
+        Decision::UsagePointAdded { label, tariff, .. } => (
+            "admin",
+            format!("Usage point “{label}” added with tariff {tariff}"),
+        ),
+        Decision::NodeAdded {
+            node,
+            role,
+            replaces,
+        } => {
+            let instead = replaces.map_or_else(String::new, |old| format!(" in place of {old}"));
+            let meters = match role {
+                Role::UsagePoint(id) => id.to_string(),
+                Role::Feeder(id) => format!("feeder {id}"),
+            };
+            ("admin", format!("Node {node} meters {meters}{instead}"))
+        }
+        Decision::MeterFitted {
+            fit,
+            cause,
+            set_aside,
+            ..
+        } => {
+            let why = cause.map_or("first reading", break_words);
+            let aside = if *set_aside == WattHours(0) {
+                String::new()
+            } else {
+                format!(
+                    "; {} kWh set aside for a decision",
+                    format::units_exact(*set_aside)
+                )
+            };
+            (
+                "meter",
+                format!("Meter {} taken over: {why}{aside}", fit.node),
+            )
+        }
+        Decision::DisputeResolved {
+            number,
+            charged,
+            by,
+            ..
+        } => {
+            let outcome = if *charged { "charged" } else { "let go" };
+            (
+                "admin",
+                format!("Dispute {number} decided by {by}: energy {outcome}"),
+            )
+        }
+        Decision::Settled { settlement, .. } => {
+            let closes = settlement.opens.map_or("", |_| "; billing period closed");
+            let energy = format::units_exact(settlement.energy);
+            let charged = money(settlement.charges.total());
+            (
+                "charge",
+                format!("{energy} kWh settled for {charged}{closes}"),
+            )
+        }
+        Decision::Vended { amount, by, .. } => {
+            ("vend", format!("Recharged with {} by {by}", money(*amount)))
+        }
+        Decision::SupplyOrdered { order, by, .. } => {
+            let words = match order {
+                SupplyOrder::Auto => "automatic",
+                SupplyOrder::On => "on",
+                SupplyOrder::Off => "off",
+            };
+            ("supply", format!("Supply ordered {words} by {by}"))
+        }
+        Decision::SupplyDesired { reasons, .. } if reasons.is_empty() => {
+            ("on", "To be connected".to_owned())
+        }
+        Decision::SupplyDesired { reasons, .. } => {
+            ("off", format!("To be disconnected: {reasons}"))
+        }
+        Decision::SupplyReported {
+            relay: Relay::Closed,
+            ..
+        } => ("on", "Connected, says the meter".to_owned()),
+        Decision::SupplyReported {
+            relay: Relay::Open, ..
+        } => ("off", "Disconnected, says the meter".to_owned()),
+        Decision::AlarmRaised {
+            kind,
+            subject,
+            details,
+        } => {
+            let whom = whom(*subject);
+            (
+                "alarm",
+                format!("Alarm{whom}: {} ({details})", kind.words()),
+            )
+        }
+        Decision::AlarmCleared { kind, subject } => {
+            ("calm", format!("Over{}: {}", whom(*subject), kind.words()))
+        }
+        Decision::AlarmAcknowledged { kind, subject, by } => (
+            "calm",
+            format!("Seen by {by}{}: {}", whom(*subject), kind.words()),
+        ),
+    }
+}
+
+/// The subject in words unless it is the usage point the line stands under anyway.
+fn whom(subject: Subject) -> String {
+    match subject {
+        Subject::UsagePoint(_) => String::new(),
+        Subject::Node(node) => format!(" for {node}"),
+        Subject::Site => " for the site".to_owned(),
+    }
+}
+
+/// What a register did, in words.
+pub(crate) fn break_words(cause: RegisterBreak) -> &'static str {
+    match cause {
+        RegisterBreak::RolledOver => "register rolled over",
+        RegisterBreak::Restarted => "node restarted",
+        RegisterBreak::Jumped => "register jumped",
+        RegisterBreak::WentBackwards => "register went backwards",
+    }
+}

@@ -1,0 +1,22 @@
+//! What pages say, as values: facts in, templates out. Nothing here reads rows or the clock.
+
+mod alarms;
+mod chart;
+mod confirm;
+mod facts;
+mod journal;
+mod login;
+mod neighbourhood;
+mod shell;
+mod statement;
+mod usage_point;
+
+pub(crate) use alarms::AlarmsView;
+pub(crate) use confirm::{ConfirmSupply, ConfirmVend};
+pub(crate) use facts::PointFacts;
+pub(crate) use journal::JournalView;
+pub(crate) use login::LoginView;
+pub(crate) use neighbourhood::{Filter, NeighbourhoodView, all_facts};
+pub(crate) use shell::{Page, Shell, Tab};
+pub(crate) use statement::{StatementView, statement_csv};
+pub(crate) use usage_point::{Notice, PointInputs, UsagePointView, VendEntry};

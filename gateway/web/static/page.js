@@ -1,0 +1,108 @@
+// Keeps the page current: on every change the server tells of, the page asks for itself again and swaps its content.
+// Everything works without this script.
+(() => {
+  "use strict";
+  const indicator = () => document.getElementById("live");
+  const say = (words, isLive) => {
+    const live = indicator();
+    if (!live) return;
+    live.hidden = false;
+    live.classList.toggle("lost", !isLive);
+    const text = document.getElementById("live-words");
+    if (text.textContent !== words) text.textContent = words;
+  };
+
+  // A form is sent once: the second press of an impatient finger does nothing.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.hasAttribute("data-once")) return;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+  // Coming back to a page from the browser's memory: its forms may be used again (the key makes it the same vend).
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  });
+
+  if (!document.body.hasAttribute("data-live") || !window.EventSource) return;
+
+  let wanted = false, busy = false, earliest = 0, timer = 0;
+
+  const isEditing = () => {
+    const main = document.getElementById("main");
+    const active = document.activeElement;
+    if (active && main.contains(active) && active.matches("input, select, textarea")) return true;
+    const changed = (field) => field.type !== "hidden" && field.value !== field.defaultValue;
+    if ([...main.querySelectorAll("input")].some(changed)) return true;
+    const selection = document.getSelection();
+    return selection && !selection.isCollapsed && main.contains(selection.anchorNode);
+  };
+
+  const swap = (html) => {
+    const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("main");
+    const main = document.getElementById("main");
+    if (!fresh) return;
+    const active = document.activeElement;
+    const focused = active && main.contains(active) ? active.id || active.getAttribute("href") : null;
+    const [x, y] = [window.scrollX, window.scrollY];
+    main.replaceChildren(...fresh.childNodes);
+    if (focused) {
+      const again = document.getElementById(focused)
+        || [...main.querySelectorAll("a[href]")].find((link) => link.getAttribute("href") === focused);
+      if (again) again.focus({ preventScroll: true });
+    }
+    window.scrollTo(x, y);
+  };
+
+  const refresh = async () => {
+    if (busy || document.hidden || isEditing()) return;
+    const wait = earliest - performance.now();
+    if (wait > 0) {
+      clearTimeout(timer);
+      timer = setTimeout(refresh, wait);
+      return;
+    }
+    busy = true;
+    wanted = false;
+    const began = performance.now();
+    try {
+      const url = new URL(location.href);
+      url.searchParams.delete("vended");
+      const answer = await fetch(url, { headers: { "X-Fragment": "1" }, credentials: "same-origin" });
+      if (answer.status === 401) return location.reload();
+      if (answer.ok && !isEditing()) {
+        const notice = document.querySelector("#main > .banner.good");
+        swap(await answer.text());
+        if (notice && performance.now() < 10000) document.querySelector("#main > .head").after(notice);
+      }
+    } catch {
+      wanted = true;
+    } finally {
+      busy = false;
+      // A slow gateway or phone is asked less often: at most a quarter of the time goes into refreshing.
+      earliest = performance.now() + Math.max(1000, 3 * (performance.now() - began));
+      if (wanted) {
+        clearTimeout(timer);
+        timer = setTimeout(refresh, 1000);
+      }
+    }
+  };
+  const want = () => { wanted = true; refresh(); };
+
+  const listen = () => {
+    const source = new EventSource("/live");
+    source.onopen = () => { say("live", true); want(); };
+    source.onmessage = want;
+    source.onerror = () => {
+      say("not live", false);
+      if (source.readyState !== EventSource.CLOSED) return;
+      // Refused, perhaps because the session is over: asking for the page finds out.
+      setTimeout(() => { want(); listen(); }, 5000);
+    };
+    window.addEventListener("pagehide", () => source.close(), { once: true });
+  };
+  window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  document.addEventListener("visibilitychange", () => { if (wanted) refresh(); });
+  document.addEventListener("focusout", () => setTimeout(() => { if (wanted) refresh(); }, 300));
+  listen();
+})();
