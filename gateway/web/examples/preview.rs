@@ -166,7 +166,7 @@ async fn main() -> std::io::Result<()> {
         .nth(1)
         .and_then(|port| port.parse().ok())
         .unwrap_or(8_090);
-    let memory = Memory::new(NOON);
+    let memory = Memory::new(UtcSeconds(NOON.0 - DAYS * 86_400));
     let (mut houses, feeder) = populate(&memory);
     for half_hour in (0..=DAYS * 48).rev() {
         run(

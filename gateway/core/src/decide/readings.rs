@@ -10,6 +10,8 @@ use crate::refusal::Refusal;
 use crate::supply::SupplyOrder;
 use crate::{UsagePointId, WattHours};
 use alloc::format;
+use alloc::vec::Vec;
+use prepaid_common::wire::Events;
 
 pub(super) fn accept(draft: &mut Draft<'_>, reading: &Reading) -> Result<Answer, Refusal> {
     let node = draft
@@ -232,10 +234,29 @@ impl Draft<'_> {
     }
 }
 
+/// Latched event bits are tampering until an operator clears them; the others only tell the node's state.
 fn report_tamper(draft: &mut Draft<'_>, id: UsagePointId, reading: &Reading) {
-    if reading.tamper == 0 {
+    // A factory-new node has nothing in its EEPROM the first time it starts.
+    let new = reading.boot_count.is_some_and(|boots| boots <= 1);
+    let expected = if new {
+        Events::EEPROM_LOST
+    } else {
+        Events::NONE
+    };
+    let latched = Events(reading.tamper & Events::LATCHED.0 & !expected.0);
+    if latched.is_empty() {
         return draft.clear(AlarmKind::Tamper, Subject::UsagePoint(id));
     }
-    let details = format!("event bits {:#010x}", reading.tamper);
+    let names: Vec<_> = latched.names().collect();
+    let ampere = |ma: Option<u32>| ma.map_or(-1.0, |ma| f64::from(ma) / 1000.0);
+    let volt = |dv: Option<u16>| dv.map_or(-1.0, |dv| f64::from(dv) / 10.0);
+    let details = format!(
+        "{}; phase {:.2} A, neutral {:.2} A, in {:.1} V, out {:.1} V",
+        names.join(", "),
+        ampere(reading.current_ma),
+        ampere(reading.neutral_ma),
+        volt(reading.voltage_dv),
+        volt(reading.voltage_out_dv),
+    );
     draft.raise(AlarmKind::Tamper, Subject::UsagePoint(id), details);
 }

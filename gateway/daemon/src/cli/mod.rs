@@ -1,0 +1,75 @@
+//! The command line: what the binary can be asked, and how answers are shown.
+//!
+//! Decided here: words, tables, exit codes. Not decided here: what anything means; the subcommands ask the running daemon
+//! ([`crate::control`]), read files, or both.
+//!
+//! Exit codes: 0 done, 1 refused or something found, 2 used wrongly, 3 the daemon cannot be reached.
+
+mod alarm;
+mod args;
+mod ask;
+mod check;
+mod node;
+mod operator;
+mod qr;
+mod said;
+mod secret;
+mod supply;
+mod table;
+mod usage_point;
+mod vend;
+mod verify;
+
+pub use args::{Action, Cli, DemoArgs, RunArgs};
+pub use said::Exit;
+
+use args::{
+    AlarmAction, ConfigAction, DisputeAction, NodeAction, OperatorAction, UsagePointAction,
+};
+use std::process::ExitCode;
+
+/// Carries out a subcommand other than `run` and `demo`, and prints what it says. `None` for those two.
+pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
+    let result = match &cli.action {
+        Action::Run(_) | Action::Demo(_) => return None,
+        Action::Check { config } => Ok(check::check(config)),
+        Action::Config {
+            action: ConfigAction::Template,
+        } => Ok(check::template()),
+        Action::Bill(args) => check::bill(args),
+        Action::Status { target } => ask::status(target),
+        Action::UsagePoint { action } => match action {
+            UsagePointAction::List { target } => usage_point::list(target),
+            UsagePointAction::Show {
+                target,
+                usage_point,
+            } => usage_point::show(target, *usage_point),
+            UsagePointAction::Add(args) => usage_point::add(args),
+        },
+        Action::Node {
+            action: NodeAction::Add(args),
+        } => node::add(args),
+        Action::Node {
+            action: NodeAction::Label { target, node },
+        } => node::label(target, *node),
+        Action::Vend(args) => vend::vend(args),
+        Action::Supply {
+            order,
+            usage_point,
+            target,
+        } => supply::order(target, *usage_point, *order),
+        Action::Alarm { action } => match action {
+            AlarmAction::List { target } => alarm::list(target),
+            AlarmAction::Ack { target, number } => alarm::acknowledge(target, *number),
+        },
+        Action::Dispute {
+            action: DisputeAction::Resolve(args),
+        } => alarm::resolve(args),
+        Action::Verify { target } => verify::verify(target),
+        Action::Operator {
+            action: OperatorAction::SetPassword { data, generate },
+        } => operator::set_password(data, *generate),
+        Action::Version => Ok(said::version()),
+    };
+    Some(said::print(result, cli.json))
+}

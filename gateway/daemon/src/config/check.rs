@@ -1,0 +1,103 @@
+//! `check`: the configuration and every file it names.
+//!
+//! Decided here: whether a daemon could start with them. Not decided here: whether the ports are free (a daemon may be
+//! running) or whether the disk is healthy (`verify`).
+
+use super::{Config, Mistake};
+use crate::tariffs;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// One file and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong; nothing if empty.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// Checks a configuration file, the files it names, and the tariffs in its directory.
+///
+/// The tariff directory is looked at only if the configuration itself can be read.
+pub fn check(path: &Path) -> Vec<Checked> {
+    let (config, mistakes) = match Config::load(path) {
+        Ok(config) => {
+            let mistakes = named_files(&config);
+            (Some(config), mistakes)
+        }
+        Err(mistakes) => (None, mistakes),
+    };
+    let mut checked = vec![Checked {
+        file: path.into(),
+        mistakes,
+    }];
+    if let Some(config) = config {
+        checked.extend(tariff_files(&config));
+    }
+    checked
+}
+
+fn named_files(config: &Config) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    if let Some(tls) = &config.field.tls {
+        let read = |key: &str, path: &Path, mistakes: &mut Vec<Mistake>| {
+            let bytes = std::fs::read(path);
+            if let Err(error) = &bytes {
+                let what = format!("{} cannot be read: {error}", path.display());
+                mistakes.push(Mistake::at(None, key, what));
+            }
+            bytes.ok()
+        };
+        let cert = read("field.tls_cert", &tls.cert, &mut mistakes);
+        let key = read("field.tls_key", &tls.key, &mut mistakes);
+        if let (Some(cert), Some(key)) = (cert, key)
+            && let Err(error) = gateway_field::tls_from_pem(&cert, &key)
+        {
+            mistakes.push(Mistake::at(None, "field.tls_cert", error.to_string()));
+        }
+    }
+    let data = &config.store.data_dir;
+    if data.exists() && !data.is_dir() {
+        let what = format!("{} is not a directory", data.display());
+        mistakes.push(Mistake::at(None, "store.data_dir", what));
+    }
+    mistakes
+}
+
+fn tariff_files(config: &Config) -> Vec<Checked> {
+    let dir = &config.site.tariffs_dir;
+    let (tariffs, mut checked) = tariffs::for_site(config);
+    let foreign = tariffs
+        .iter()
+        .filter(|(_, tariff)| tariff.currency != config.site.currency);
+    for (file, tariff) in foreign {
+        let what = format!(
+            "{} is not site.currency, {}",
+            tariff.currency, config.site.currency
+        );
+        let mistake = Mistake::at(None, "currency", what);
+        match checked
+            .iter_mut()
+            .find(|checked| Some(&checked.file) == file.as_ref())
+        {
+            Some(checked) => checked.mistakes.push(mistake),
+            // A shipped tariff nobody chose is no mistake.
+            None => {}
+        }
+    }
+    // The default directory need not exist: the shipped tariffs are always there.
+    let default = Config::parse("").is_ok_and(|default| default.site.tariffs_dir == *dir);
+    if !dir.is_dir() && !default {
+        let what = format!(
+            "{} is not a directory; create it or leave the key out",
+            dir.display()
+        );
+        let mistakes = vec![Mistake::at(None, "site.tariffs_dir", what)];
+        checked.push(Checked {
+            file: dir.clone(),
+            mistakes,
+        });
+    }
+    checked
+}

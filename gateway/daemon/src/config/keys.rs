@@ -1,0 +1,280 @@
+//! The one table of everything the configuration file may say. It drives validation, [`super::Config`] and the default file.
+
+use super::schema::{Key, Kind, Presence, Schema, Table};
+use gateway_core::Micro;
+
+/// Largest amount of money in the file: far above any real one, far below overflow.
+const LARGEST: Micro = Micro(1_000_000_000 * 1_000_000);
+
+const fn money(least: Micro) -> Kind {
+    Kind::Amount {
+        min: least,
+        max: LARGEST,
+    }
+}
+
+const fn whole(min: i64, max: i64) -> Kind {
+    Kind::Whole { min, max }
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        presence: Presence::Default(default),
+        doc,
+    }
+}
+
+const fn optional(name: &'static str, kind: Kind, example: &'static str, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        presence: Presence::Optional(example),
+        doc,
+    }
+}
+
+const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        presence: Presence::Required,
+        doc,
+    }
+}
+
+const fn table(path: &'static str, doc: &'static str, keys: &'static [Key]) -> Table {
+    Table {
+        path,
+        many: false,
+        doc,
+        keys,
+    }
+}
+
+/// What the configuration file may say.
+pub static SCHEMA: Schema = Schema {
+    tables: &[
+        table("site", "The neighbourhood.", SITE),
+        table("prepay", "Money. Amounts are written in quotes.", PREPAY),
+        table("store", "What is kept on disk.", STORE),
+        table(
+            "cycle",
+            "How readings are gathered into one write to the card.",
+            CYCLE,
+        ),
+        table("field", "Where meter nodes connect (MQTT 3.1.1).", FIELD),
+        Table {
+            path: "field.client",
+            many: true,
+            doc: "A program at the site that may use the broker: Home Assistant, a display, a logger.\n\
+                  Repeat the section for each. Topics below pg/ are never allowed: they belong to the meter nodes.",
+            keys: CLIENT,
+        },
+        table("web", "The page and the HTTP API.", WEB),
+        table("clock", "Whether the time may be believed.", CLOCK),
+        table(
+            "log",
+            "What is logged: to the journal under systemd, to standard error otherwise.",
+            LOG,
+        ),
+    ],
+};
+
+const SITE: &[Key] = &[
+    key(
+        "name",
+        Kind::Text { max: 64 },
+        "\"Neighbourhood\"",
+        "Shown on the page.",
+    ),
+    key(
+        "currency",
+        Kind::Text { max: 8 },
+        "\"INR\"",
+        "Currency code (ISO 4217); tariffs must be in the same currency.",
+    ),
+    key(
+        "utc_offset",
+        Kind::Offset,
+        "\"+05:30\"",
+        "Local time minus UTC. Local days and billing periods follow it.",
+    ),
+    key(
+        "billing_period_start_day",
+        whole(1, 28),
+        "1",
+        "Day of the month on which a billing period begins; every month has days 1 to 28.",
+    ),
+    key(
+        "tariffs_dir",
+        Kind::Path,
+        "\"/etc/prepaid-gateway/tariffs\"",
+        "Directory of tariff files (*.toml). Those shipped with the gateway are always there as well.",
+    ),
+    key(
+        "default_max_power_w",
+        whole(100, 1_000_000),
+        "23000",
+        "Largest power of a connection that names none, in watts; 23000 is 100 A at 230 V.\n\
+         A register that advances faster is set aside, not charged.",
+    ),
+];
+
+const PREPAY: &[Key] = &[
+    key(
+        "low_credit",
+        money(Micro::ZERO),
+        "\"50.00\"",
+        "Credit at or below which \"low credit\" is raised.",
+    ),
+    key(
+        "largest_vend",
+        money(Micro::ONE),
+        "\"25000.00\"",
+        "Largest single vend: a slip of the keyboard must not become a fortune.",
+    ),
+    key(
+        "largest_balance",
+        money(Micro::ONE),
+        "\"1000000.00\"",
+        "Largest credit an account may hold.",
+    ),
+    key(
+        "silent_after_s",
+        whole(10, 31 * 86_400),
+        "900",
+        "A node not heard for so many seconds is silent.",
+    ),
+];
+
+const STORE: &[Key] = &[
+    key(
+        "data_dir",
+        Kind::Path,
+        "\"/var/lib/prepaid-gateway\"",
+        "Directory of the database and the control socket.",
+    ),
+    key(
+        "keep_readings_days",
+        whole(1, 3_650),
+        "90",
+        "Days for which single readings are kept; load profiles and money are kept for good.",
+    ),
+];
+
+const CYCLE: &[Key] = &[
+    key(
+        "gather_ms",
+        whole(0, 1_000),
+        "100",
+        "Longest wait for more readings before one write, in milliseconds.\n\
+         Recharges, orders and exhausted credit never wait.",
+    ),
+    key(
+        "batch",
+        whole(1, 10_000),
+        "512",
+        "Most readings in one write.",
+    ),
+    key(
+        "report_interval_s",
+        whole(1, 3_600),
+        "60",
+        "Seconds between two reports of a node. A node cuts by itself and reports at once what it did,\n\
+         so this only sets how fresh the page is and how much is written.",
+    ),
+];
+
+const FIELD: &[Key] = &[
+    key(
+        "listen",
+        Kind::Address,
+        "\"0.0.0.0:1883\"",
+        "Address of the broker. Frames are sealed with each node's own key, so plain TCP tells nothing.",
+    ),
+    optional(
+        "tls_listen",
+        Kind::Address,
+        "\"0.0.0.0:8883\"",
+        "Address of the broker with TLS; needs tls_cert and tls_key.",
+    ),
+    optional(
+        "tls_cert",
+        Kind::Path,
+        "\"/etc/prepaid-gateway/tls.crt\"",
+        "Certificate chain (PEM).",
+    ),
+    optional(
+        "tls_key",
+        Kind::Path,
+        "\"/etc/prepaid-gateway/tls.key\"",
+        "Private key of the certificate (PEM).",
+    ),
+    key(
+        "max_connections",
+        whole(1, 10_000),
+        "2048",
+        "Most connections at a time.",
+    ),
+];
+
+const CLIENT: &[Key] = &[
+    required(
+        "name",
+        Kind::Text { max: 64 },
+        "MQTT user name; not eight digits, those are nodes.",
+    ),
+    required("password", Kind::Text { max: 128 }, "MQTT password."),
+    key(
+        "publish",
+        Kind::Texts,
+        "[]",
+        "Topics it may publish to; + and # stand for any level(s).",
+    ),
+    key(
+        "subscribe",
+        Kind::Texts,
+        "[]",
+        "Topics it may subscribe to.",
+    ),
+];
+
+const WEB: &[Key] = &[
+    key(
+        "listen",
+        Kind::Address,
+        "\"0.0.0.0:8080\"",
+        "Address of the page.",
+    ),
+    key(
+        "access",
+        Kind::OneOf(&["password", "open"]),
+        "\"password\"",
+        "\"password\": log in with the password set by `prepaid-gateway operator set-password`.\n\
+         \"open\": no login, only if listen is a loopback address.",
+    ),
+    key(
+        "metrics_from",
+        Kind::Hosts,
+        "[]",
+        "Addresses that may read /metrics besides this machine itself.",
+    ),
+];
+
+const CLOCK: &[Key] = &[key(
+    "trust",
+    Kind::OneOf(&["kernel", "always"]),
+    "\"kernel\"",
+    "\"kernel\": once the kernel says the clock is synchronised (NTP, GPS, RTC).\n\
+     \"always\": at once; only for machines whose clock is right at boot.\n\
+     Until the clock is trusted energy is counted, but nothing time-based is charged or cut.",
+)];
+
+const LOG: &[Key] = &[key(
+    "level",
+    Kind::OneOf(&["error", "warn", "info", "debug", "trace"]),
+    "\"info\"",
+    "Least important messages that are logged.",
+)];

@@ -1,0 +1,124 @@
+//! The control socket: how the subcommands talk to the running daemon.
+//!
+//! One request per line, one response per line, JSON both. Whoever may write to the socket (its owner and group) may do
+//! everything an operator may; the file's permissions are the login, and the user behind the connection is recorded as
+//! the one who did it.
+//!
+//! Decided here: the vocabulary ([`Request`], [`Response`]) and its bounds. Not decided here: what a command does (the core, behind
+//! [`gateway_web::Desk`]) or how an answer is shown ([`crate::cli`]).
+//!
+//! Client and daemon are the same binary, so the vocabulary has no version; what one side does not know it names.
+
+mod client;
+mod facts;
+mod peer;
+mod server;
+
+#[cfg(test)]
+use client::ClientError;
+pub use client::ask;
+pub use facts::{AlarmFacts, NodeFacts, StatusFacts, UsagePointFacts, VerifyFacts, local_time};
+pub use server::{KeyLookup, Office, listen, serve};
+
+use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Longest request line, in bytes: a tariff of a hundred blocks fits many times.
+const LONGEST_REQUEST: usize = 64 * 1024;
+/// Longest response line, in bytes: 10,000 usage points fit.
+const LONGEST_RESPONSE: usize = 16 * 1024 * 1024;
+/// How long the daemon may take to answer. A commit on a worn card takes seconds, never this long.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long a verification may take: it replays years of journal on a Raspberry Pi.
+const VERIFY_WITHIN: Duration = Duration::from_secs(600);
+
+/// What a subcommand asks. Variants without content have braces, so that unknown fields are refused there too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Do something. Who asks is taken from the connection, not from the command.
+    Command {
+        /// What.
+        command: Command,
+    },
+    /// Every usage point.
+    UsagePoints {},
+    /// One usage point.
+    UsagePoint {
+        /// Its number.
+        id: UsagePointId,
+    },
+    /// Open alarms.
+    Alarms {},
+    /// The secret of a node, for its label.
+    NodeKey {
+        /// The node.
+        node: NodeId,
+    },
+    /// Whether the database is what its journal says.
+    Verify {},
+    /// How the gateway is doing.
+    Status {},
+}
+
+impl Request {
+    /// How long an answer may take.
+    fn within(&self) -> Duration {
+        match self {
+            Self::Verify {} => VERIFY_WITHIN,
+            _ => ANSWER_WITHIN,
+        }
+    }
+}
+
+/// What the daemon answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "response", rename_all = "kebab-case")]
+pub enum Response {
+    /// The command is on disk.
+    Done {
+        /// What it achieved.
+        answer: Answer,
+    },
+    /// Every usage point, by number.
+    UsagePoints {
+        /// They.
+        usage_points: Vec<UsagePointFacts>,
+    },
+    /// One usage point.
+    UsagePoint {
+        /// It.
+        usage_point: Box<UsagePointFacts>,
+    },
+    /// Open alarms, oldest first.
+    Alarms {
+        /// They.
+        alarms: Vec<AlarmFacts>,
+    },
+    /// A node's secret.
+    NodeKey {
+        /// What its label and its firmware need.
+        node: NodeFacts,
+    },
+    /// What a verification found.
+    Verified {
+        /// It.
+        report: VerifyFacts,
+    },
+    /// How the gateway is doing.
+    Status {
+        /// It.
+        status: StatusFacts,
+    },
+    /// The rules refuse the command; nothing changed.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The request could not be carried out; nothing is known to have changed.
+    Failed {
+        /// Why, and what to do next.
+        message: String,
+    },
+}

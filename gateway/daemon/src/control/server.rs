@@ -1,0 +1,314 @@
+//! The daemon's end of the control socket.
+//!
+//! Invariants: a client can delay or end only its own connection; a request line is bounded; every wait has an end; a command is done
+//! in the name of the user behind the connection, whatever the command says.
+
+use super::facts::{AlarmFacts, NodeFacts, ProblemFacts, StatusFacts, UsagePointFacts};
+use super::peer::user_name;
+use super::{LONGEST_REQUEST, Request, Response};
+use gateway_core::calendar::Calendar;
+use gateway_core::{Command, NodeId, Refusal};
+use gateway_store::{Reader, StoreError};
+use gateway_web::{Desk, DeskError};
+use prepaid_common::wire::Key;
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Connections at a time: a few people and scripts. More wait until one ends.
+const MOST_CONNECTIONS: usize = 16;
+/// Silence after which a connection is ended, so that forgotten ones free their place.
+const IDLE: Duration = Duration::from_secs(60);
+/// Time for a client to take its answer.
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Finds the key of a node.
+pub type KeyLookup = Arc<dyn Fn(NodeId) -> Option<Key> + Send + Sync>;
+
+/// What the socket can reach of the daemon.
+#[derive(Clone)]
+pub struct Office {
+    /// Where commands go.
+    pub desk: Arc<dyn Desk>,
+    /// The database, read only.
+    pub database: PathBuf,
+    /// The site's local time.
+    pub calendar: Calendar,
+    /// The nodes' keys, for labels.
+    pub node_key: KeyLookup,
+}
+
+/// Binds the control socket: owner and group may use it. A socket left by a dead daemon is replaced.
+///
+/// The caller must hold the data directory, so that the socket of a living daemon is not taken away.
+///
+/// # Errors
+/// The directory is not writable, or the path is longer than a socket's may be (107 bytes).
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// Serves the socket until `shutdown` resolves; answers under way are given first.
+pub async fn serve(listener: UnixListener, office: Office, shutdown: impl Future<Output = ()>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let (closing, closed) = tokio::sync::watch::channel(false);
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        let place = tokio::select! {
+            () = &mut shutdown => break,
+            place = Arc::clone(&places).acquire_owned() => place,
+        };
+        // A semaphore that nobody closes always gives a place.
+        let Ok(place) = place else { break };
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, _)) => {
+                let (office, closed) = (office.clone(), closed.clone());
+                connections.spawn(async move {
+                    let _place = place;
+                    if let Err(error) = converse(stream, &office, closed).await {
+                        log::debug!("control connection ended: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                log::warn!("control socket: {error}");
+                // Out of file descriptors: accepting again at once would spin.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    let _ = closing.send(true);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn converse(
+    stream: UnixStream,
+    office: &Office,
+    mut closed: tokio::sync::watch::Receiver<bool>,
+) -> io::Result<()> {
+    let who = user_name(stream.peer_cred()?.uid());
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    loop {
+        let mut line = Vec::new();
+        let mut bounded = (&mut read).take(LONGEST_REQUEST as u64 + 1);
+        let got = tokio::select! {
+            _ = closed.wait_for(|closed| *closed) => return Ok(()),
+            got = tokio::time::timeout(IDLE, bounded.read_until(b'\n', &mut line)) => got,
+        };
+        let Ok(got) = got else { return Ok(()) };
+        if got? == 0 {
+            return Ok(());
+        }
+        let whole = line.last() == Some(&b'\n');
+        let response = match (whole, line.len() > LONGEST_REQUEST) {
+            (true, _) => answer_line(&line, office, &who).await,
+            (false, true) => failed(format!(
+                "the request is longer than {LONGEST_REQUEST} bytes"
+            )),
+            (false, false) => return Ok(()),
+        };
+        let mut bytes = serde_json::to_vec(&response)?;
+        bytes.push(b'\n');
+        tokio::time::timeout(WRITE_WITHIN, write.write_all(&bytes)).await??;
+        if !whole {
+            return Ok(());
+        }
+    }
+}
+
+async fn answer_line(line: &[u8], office: &Office, who: &str) -> Response {
+    let request: Request = match serde_json::from_slice(line) {
+        Ok(request) => request,
+        Err(error) => return failed(format!("the request is not understood: {error}")),
+    };
+    let within = request.within();
+    let answered = tokio::time::timeout(within, answer(request, office, who)).await;
+    answered.unwrap_or_else(|_| {
+        let seconds = within.as_secs();
+        failed(format!(
+            "no answer within {seconds} s; it may still be done: look before you repeat it, and repeat a vend with its key"
+        ))
+    })
+}
+
+async fn answer(request: Request, office: &Office, who: &str) -> Response {
+    let calendar = office.calendar;
+    match request {
+        Request::Command { command } => command_of(command, office, who).await,
+        Request::UsagePoints {} => {
+            let read = move |reader: Reader| {
+                let views = reader.usage_points()?;
+                let facts = views.iter().map(|view| UsagePointFacts::of(view, calendar));
+                Ok(Response::UsagePoints {
+                    usage_points: facts.collect(),
+                })
+            };
+            read_rows(office, read).await
+        }
+        Request::UsagePoint { id } => {
+            let read = move |reader: Reader| {
+                Ok(match reader.usage_point(id)? {
+                    Some(view) => Response::UsagePoint {
+                        usage_point: Box::new(UsagePointFacts::of(&view, calendar)),
+                    },
+                    None => Response::Refused {
+                        refusal: Refusal::NoSuchUsagePoint,
+                    },
+                })
+            };
+            read_rows(office, read).await
+        }
+        Request::Alarms {} => {
+            let read = move |reader: Reader| {
+                let alarms = reader.alarms()?;
+                let alarms = alarms
+                    .iter()
+                    .map(|alarm| AlarmFacts::of(alarm, calendar))
+                    .collect();
+                Ok(Response::Alarms { alarms })
+            };
+            read_rows(office, read).await
+        }
+        Request::NodeKey { node } => match (office.node_key)(node) {
+            Some(key) => {
+                log::info!(node:% = node, by = who; "key of a node shown");
+                Response::NodeKey {
+                    node: NodeFacts::of(node, &key),
+                }
+            }
+            None => Response::Refused {
+                refusal: Refusal::NoSuchNode,
+            },
+        },
+        Request::Verify {} => {
+            let database = office.database.clone();
+            blocking(move || {
+                let report = gateway_store::verify(&database)?;
+                Ok(Response::Verified {
+                    report: report.into(),
+                })
+            })
+            .await
+        }
+        Request::Status {} => Response::Status {
+            status: status(office),
+        },
+    }
+}
+
+async fn command_of(command: Command, office: &Office, who: &str) -> Response {
+    let Some(command) = in_the_name_of(command, who) else {
+        return failed("only the gateway itself makes reports".into());
+    };
+    log::info!(by = who; "{}", in_words(&command));
+    match office.desk.submit(command).await {
+        Ok(answer) => Response::Done { answer },
+        Err(DeskError::Refused(refusal)) => Response::Refused { refusal },
+        Err(DeskError::Unavailable(message)) => Response::Failed { message },
+    }
+}
+
+/// The command with the user of the connection as its author; `None` if people may not give it.
+fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
+    match &mut command {
+        Command::Vend { by, .. }
+        | Command::OrderSupply { by, .. }
+        | Command::AcknowledgeAlarm { by, .. }
+        | Command::ResolveDispute { by, .. } => *by = who.into(),
+        Command::AdoptTariff { .. } | Command::AddUsagePoint { .. } | Command::AddNode { .. } => {}
+        Command::Report { .. } => return None,
+    }
+    Some(command)
+}
+
+fn in_words(command: &Command) -> String {
+    match command {
+        Command::AdoptTariff { tariff } => format!("adopt tariff {}", tariff.id),
+        Command::AddUsagePoint { label, .. } => format!("add usage point {label:?}"),
+        Command::AddNode { role, .. } => format!("add node for {role:?}"),
+        Command::Vend {
+            usage_point,
+            amount,
+            ..
+        } => format!("vend {amount} to {usage_point}"),
+        Command::OrderSupply {
+            usage_point, order, ..
+        } => {
+            format!("supply of {usage_point}: {order:?}")
+        }
+        Command::AcknowledgeAlarm { number, .. } => format!("acknowledge alarm {number}"),
+        Command::ResolveDispute {
+            usage_point,
+            number,
+            charge,
+            ..
+        } => {
+            let what = if *charge { "charge" } else { "waive" };
+            format!("{what} dispute {number} of {usage_point}")
+        }
+        Command::Report { details, .. } => details.clone(),
+    }
+}
+
+fn status(office: &Office) -> StatusFacts {
+    let (health, now) = (office.desk.health(), office.desk.now());
+    let problems = health.problems.iter();
+    StatusFacts {
+        version: env!("CARGO_PKG_VERSION").into(),
+        working: health.is_working(),
+        problems: problems
+            .map(|problem| ProblemFacts {
+                serious: problem.serious,
+                words: problem.words.clone(),
+            })
+            .collect(),
+        at: now.at,
+        at_local: super::local_time(office.calendar, now.at),
+        clock_trusted: now.clock_trusted,
+    }
+}
+
+async fn read_rows(
+    office: &Office,
+    read: impl FnOnce(Reader) -> Result<Response, StoreError> + Send + 'static,
+) -> Response {
+    let database = office.database.clone();
+    blocking(move || read(Reader::open(&database)?)).await
+}
+
+async fn blocking(
+    work: impl FnOnce() -> Result<Response, StoreError> + Send + 'static,
+) -> Response {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => failed(error.to_string()),
+        Err(_) => failed("the gateway is stopping; try again".into()),
+    }
+}
+
+fn failed(message: String) -> Response {
+    Response::Failed { message }
+}
+
+#[cfg(test)]
+mod tests;

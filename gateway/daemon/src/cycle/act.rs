@@ -1,0 +1,174 @@
+//! Commit, then act: what follows from a batch, in this order, and only if it is on disk.
+
+use super::batch::Batch;
+use super::{Cycle, lease};
+use gateway_core::alarm::{AlarmKind, Subject};
+use gateway_core::{NodeId, Record, UsagePoint};
+use gateway_store::{Rejection, StoreError};
+use gateway_web::DeskError;
+use prepaid_common::wire::{Counter, Events, Key};
+use std::collections::BTreeSet;
+
+/// The same lease is not sent again to a node within this time: its confirmation may be on the way.
+const RESEND_AFTER_MS: u64 = 2_000;
+
+impl Cycle {
+    /// Commits what has gathered and acts on it.
+    pub(super) fn flush(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        for (node, reason) in &batch.rejected {
+            *self.refused.entry((*node, reason)).or_default() += 1;
+        }
+        if !batch.rows.is_empty() {
+            batch.rows.rejections = self.refusals();
+        }
+        match self.store.commit(&batch.rows, &self.state) {
+            Ok(()) => self.act(batch),
+            Err(error) => self.fail(batch, &error),
+        }
+    }
+
+    fn refusals(&self) -> Vec<Rejection> {
+        let last_at = self.state.moment(self.clock.now()).at;
+        let refused = self.refused.iter();
+        let rejection = |((node, reason), count): (&(NodeId, &str), &u64)| Rejection {
+            node: Some(*node),
+            reason: (*reason).into(),
+            count: *count,
+            last_at,
+        };
+        refused.map(rejection).collect()
+    }
+
+    fn act(&mut self, batch: Batch) {
+        let wrote = !batch.rows.is_empty();
+        self.status.committed(&batch);
+        if wrote {
+            self.refused.clear();
+        }
+        for (node, counter) in &batch.counters {
+            self.links.committed(*node, *counter);
+        }
+        for (node, key) in &batch.rows.node_keys {
+            self.admit(*node, Key(*key), Counter::ZERO);
+        }
+        for ack in batch.acks {
+            ack.accept();
+        }
+        for (node, frame) in batch.frames {
+            // A node that left again greets again.
+            let _ = self.field.send(node, frame);
+        }
+        let mut nodes = batch.nodes;
+        self.metering_nodes(&batch.rows.records, &mut nodes);
+        for node in nodes {
+            self.tell(node);
+        }
+        for (reply, answer) in batch.replies {
+            // Whoever asked may have gone; the decision stands.
+            let _ = reply.send(answer.map_err(DeskError::Refused));
+        }
+        for record in &batch.rows.records {
+            (self.listener)(record, &self.state);
+        }
+        if wrote {
+            self.changes.send_modify(|number| *number += 1);
+        }
+    }
+
+    /// Lets a node in: its key and its password.
+    pub(super) fn admit(&mut self, node: NodeId, key: Key, floor: Counter) {
+        let password = key.mqtt_password();
+        self.links.add(node, key, floor);
+        let password = std::str::from_utf8(&password).unwrap_or_default();
+        if let Err(error) = self.credentials.add_node(node, password) {
+            log::error!("failed to let node {node} in: {error}");
+        }
+    }
+
+    /// Adds the nodes of the usage points the records concern; nodes that were replaced are turned away.
+    fn metering_nodes(&mut self, records: &[Record], nodes: &mut BTreeSet<NodeId>) {
+        for record in records {
+            let point = record
+                .decision
+                .usage_point()
+                .and_then(|id| self.state.usage_points.get(&id));
+            nodes.extend(point.and_then(|point| point.meter).map(|fit| fit.node));
+            if let gateway_core::Decision::NodeAdded {
+                replaces: Some(old),
+                ..
+            } = record.decision
+            {
+                self.links.remove(old);
+                self.credentials.remove_node(old);
+                self.told.remove(&old);
+            }
+        }
+    }
+
+    /// Sends a node what it should do if its last report shows something else. Level, not edge: asked again with every report.
+    fn tell(&mut self, node: NodeId) {
+        let Some(directive) = self.directive(node) else {
+            return;
+        };
+        let mut command = lease::command(&directive);
+        let wanted = command.lease.map_or(0, |lease| lease.lease_id);
+        let last = self.state.readings.get(&node);
+        let in_force = last.and_then(|last| last.reading.lease_id) == Some(wanted);
+        command.clear_tamper = self.tamper_to_clear(node);
+        if in_force && command.clear_tamper.is_none() {
+            self.told.remove(&node);
+            return;
+        }
+        let now = self.clock.monotonic_ms();
+        if let Some((told, at)) = self.told.get(&node)
+            && *told == wanted
+            && now.saturating_sub(*at) < RESEND_AFTER_MS
+        {
+            return;
+        }
+        // Without a session the node learns its lease with the welcome.
+        if let Ok(frame) = self.links.command(node, &command)
+            && self.field.send(node, frame).is_ok()
+        {
+            self.told.insert(node, (wanted, now));
+        }
+    }
+
+    /// Latched tamper bits an operator has acknowledged, and what a factory-new node reports.
+    fn tamper_to_clear(&self, node: NodeId) -> Option<Events> {
+        let reading = &self.state.readings.get(&node)?.reading;
+        let latched = Events(reading.tamper & Events::LATCHED.0);
+        if latched.is_empty() {
+            return None;
+        }
+        if latched == Events::EEPROM_LOST && reading.boot_count.is_some_and(|boots| boots <= 1) {
+            return Some(latched);
+        }
+        let metered = |point: &&UsagePoint| point.meter.is_some_and(|fit| fit.node == node);
+        let point = self.state.usage_points.values().find(metered)?;
+        let alarm = self
+            .state
+            .alarms
+            .get(&(AlarmKind::Tamper, Subject::UsagePoint(point.id)))?;
+        alarm.acknowledged_by.as_ref().map(|_| latched)
+    }
+
+    /// Nothing of the batch is true. The state is read again; acknowledgements are held so that nodes wait and keep their frames.
+    fn fail(&mut self, batch: Batch, error: &StoreError) {
+        log::error!("failed to store: {error}");
+        let words = format!("nothing can be stored: {error}");
+        self.status.storage_failed(&words);
+        for (node, counter) in &batch.counters {
+            self.links.uncommitted(*node, *counter);
+        }
+        match self.store.load() {
+            Ok(state) => self.state = state,
+            Err(error) => log::error!("failed to read the state again: {error}"),
+        }
+        for (reply, _) in batch.replies {
+            let _ = reply.send(Err(DeskError::Unavailable(words.clone())));
+        }
+        self.status.hold(batch.acks);
+    }
+}

@@ -1,0 +1,40 @@
+//! From a report on the wire to a reading of the core.
+
+use gateway_core::event::{IntervalEnd, Reading};
+use gateway_core::supply::Relay;
+use gateway_core::{NodeId, UtcSeconds};
+use prepaid_common::wire::{Counter, RelayPosition, Report};
+
+/// The reading in a report.
+pub fn reading(node: NodeId, counter: Counter, report: &Report) -> Reading {
+    let mut intervals: Vec<IntervalEnd> = report
+        .intervals
+        .iter()
+        .flat_map(|i| i.registers())
+        .map(|(end, register): (UtcSeconds, _)| IntervalEnd { end, register })
+        .collect();
+    intervals.sort_by_key(|interval| interval.end);
+    Reading {
+        node,
+        register: report.import_register,
+        export: report.export_register,
+        power_w: Some(report.active_power_w),
+        voltage_dv: Some(report.voltage_in_dv),
+        voltage_out_dv: Some(report.voltage_out_dv),
+        current_ma: Some(report.phase_current_ma),
+        neutral_ma: Some(report.neutral_current_ma),
+        frequency_chz: Some(report.frequency_chz),
+        relay: match report.relay {
+            RelayPosition::Closed => Some(Relay::Closed),
+            RelayPosition::Open => Some(Relay::Open),
+            RelayPosition::Unknown => None,
+        },
+        lease_id: Some(report.lease_id),
+        cutoff: Some(report.cutoff),
+        uptime_s: Some(report.uptime_s),
+        boot_count: Some(report.boot_count),
+        tamper: report.events.0,
+        frame_counter: Some(counter.as_u64()),
+        intervals,
+    }
+}

@@ -1,0 +1,139 @@
+//! How the cycle is doing, for the health check, the page and the metrics.
+
+use super::batch::Batch;
+use gateway_core::{Moment, NodeId};
+use gateway_field::Ack;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Acknowledgements held back while nothing can be stored. Beyond it the oldest connections are closed instead; 16 per
+/// node is the front end's limit.
+const MOST_HELD: usize = 8_192;
+
+/// Whether decisions can be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// The last commit worked.
+    Works,
+    /// It did not; in plain words.
+    Failed(String),
+}
+
+/// What was counted since the start.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Readings accepted and committed.
+    pub readings_accepted: u64,
+    /// Decisions committed.
+    pub records: u64,
+    /// Commits.
+    pub commits: u64,
+    /// Commits that failed.
+    pub commits_failed: u64,
+    /// Frames and readings refused, by reason.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// Frames and readings refused, by node.
+    pub rejected_by_node: BTreeMap<NodeId, u64>,
+}
+
+struct Inner {
+    counts: Counts,
+    storage: Storage,
+    clock: Option<Moment>,
+    self_test: Option<(Instant, Result<Duration, String>)>,
+    turned: Instant,
+    held: Vec<Ack>,
+}
+
+/// Shared between the cycle, the page and the watchdog.
+pub struct Status(Mutex<Inner>);
+
+impl Status {
+    /// Nothing counted yet.
+    pub fn new() -> Self {
+        Self(Mutex::new(Inner {
+            counts: Counts::default(),
+            storage: Storage::Works,
+            clock: None,
+            self_test: None,
+            turned: Instant::now(),
+            held: Vec::new(),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn committed(&self, batch: &Batch) {
+        let wrote = !batch.rows.is_empty();
+        let mut inner = self.lock();
+        inner.turned = Instant::now();
+        let counts = &mut inner.counts;
+        counts.readings_accepted += batch.rows.readings.len() as u64;
+        counts.records += batch.rows.records.len() as u64;
+        counts.commits += u64::from(wrote);
+        for (node, reason) in &batch.rejected {
+            *counts.rejected.entry(reason).or_default() += 1;
+            *counts.rejected_by_node.entry(*node).or_default() += 1;
+        }
+        if wrote {
+            inner.storage = Storage::Works;
+            // Letting go of held acknowledgements closes their connections; those nodes send again.
+            inner.held.clear();
+        }
+    }
+
+    pub(super) fn storage_failed(&self, words: &str) {
+        let mut inner = self.lock();
+        inner.counts.commits_failed += 1;
+        inner.storage = Storage::Failed(words.into());
+    }
+
+    pub(super) fn hold(&self, acks: Vec<Ack>) {
+        let mut inner = self.lock();
+        inner.held.extend(acks);
+        let excess = inner.held.len().saturating_sub(MOST_HELD);
+        inner.held.drain(..excess);
+    }
+
+    pub(super) fn saw_clock(&self, clock: Moment) {
+        let mut inner = self.lock();
+        inner.clock = Some(clock);
+        inner.turned = Instant::now();
+    }
+
+    /// Notes the result of a self-test.
+    pub fn tested(&self, result: Result<Duration, String>) {
+        self.lock().self_test = Some((Instant::now(), result));
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> Counts {
+        self.lock().counts.clone()
+    }
+
+    /// Whether decisions can be stored.
+    pub fn storage(&self) -> Storage {
+        self.lock().storage.clone()
+    }
+
+    /// The last self-test and how long ago it was.
+    pub fn self_test(&self) -> Option<(Duration, Result<Duration, String>)> {
+        self.lock()
+            .self_test
+            .as_ref()
+            .map(|(at, result)| (at.elapsed(), result.clone()))
+    }
+
+    /// How long ago the cycle last turned.
+    pub fn idle(&self) -> Duration {
+        self.lock().turned.elapsed()
+    }
+
+    /// Whether the clock was trusted when last looked at.
+    pub fn clock_trusted(&self) -> Option<bool> {
+        self.lock().clock.map(|clock| clock.clock_trusted)
+    }
+}

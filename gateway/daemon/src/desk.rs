@@ -1,0 +1,91 @@
+//! The daemon as the page and the control socket see it: commands in, health and counters out.
+
+use crate::clock::Clock;
+use crate::cycle::{Input, Status, Storage};
+use crate::metrics;
+use gateway_core::{Command, Moment};
+use gateway_field::Field;
+use gateway_web::{Desk, DeskError, Health, Problem, Submission};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// A cycle that has not turned for this long hangs: it turns with every tick of ten seconds.
+const HANGING: Duration = Duration::from_secs(45);
+/// The self-test runs every minute; two missed ones are a failure.
+const UNTESTED: Duration = Duration::from_secs(150);
+
+/// Implements [`Desk`] over the cycle's inbox.
+pub struct DaemonDesk {
+    pub inputs: mpsc::Sender<Input>,
+    pub status: Arc<Status>,
+    pub field: Arc<Field>,
+    pub clock: Clock,
+    pub changes: watch::Receiver<u64>,
+}
+
+impl Desk for DaemonDesk {
+    fn submit(&self, command: Command) -> Submission {
+        let inputs = self.inputs.clone();
+        Box::pin(async move {
+            let stopping = || DeskError::Unavailable("the gateway is stopping; try again".into());
+            let (reply, answer) = oneshot::channel();
+            let sent = inputs.send(Input::Command(command, reply)).await;
+            sent.map_err(|_| stopping())?;
+            answer.await.map_err(|_| stopping())?
+        })
+    }
+
+    fn health(&self) -> Health {
+        let mut problems = Vec::new();
+        let mut problem = |serious, words: String| problems.push(Problem { serious, words });
+        if let Storage::Failed(words) = self.status.storage() {
+            let rest = "Supplies stay as they are and nothing can be sold until this is mended.";
+            problem(true, format!("{}. {rest}", sentence(&words)));
+        }
+        if self.status.idle() > HANGING {
+            problem(true, "The gateway has stopped deciding. Restart it.".into());
+        }
+        match self.status.self_test() {
+            Some((_, Err(error))) => problem(true, format!("The self-test failed to {error}.")),
+            Some((ago, Ok(_))) if ago > UNTESTED => {
+                problem(
+                    true,
+                    "The self-test has not run for minutes. Restart the gateway.".into(),
+                );
+            }
+            _ => {}
+        }
+        if self.status.clock_trusted() == Some(false) {
+            let words = "The clock is not set yet. Energy is counted and credit is kept; daily charges wait until the time is known. Connect to a time server or set the clock.";
+            problem(false, words.into());
+        }
+        Health { problems }
+    }
+
+    fn metrics(&self) -> String {
+        metrics::text(&self.status, &self.field)
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+}
+
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+impl DaemonDesk {
+    /// Whether the cycle turns: what systemd's watchdog wants to know. A disk that is full is no reason to restart.
+    pub fn is_deciding(&self) -> bool {
+        self.status.idle() <= HANGING
+    }
+}

@@ -1,0 +1,393 @@
+//! A running gateway: everything started in order, everything stopped in order. `run` and `demo` differ only in what stands around it.
+
+use crate::clock::{Clock, Trust};
+use crate::config::{self, ClockTrust, Config, WebAccess};
+use crate::cycle::{self, Cycle, Input, Listener, Status};
+use crate::desk::DaemonDesk;
+use crate::{control, tariffs};
+use gateway_core::{Command, NodeId, State};
+use gateway_field::link::NodeLinks;
+use gateway_field::{Access as Topics, Credentials, Field, FieldConfig, TlsListener};
+use gateway_store::{Reader, Store};
+use gateway_web::{Desk, DeskError};
+use prepaid_common::wire::{Counter, Key};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// How often the whole way is tested: publish, commit, acknowledge.
+const SELF_TEST_EVERY: Duration = Duration::from_secs(60);
+
+/// Why the gateway did not start; fits after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made.
+    #[error(
+        "create the data directory {path}: {error}; check its owner, or choose another with store.data_dir"
+    )]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The database.
+    #[error("open the database: {0}")]
+    Store(#[from] gateway_store::StoreError),
+    /// The broker.
+    #[error("{0}")]
+    Field(#[from] gateway_field::FieldError),
+    /// The page's address.
+    #[error(
+        "open the page on {address}: {error}; is another program using it? Choose another with web.listen"
+    )]
+    Web {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The control socket.
+    #[error("open the control socket: {0}")]
+    Control(std::io::Error),
+    /// Anything a file named in the configuration may do.
+    #[error("read {path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A tariff is unusable.
+    #[error("adopt the tariff {id}: {error}")]
+    Tariff {
+        /// Its id.
+        id: String,
+        /// Why.
+        error: DeskError,
+    },
+    /// The page has no password yet.
+    #[error(
+        "open the page: no operator password is set; run `prepaid-gateway operator set-password` first"
+    )]
+    NoPassword,
+    /// The system gave no threads.
+    #[error("start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A gateway at work.
+pub struct Gateway {
+    /// Where commands go.
+    pub desk: Arc<DaemonDesk>,
+    /// Where nodes connect.
+    pub broker: SocketAddr,
+    /// Where the page is.
+    pub page: SocketAddr,
+    field: Arc<Field>,
+    app: gateway_web::App,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    cycle: Option<thread::JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// Starts everything: store, broker, cycle, tariffs, page, control socket. When it returns, nodes and people are served.
+    pub async fn start(config: &Config, listener: Listener) -> Result<Self, StartError> {
+        let data_dir = &config.store.data_dir;
+        let unmade = |error| StartError::DataDir {
+            path: data_dir.clone(),
+            error,
+        };
+        std::fs::create_dir_all(data_dir).map_err(unmade)?;
+        let path = config.database();
+        let (mut store, state) = Store::open(&path)?;
+        let epoch = store.begin_epoch()?;
+        let keys = store.node_keys()?;
+        let credentials = Arc::new(Credentials::new());
+        add_site_clients(config, &credentials);
+        let (uplinks_in, uplinks) = mpsc::channel(cycle::UPLINK_INBOX);
+        let (inputs_in, inputs) = mpsc::channel(cycle::COMMAND_INBOX);
+        let links = admit_all(&state, keys, &credentials, epoch);
+        let field = Arc::new(Field::start(
+            field_config(config)?,
+            credentials.clone(),
+            uplinks_in,
+        )?);
+        let clock = Clock::new(match config.clock {
+            ClockTrust::Kernel => Trust::Kernel,
+            ClockTrust::Always => Trust::Always,
+        });
+        let status = Arc::new(Status::new());
+        let (changes, changed) = watch::channel(0);
+        let cycle = Cycle {
+            store,
+            state,
+            rules: config.rules(),
+            clock,
+            settings: settings(config),
+            links,
+            field: field.clone(),
+            credentials,
+            status: status.clone(),
+            changes,
+            listener,
+            epoch,
+            batch: cycle::Batch::default(),
+            told: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        };
+        let cycle = spawn_cycle(cycle, inputs, uplinks).map_err(StartError::Thread)?;
+        let desk = Arc::new(DaemonDesk {
+            inputs: inputs_in,
+            status,
+            field: field.clone(),
+            clock,
+            changes: changed,
+        });
+        let (stop, stopped) = watch::channel(false);
+        adopt_tariffs(config, desk.as_ref()).await?;
+        let (app, page, web) = serve_page(config, &path, desk.clone(), stopped.clone()).await?;
+        let control = open_office(config, desk.clone(), stopped.clone())?;
+        let tester = tokio::spawn(test_regularly(desk.clone(), stopped));
+        let broker = field
+            .local_addr()
+            .or(field.local_tls_addr())
+            .unwrap_or(config.field.listen);
+        let tasks = vec![web, control, tester];
+        Ok(Self {
+            desk,
+            broker,
+            page,
+            field,
+            app,
+            stop,
+            tasks,
+            cycle: Some(cycle),
+        })
+    }
+
+    /// Stops in the order that loses nothing: no new frames, acknowledge what was taken, last commit, page.
+    pub async fn stop(mut self) {
+        let _ = self.desk.inputs.send(Input::Hurry).await;
+        self.field.shutdown().await;
+        self.stop.send_replace(true);
+        self.app.close();
+        let _ = self.desk.inputs.send(Input::Stop).await;
+        if let Some(cycle) = self.cycle.take() {
+            let _ = tokio::task::spawn_blocking(move || cycle.join()).await;
+        }
+        for task in self.tasks {
+            if tokio::time::timeout(Duration::from_millis(300), task)
+                .await
+                .is_err()
+            {
+                log::debug!("a connection was still open at the end");
+            }
+        }
+    }
+}
+
+fn admit_all(
+    state: &State,
+    keys: Vec<(NodeId, gateway_store::NodeKey)>,
+    credentials: &Credentials,
+    epoch: u32,
+) -> NodeLinks {
+    let mut links = NodeLinks::new(epoch);
+    for (node, key) in keys {
+        if state
+            .nodes
+            .get(&node)
+            .is_none_or(|node| node.role.is_none())
+        {
+            continue;
+        }
+        let counter = state
+            .readings
+            .get(&node)
+            .and_then(|last| last.reading.frame_counter);
+        let floor = counter.and_then(Counter::from_u64).unwrap_or(Counter::ZERO);
+        let key = Key(key);
+        let password = key.mqtt_password();
+        links.add(node, key, floor);
+        if let Err(error) = credentials.add_node(node, std::str::from_utf8(&password).unwrap_or(""))
+        {
+            log::error!("failed to let node {node} in: {error}");
+        }
+    }
+    links
+}
+
+fn add_site_clients(config: &Config, credentials: &Credentials) {
+    for client in &config.field.clients {
+        let topics = Topics {
+            publish: client.publish.clone(),
+            subscribe: client.subscribe.clone(),
+        };
+        if let Err(error) = credentials.set_site_account(&client.name, &client.password, topics) {
+            log::error!("failed to let client {} in: {error}", client.name);
+        }
+    }
+}
+
+fn field_config(config: &Config) -> Result<FieldConfig, StartError> {
+    let mut field = FieldConfig {
+        listen: Some(config.field.listen),
+        ..FieldConfig::default()
+    };
+    field.limits.connections = config.field.max_connections;
+    if let Some(tls) = &config.field.tls {
+        let read = |path: &PathBuf| {
+            std::fs::read(path).map_err(|error| StartError::File {
+                path: path.clone(),
+                error,
+            })
+        };
+        let server = gateway_field::tls_from_pem(&read(&tls.cert)?, &read(&tls.key)?)?;
+        field.tls = Some(TlsListener {
+            listen: tls.listen,
+            server,
+        });
+    }
+    Ok(field)
+}
+
+fn spawn_cycle(
+    cycle: Cycle,
+    inputs: mpsc::Receiver<Input>,
+    uplinks: mpsc::Receiver<gateway_field::Uplink>,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let work = move || runtime.block_on(cycle.run(inputs, uplinks));
+    thread::Builder::new().name("cycle".into()).spawn(work)
+}
+
+/// The shipped tariffs and those of the site's directory. One whose id is in use with other content is left alone and named:
+/// accounts go on with what they were sold under.
+async fn adopt_tariffs(config: &Config, desk: &dyn Desk) -> Result<(), StartError> {
+    let (usable, checked) = tariffs::for_site(config);
+    for file in checked.iter().filter(|file| !file.mistakes.is_empty()) {
+        log::error!(
+            "failed to use {}: run `check` to see its mistakes",
+            file.file.display()
+        );
+    }
+    for (_, tariff) in usable {
+        let id = tariff.id.clone();
+        match desk
+            .submit(Command::AdoptTariff {
+                tariff: Box::new(tariff),
+            })
+            .await
+        {
+            Ok(_) => {}
+            Err(DeskError::Refused(refusal)) => {
+                log::error!("failed to adopt the tariff {id}: {refusal}");
+            }
+            Err(error) => return Err(StartError::Tariff { id, error }),
+        }
+    }
+    Ok(())
+}
+
+fn settings(config: &Config) -> cycle::Settings {
+    cycle::Settings {
+        gather: config.cycle.gather,
+        batch: config.cycle.batch,
+        report_interval_s: config.cycle.report_interval_s,
+        keep_readings_days: config.store.keep_readings_days,
+    }
+}
+
+/// The control socket. Node keys are read for each label and not kept.
+fn open_office(
+    config: &Config,
+    desk: Arc<DaemonDesk>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, StartError> {
+    let socket = control::listen(&config.control_socket()).map_err(StartError::Control)?;
+    let path = config.database();
+    let node_key = move |node| {
+        let key = Reader::open(&path).and_then(|reader| reader.node_key(node));
+        key.ok().flatten().map(Key)
+    };
+    let office = control::Office {
+        desk,
+        database: config.database(),
+        calendar: config.site.calendar,
+        node_key: Arc::new(node_key),
+    };
+    let until = async move {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    Ok(tokio::spawn(control::serve(socket, office, until)))
+}
+
+async fn serve_page(
+    config: &Config,
+    path: &Path,
+    desk: Arc<DaemonDesk>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(gateway_web::App, SocketAddr, JoinHandle<()>), StartError> {
+    let address = config.web.listen;
+    let unbound = |error| StartError::Web { address, error };
+    let listener = TcpListener::bind(address).await.map_err(unbound)?;
+    let page = listener.local_addr().map_err(unbound)?;
+    let access = match config.web.access {
+        WebAccess::Open => gateway_web::Access::Open,
+        WebAccess::Password => {
+            let file = config::operator_password_in(&config.store.data_dir);
+            let hash = std::fs::read_to_string(file).map_err(|_| StartError::NoPassword)?;
+            gateway_web::Access::Password {
+                hash: hash.trim().to_owned(),
+            }
+        }
+    };
+    let site = gateway_web::Site {
+        name: config.site.name.clone(),
+        rules: config.rules(),
+        tls: false,
+        metrics_from: config.web.metrics_from.clone(),
+    };
+    let committed = Arc::new(gateway_web::Database::new(path.to_path_buf()));
+    let app = gateway_web::App::new(site, access, desk, committed);
+    let serving = app.clone();
+    let task = tokio::spawn(async move {
+        let until = async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        if let Err(error) = gateway_web::serve(listener, serving, until).await {
+            log::error!("failed to serve the page: {error}");
+        }
+    });
+    Ok((app, page, task))
+}
+
+/// Tests the whole way every minute and tells systemd's watchdog that the gateway works, if it does.
+async fn test_regularly(desk: Arc<DaemonDesk>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(SELF_TEST_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            _ = every.tick() => {}
+        }
+        let result = desk
+            .field
+            .self_test()
+            .await
+            .map_err(|error| error.to_string());
+        if let Err(error) = &result {
+            log::error!("failed to {error}");
+        }
+        desk.status.tested(result);
+    }
+}

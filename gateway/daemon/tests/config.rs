@@ -1,0 +1,282 @@
+//! `check`: every mistake is named with its line, its key and the nearest right one, and the shipped file is right.
+#![expect(
+    dead_code,
+    reason = "the helpers are shared; not every test file uses all of them"
+)]
+
+mod common;
+
+use common::{TempDir, root, run};
+use serde_json::Value;
+
+const TARIFF: &str = include_str!("../../tariffs/msedcl-lt1b-2026-27.toml");
+
+/// Checks a file and compares the mistakes, one `line: key: part of the text` each.
+#[track_caller]
+fn check(name: &str, text: &str, expected: &[(u64, &str, &str)]) {
+    let dir = TempDir::new();
+    let file = dir.file(name, text);
+    let config = match name {
+        "gateway.toml" => file,
+        _ => {
+            let tariffs = dir.0.join("tariffs");
+            dir.file(
+                "gateway.toml",
+                &format!("[site]\ntariffs_dir = {:?}\n", tariffs),
+            )
+        }
+    };
+    let (code, out, _) = run(
+        &[
+            "check",
+            "--json",
+            "--config",
+            config.to_str().expect("path"),
+        ],
+        "",
+    );
+    let json: Value = serde_json::from_str(&out).expect("JSON");
+    let files = json["files"].as_array().expect("files").iter();
+    let found: Vec<&Value> = files
+        .flat_map(|file| file["mistakes"].as_array().expect("mistakes"))
+        .collect();
+    for (mistake, (line, key, part)) in found.iter().zip(expected) {
+        let what = mistake["what"].as_str().unwrap_or_default();
+        let nearest = mistake["nearest"].as_str().unwrap_or_default();
+        assert_eq!(mistake["line"].as_u64().unwrap_or(0), *line, "{mistake}");
+        assert_eq!(mistake["key"].as_str(), Some(*key), "{mistake}");
+        assert!(
+            what.contains(part) || nearest == *part,
+            "{part:?} in {mistake}"
+        );
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}\n{text}");
+    assert_eq!(code, i32::from(!expected.is_empty()), "{out}");
+}
+
+#[test]
+fn the_shipped_file_is_the_generated_one_and_right() {
+    let path = root().join("packaging/gateway.toml");
+    let shipped = std::fs::read_to_string(&path).expect("packaging/gateway.toml");
+    let (code, generated, _) = run(&["config", "template"], "");
+    assert_eq!(code, 0);
+    assert_eq!(
+        shipped, generated,
+        "run: prepaid-gateway config template > packaging/gateway.toml"
+    );
+    check("gateway.toml", &shipped, &[]);
+    // Each default, written out, is also right.
+    let written_out = shipped.replace("\n#[[", "\n##[[");
+    let keys = |line: &str| match line.strip_prefix('#') {
+        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => key.to_owned(),
+        _ => line.to_owned(),
+    };
+    let sections = written_out.split("\n##[[");
+    let before_clients = sections.clone().next().expect("a beginning");
+    let after_clients = written_out.split_once("\n[web]").expect("a web section").1;
+    let no_tls = |line: &String| !line.starts_with("tls_") && !line.starts_with("tariffs_dir");
+    let text: Vec<String> = before_clients
+        .lines()
+        .chain(["[web]"])
+        .chain(after_clients.lines())
+        .map(keys)
+        .filter(no_tls)
+        .collect();
+    assert!(
+        text.iter().filter(|line| line.contains(" = ")).count() > 18,
+        "{text:#?}"
+    );
+    check("gateway.toml", &text.join("\n"), &[]);
+}
+
+#[test]
+fn every_mistake_in_a_configuration_is_named() {
+    check("gateway.toml", "", &[]);
+    check(
+        "gateway.toml",
+        "largest_vend = \"5\"\n[site]\nnam = \"x\"\nutc_offset = \"5:30\"\n\
+         billing_period_start_day = 31\nfoo = 1\n[prepay]\nlow_credit = 50\n\
+         largest_vend = \"12,5\"\n[web]\naccess = \"opne\"\nmetrics_from = [\"10.0.0.300\"]\n\
+         listen = \"localhost\"\n[webb]\n[log]\nlevel = \"Info\"\n[field.client]\n",
+        &[
+            (1, "largest_vend", "prepay.largest_vend"),
+            (3, "site.nam", "site.name"),
+            (4, "site.utc_offset", "not an offset"),
+            (5, "site.billing_period_start_day", "from 1 to 28"),
+            (6, "site.foo", "no such key"),
+            (8, "prepay.low_credit", "amount in quotes"),
+            (9, "prepay.largest_vend", "write it like 12.50"),
+            (11, "web.access", "(\"open\"?)"),
+            (12, "web.metrics_from", "10.0.0.300"),
+            (13, "web.listen", "not an address with a port"),
+            (14, "webb", "web"),
+            (16, "log.level", "(\"info\"?)"),
+            (17, "field.client", "[[field.client]]"),
+        ],
+    );
+}
+
+#[test]
+fn what_does_not_fit_together_is_named() {
+    check(
+        "gateway.toml",
+        "[prepay]\nlargest_vend = \"2000000\"\n[field]\ntls_listen = \"0.0.0.0:8883\"\n\
+         [[field.client]]\nname = \"00000007\"\npassword = \"x\"\n\
+         [[field.client]]\nname = \"ha\"\npassword = \"x\"\n\
+         [[field.client]]\nname = \"ha\"\npassword = \"y\"\n\
+         [web]\naccess = \"open\"\n",
+        &[
+            (2, "prepay.largest_vend", "above prepay.largest_balance"),
+            (4, "field.tls_cert", "together"),
+            (4, "field.tls_key", "together"),
+            (6, "field.client.name", "eight digits"),
+            (12, "field.client.name", "twice"),
+            (15, "web.access", "127.0.0.1:8080"),
+        ],
+    );
+    check(
+        "gateway.toml",
+        "[web]\naccess = \"open\"\nlisten = \"127.0.0.1:8080\"\n",
+        &[],
+    );
+    check(
+        "gateway.toml",
+        "[[field.client]]\n",
+        &[
+            (1, "field.client.name", "missing"),
+            (1, "field.client.password", "missing"),
+        ],
+    );
+}
+
+#[test]
+fn syntax_errors_do_not_hide_the_other_mistakes() {
+    check(
+        "gateway.toml",
+        "[site]\nname = \"x\nthis is broken\nutc_ofset = \"+05:30\"\n[prepay]\nlow_credit = \"1\"\nlow_credit = \"2\"\n",
+        &[
+            (2, "", "not TOML"),
+            (3, "", "not TOML"),
+            (4, "site.utc_ofset", "site.utc_offset"),
+            (7, "", "not TOML"),
+        ],
+    );
+    check(
+        "gateway.toml",
+        "[site\nname = \"x\"\n",
+        &[(1, "", "not TOML")],
+    );
+    check(
+        "gateway.toml",
+        "name = \"\u{7}\"\nn\u{e4}me = 1\n",
+        &[(1, "", ""), (2, "", "not TOML")],
+    );
+}
+
+#[test]
+fn files_that_are_named_must_be_there() {
+    let tls = "[field]\ntls_listen = \"0.0.0.0:8883\"\ntls_cert = \"/nowhere/a\"\ntls_key = \"/nowhere/b\"\n";
+    check(
+        "gateway.toml",
+        tls,
+        &[
+            (0, "field.tls_cert", "/nowhere/a cannot be read"),
+            (0, "field.tls_key", "/nowhere/b cannot be read"),
+        ],
+    );
+    check(
+        "gateway.toml",
+        "[site]\ntariffs_dir = \"/nowhere\"\n",
+        &[(0, "site.tariffs_dir", "create it")],
+    );
+    let (code, out, _) = run(&["check", "--config", "/nowhere/gateway.toml"], "");
+    assert_eq!(code, 1);
+    assert!(
+        out.contains("/nowhere/gateway.toml: cannot be read"),
+        "{out}"
+    );
+}
+
+#[test]
+fn every_mistake_in_a_tariff_is_named() {
+    let changed = |from: &str, to: &str| {
+        assert!(TARIFF.contains(from), "{from}");
+        TARIFF.replacen(from, to, 1)
+    };
+    let cases: &[(&str, &str, &[(u64, &str, &str)])] = &[
+        ("name = ", "name = ", &[]),
+        (
+            "wheeling_per_kwh",
+            "wheling_per_kwh",
+            &[(12, "wheling_per_kwh", "wheeling_per_kwh")],
+        ),
+        (
+            "\"3.96\"",
+            "3.96",
+            &[(26, "block.energy_per_kwh", "in quotes")],
+        ),
+        ("percent = \"16\"\n", "", &[(20, "duty.percent", "missing")]),
+        (
+            "\"energy\", ",
+            "\"energie\", ",
+            &[(21, "duty.on", "energie")],
+        ),
+        (
+            "\"days-over-30\"",
+            "\"days-over-31\"",
+            &[(10, "block_proration", "days-over-30")],
+        ),
+        (
+            "2026-04-01",
+            "2026-04-31",
+            &[(7, "valid_from", "not a day")],
+        ),
+        (
+            "up_to_kwh = 300",
+            "up_to_kwh = 100",
+            &[(0, "block", "must grow")],
+        ),
+        ("id = \"msedcl", "id = \"MSEDCL", &[(2, "id", "short name")]),
+        // Two of the worked bills lie in the block whose rate changes, two are above it.
+        (
+            "\"3.96\"",
+            "\"3.97\"",
+            &[
+                (45, "worked_bill.total", "473.86"),
+                (50, "worked_bill.total", "796.92"),
+                (55, "worked_bill.total", "811.304"),
+                (60, "worked_bill.total", "2954.52"),
+                (65, "worked_bill.total", "7531.88"),
+                (71, "worked_bill.total", "816.3036"),
+            ],
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let mut expected = expected.to_vec();
+        let found = changed(from, to);
+        if let [(line @ 0, "block", _)] = expected.as_mut_slice() {
+            *line = 1 + found[..found.rfind("energy_per_kwh").expect("a block")]
+                .matches('\n')
+                .count() as u64;
+        }
+        check("tariffs/changed.toml", &found, &expected);
+    }
+}
+
+#[test]
+fn two_tariffs_cannot_share_an_id_and_the_currency_is_the_sites() {
+    let other = TARIFF.replacen("name = \"MSEDCL", "name = \"Other", 1);
+    check(
+        "tariffs/other.toml",
+        &other,
+        &[(0, "id", "another tariff's id")],
+    );
+    let foreign = TARIFF
+        .replacen("\"INR\"", "\"KES\"", 1)
+        .replacen("msedcl-", "kplc-", 1);
+    check(
+        "tariffs/foreign.toml",
+        &foreign,
+        &[(0, "currency", "KES is not site.currency, INR")],
+    );
+}

@@ -1,0 +1,75 @@
+//! A till that never gives up: each payment is tried with the same key until it is confirmed.
+
+use super::daemon::ask;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+/// Payments made, and those confirmed with their receipt numbers.
+type Book = (BTreeMap<String, i64>, BTreeMap<String, u64>);
+
+pub struct Till {
+    closed: Arc<AtomicBool>,
+    confirmed: Arc<AtomicU64>,
+    thread: JoinHandle<Book>,
+}
+
+impl Till {
+    pub fn open(socket: PathBuf, points: u32) -> Self {
+        let (closed, confirmed) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU64::new(0)),
+        );
+        let (until, count) = (closed.clone(), confirmed.clone());
+        let thread = thread::spawn(move || sell(&socket, points, &until, &count));
+        Self {
+            closed,
+            confirmed,
+            thread,
+        }
+    }
+
+    pub fn confirmed(&self) -> u64 {
+        self.confirmed.load(Ordering::Relaxed)
+    }
+
+    /// Ends after the payment in hand is confirmed.
+    pub fn close(self) -> Book {
+        self.closed.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the till")
+    }
+}
+
+fn sell(socket: &std::path::Path, points: u32, closed: &AtomicBool, count: &AtomicU64) -> Book {
+    let (mut made, mut confirmed) = (BTreeMap::new(), BTreeMap::new());
+    for number in 0_u32.. {
+        if closed.load(Ordering::Relaxed) {
+            break;
+        }
+        // Small payments, so that accounts run out and come back all the time.
+        let (key, amount) = (format!("till-{number}"), i64::from(number % 5 + 1) * 7_000);
+        made.insert(key.clone(), amount);
+        let request = format!(
+            r#"{{"request":"command","command":{{"command":"vend","key":"{key}","usage_point":{},"amount":{amount},"by":"till"}}}}"#,
+            number % points + 1
+        );
+        let receipt = loop {
+            match ask(socket, &request).as_deref().and_then(receipt) {
+                Some(receipt) => break receipt,
+                None => thread::yield_now(),
+            }
+        };
+        confirmed.insert(key, receipt);
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+    (made, confirmed)
+}
+
+/// The receipt number in an answer; `None` unless the vend is done.
+fn receipt(answer: &str) -> Option<u64> {
+    let answer: serde_json::Value = serde_json::from_str(answer).ok()?;
+    let done = answer.get("answer")?;
+    (done.get("done")?.as_str()? == "vended").then(|| done.get("receipt")?.as_u64())?
+}
