@@ -74,6 +74,8 @@ pub(crate) async fn told_to(stop: &mut watch::Receiver<bool>) {
 /// One connection, and whether it got as far as its subscription.
 async fn connect(slot: &Slot, world: &World, stop: &mut watch::Receiver<bool>) -> (Ended, bool) {
     let (client, mut eventloop) = AsyncClient::new(options(slot, world.broker), QUEUE);
+    // A PUBACK that waits for Nagle's algorithm would be measured as the gateway's.
+    eventloop.network_options.set_tcp_nodelay(true);
     let mut worked = false;
     loop {
         tokio::select! {

@@ -1,5 +1,6 @@
-//! `gateway-sim`: a neighbourhood by itself, for development.
+//! `gateway-sim`: a neighbourhood by itself, for development, and the benchmark.
 
+mod bench;
 mod street;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +18,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
+    /// Measure the gateway under the load of a large neighbourhood, and peers beside it.
+    Bench(bench::Arguments),
     /// Run simulated nodes against a gateway until Ctrl-C.
     Neighbourhood(street::Arguments),
 }
@@ -24,6 +27,7 @@ enum What {
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().what {
+        What::Bench(arguments) => bench::run(arguments).await,
         What::Neighbourhood(arguments) => street::run(arguments).await,
     };
     match outcome {
