@@ -196,8 +196,9 @@ fn blocks(tariff: &Tariff, usage: &Usage) -> (i128, i128) {
     (energy, fuel)
 }
 
-/// Where a block ends, in watt-hours, in a period of that many days.
-fn block_end_wh(proration: BlockProration, kwh: u32, period_days: u16) -> u64 {
+/// Where a block of `kwh` (in a 30-day month) ends, in watt-hours, in a period of that many days.
+#[must_use]
+pub fn block_end_wh(proration: BlockProration, kwh: u32, period_days: u16) -> u64 {
     let hundredths = match proration {
         // As the bill prints the period: days / 30 with two decimals, 31 days = 1.03 months.
         BlockProration::DaysOver30 => (u64::from(period_days) * 100 + 15) / 30,

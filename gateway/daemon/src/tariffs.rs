@@ -9,7 +9,7 @@
 use crate::config::check::Checked;
 use crate::config::{Config, Key, Kind, Mistake, Presence, Schema, Table, Values, read, read_text};
 use gateway_core::rating::{self, Usage};
-use gateway_core::tariff::{Phases, Tariff, TariffFault};
+use gateway_core::tariff::{Tariff, TariffFault};
 use gateway_core::{Micro, WattHours};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -347,12 +347,3 @@ const ROOT: &[Key] = &[
     ),
     optional("wheeling_per_kwh", RATE, "Wheeling charge."),
 ];
-
-/// Single or three phase by its number; `None` for other numbers.
-pub fn phases(number: u8) -> Option<Phases> {
-    match number {
-        1 => Some(Phases::Single),
-        3 => Some(Phases::Three),
-        _ => None,
-    }
-}

@@ -20,7 +20,7 @@ mod usage_point;
 mod vend;
 mod verify;
 
-pub use args::{Action, Cli, DemoArgs, RunArgs};
+pub use args::{Action, Cli, DemoArgs};
 pub use said::Exit;
 
 use args::{

@@ -107,5 +107,5 @@ pub fn print(result: Result, as_json: bool) -> ExitCode {
         true => out.flush(),
         false => writeln!(out, "{}", text.trim_end_matches('\n')),
     };
-    ExitCode::from(exit as u8)
+    exit.into()
 }

@@ -77,13 +77,10 @@ fn tariff_files(config: &Config) -> Vec<Checked> {
             tariff.currency, config.site.currency
         );
         let mistake = Mistake::at(None, "currency", what);
-        match checked
-            .iter_mut()
-            .find(|checked| Some(&checked.file) == file.as_ref())
-        {
-            Some(checked) => checked.mistakes.push(mistake),
-            // A shipped tariff nobody chose is no mistake.
-            None => {}
+        // A shipped tariff, which has no file here, is no mistake: nobody chose it.
+        let same = |checked: &&mut Checked| Some(&checked.file) == file.as_ref();
+        if let Some(checked) = checked.iter_mut().find(same) {
+            checked.mistakes.push(mistake);
         }
     }
     // The default directory need not exist: the shipped tariffs are always there.

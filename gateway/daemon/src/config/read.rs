@@ -241,8 +241,11 @@ impl Walk<'_> {
     }
 }
 
+/// A table and where it stands.
+type Placed<'a> = (&'a dyn TableLike, Option<Range<usize>>);
+
 /// The tables of `[[path]]`, or of a list of inline tables, with where they stand; `None` for anything else.
-fn tables_of(item: &Item) -> Option<Vec<(&dyn TableLike, Option<Range<usize>>)>> {
+fn tables_of(item: &Item) -> Option<Vec<Placed<'_>>> {
     match item {
         Item::ArrayOfTables(tables) => {
             let table = |table| (table as &dyn TableLike, toml_edit::Table::span(table));

@@ -18,7 +18,7 @@ mod server;
 use client::ClientError;
 pub use client::ask;
 pub use facts::{AlarmFacts, NodeFacts, StatusFacts, UsagePointFacts, VerifyFacts, local_time};
-pub use server::{KeyLookup, Office, listen, serve};
+pub use server::{Office, listen, serve};
 
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
 use serde::{Deserialize, Serialize};
