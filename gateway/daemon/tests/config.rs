@@ -149,6 +149,16 @@ fn what_does_not_fit_together_is_named() {
 }
 
 #[test]
+fn a_client_that_the_broker_would_refuse_is_named() {
+    check(
+        "gateway.toml",
+        "[[field.client]]\nname = \"ha\"\npassword = \"x\"\nsubscribe = [\"a/#/b\"]\n\
+         [[field.client]]\nname = \"display\"\npassword = \"x\"\nsubscribe = [\"a/+/b\"]\n",
+        &[(0, "field.client", "client \"ha\"")],
+    );
+}
+
+#[test]
 fn syntax_errors_do_not_hide_the_other_mistakes() {
     check(
         "gateway.toml",

@@ -57,12 +57,28 @@ fn named_files(config: &Config) -> Vec<Mistake> {
             mistakes.push(Mistake::at(None, "field.tls_cert", error.to_string()));
         }
     }
+    mistakes.extend(broker_clients(config));
     let data = &config.store.data_dir;
     if data.exists() && !data.is_dir() {
         let what = format!("{} is not a directory", data.display());
         mistakes.push(Mistake::at(None, "store.data_dir", what));
     }
     mistakes
+}
+
+/// Logins the broker would not take, for example with a topic that is no MQTT filter.
+fn broker_clients(config: &Config) -> Vec<Mistake> {
+    let credentials = gateway_field::Credentials::new();
+    let refused = |client: &super::Client| {
+        let (publish, subscribe) = (client.publish.clone(), client.subscribe.clone());
+        let access = gateway_field::Access { publish, subscribe };
+        let error = credentials
+            .set_site_account(&client.name, &client.password, access)
+            .err()?;
+        let what = format!("client \"{}\": failed to {error}", client.name);
+        Some(Mistake::at(None, "field.client", what))
+    };
+    config.field.clients.iter().filter_map(refused).collect()
 }
 
 fn tariff_files(config: &Config) -> Vec<Checked> {

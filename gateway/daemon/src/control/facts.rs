@@ -84,8 +84,8 @@ pub struct DisputeFacts {
 }
 
 impl UsagePointFacts {
-    /// From the committed rows.
-    pub fn of(view: &UsagePointView, calendar: Calendar) -> Self {
+    /// From the committed rows. A new node is known before its first reading makes it the meter in place.
+    pub fn of(view: &UsagePointView, node: Option<NodeId>, calendar: Calendar) -> Self {
         let point = &view.usage_point;
         let period = &point.account.period;
         let charge =
@@ -114,7 +114,7 @@ impl UsagePointFacts {
                 .iter()
                 .map(|reason| reason.words().into())
                 .collect(),
-            node: point.meter.map(|fit| fit.node.to_string()),
+            node: node.map(|node| node.to_string()),
             last_heard: view.last.as_ref().map(|last| last.at),
             last_heard_local: view.last.as_ref().map(|last| local_time(calendar, last.at)),
             power_w: view.last.as_ref().and_then(|last| last.reading.power_w),

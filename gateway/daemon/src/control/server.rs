@@ -7,10 +7,12 @@ use super::facts::{AlarmFacts, NodeFacts, ProblemFacts, StatusFacts, UsagePointF
 use super::peer::user_name;
 use super::{LONGEST_REQUEST, Request, Response};
 use gateway_core::calendar::Calendar;
-use gateway_core::{Command, NodeId, Refusal};
-use gateway_store::{Reader, StoreError};
+use gateway_core::event::Role;
+use gateway_core::{Command, NodeId, Refusal, UsagePointId};
+use gateway_store::{NodeView, Reader, StoreError, UsagePointView};
 use gateway_web::{Desk, DeskError};
 use prepaid_common::wire::Key;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -156,27 +158,33 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
     match request {
         Request::Command { command } => command_of(command, office, who).await,
         Request::UsagePoints {} => {
-            let read = move |reader: Reader| {
-                let views = reader.usage_points()?;
-                let facts = views.iter().map(|view| UsagePointFacts::of(view, calendar));
-                Ok(Response::UsagePoints {
-                    usage_points: facts.collect(),
+            read_rows(office, move |reader| {
+                reader.together(|reader| {
+                    let nodes = meters(reader)?;
+                    let views = reader.usage_points()?;
+                    let facts = |view: &UsagePointView| {
+                        let node = nodes.get(&view.usage_point.id).copied();
+                        UsagePointFacts::of(view, node, calendar)
+                    };
+                    let usage_points = views.iter().map(facts).collect();
+                    Ok(Response::UsagePoints { usage_points })
                 })
-            };
-            read_rows(office, read).await
+            })
+            .await
         }
         Request::UsagePoint { id } => {
-            let read = move |reader: Reader| {
-                Ok(match reader.usage_point(id)? {
-                    Some(view) => Response::UsagePoint {
-                        usage_point: Box::new(UsagePointFacts::of(&view, calendar)),
-                    },
-                    None => Response::Refused {
-                        refusal: Refusal::NoSuchUsagePoint,
-                    },
+            read_rows(office, move |reader| {
+                reader.together(|reader| {
+                    let Some(view) = reader.usage_point(id)? else {
+                        let refusal = Refusal::NoSuchUsagePoint;
+                        return Ok(Response::Refused { refusal });
+                    };
+                    let node = meters(reader)?.get(&id).copied();
+                    let usage_point = Box::new(UsagePointFacts::of(&view, node, calendar));
+                    Ok(Response::UsagePoint { usage_point })
                 })
-            };
-            read_rows(office, read).await
+            })
+            .await
         }
         Request::Alarms {} => {
             let read = move |reader: Reader| {
@@ -286,6 +294,15 @@ fn status(office: &Office) -> StatusFacts {
         at_local: super::local_time(office.calendar, now.at),
         clock_trusted: now.clock_trusted,
     }
+}
+
+/// The node of each usage point that has one.
+fn meters(reader: &Reader) -> Result<BTreeMap<UsagePointId, NodeId>, StoreError> {
+    let meter = |view: NodeView| match view.node.role {
+        Some(Role::UsagePoint(usage_point)) => Some((usage_point, view.node.id)),
+        _ => None,
+    };
+    Ok(reader.nodes()?.into_iter().filter_map(meter).collect())
 }
 
 async fn read_rows(

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::control::{ClientError, ask};
-use gateway_core::{Answer, Micro, Moment, UsagePointId, UtcSeconds};
+use gateway_core::{Answer, Micro, Moment, UtcSeconds};
 use gateway_store::Store;
 use gateway_web::{Health, Submission};
 use std::sync::Mutex;
