@@ -1,0 +1,85 @@
+//! The prepaid gateway: daemon, demo and operator's tools in one program.
+//!
+//! The program is [`main`]; what is public beside it is what tests and fuzz targets give arbitrary text to.
+
+mod bill;
+mod cli;
+mod clock;
+pub mod config;
+mod control;
+mod cycle;
+mod demo;
+mod desk;
+mod gateway;
+mod logging;
+mod metrics;
+mod run;
+mod signals;
+pub mod tariffs;
+
+pub use control::{Request, Response};
+
+use clap::Parser;
+use cli::{Action, Cli, Exit};
+use config::Config;
+use std::fmt::Display;
+use std::future::Future;
+use std::process::ExitCode;
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Some(code) = cli::carry_out(&cli) {
+        return code;
+    }
+    match &cli.action {
+        Action::Run(args) => match Config::load(&args.config) {
+            Ok(config) => {
+                start_logging(config.log_level);
+                finish("start", serve(run::run(&config)))
+            }
+            Err(mistakes) => {
+                let file = args.config.display();
+                for mistake in mistakes {
+                    eprintln!("{file}: {mistake}");
+                }
+                eprintln!(
+                    "failed to start: mend {file}; `check --config {file}` looks at the rest too"
+                );
+                Exit::Usage.into()
+            }
+        },
+        Action::Demo(args) => {
+            start_logging(log::LevelFilter::Warn);
+            finish("run the demo", serve(demo::run(args, cli.json)))
+        }
+        _ => Exit::Usage.into(),
+    }
+}
+
+fn start_logging(level: log::LevelFilter) {
+    if let Err(error) = logging::start(level) {
+        eprintln!("failed to start logging: {error}");
+    }
+}
+
+/// Runs the daemon's threads until the work ends.
+fn serve<E: Display>(work: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // Pages, control socket and simulated nodes; the cycle and the broker have threads of their own.
+    let runtime = builder.worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| format!("get threads: {error}"))?;
+    let result = runtime.block_on(work).map_err(|error| error.to_string());
+    runtime.shutdown_background();
+    result
+}
+
+fn finish(doing: &str, result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => Exit::Done.into(),
+        Err(error) => {
+            eprintln!("failed to {doing}: failed to {error}");
+            Exit::Refused.into()
+        }
+    }
+}
