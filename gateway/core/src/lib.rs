@@ -13,6 +13,7 @@
 //! | [`supply`] | connected or disconnected, and for which reasons |
 //! | [`alarm`] | what people must know |
 //! | [`ledger`] | postings: the one way money moves |
+//! | [`tokens`] | 20-digit transfer tokens: written, read, taken once |
 //!
 //! Invariants: no clock, no randomness, no I/O, no hash map, no floating point in money; never a panic on input; a
 //! refusal is a value, not a string.
@@ -34,6 +35,7 @@ pub mod refusal;
 pub mod state;
 pub mod supply;
 pub mod tariff;
+pub mod tokens;
 pub mod usage_point;
 
 pub use decide::{Ruling, decide};
