@@ -162,7 +162,7 @@ mod tests {
             Err("amount-too-precise"),
         );
         check(
-            r#"{"key":"k","amount":"99999999999"}"#,
+            r#"{"key":"k","amount":"99999999999999"}"#,
             Err("amount-too-large"),
         );
         check(r#"{"key":"k"}"#, Err("missing-field"));

@@ -13,7 +13,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 /// Records on a page.
-const PAGE: u64 = 100;
+const PAGE: u32 = 100;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -37,7 +37,7 @@ pub(crate) async fn journal(
     let (records, currency) = app
         .read(move |rows| Ok((rows.journal(&query)?, rows.currency()?)))
         .await?;
-    let mut view = JournalView::new(&records, &app.0.site.rules, &currency, PAGE);
+    let mut view = JournalView::new(&records, &app.0.site.rules, &currency, u64::from(PAGE));
     view.is_newest = from.is_none();
     let page = Page {
         title: "Journal",

@@ -29,9 +29,8 @@ pub(crate) async fn neighbourhood(
     let listed = listed.map(|Query(listed)| listed).unwrap_or_default();
     let rows = app.read(|rows| rows.neighbourhood()).await?;
     let health = app.0.desk.health();
-    let site = &app.0.site;
     let view = NeighbourhoodView::new(
-        (&site.name, &site.rules),
+        &app.0.site.rules,
         &rows,
         &health.problems,
         (Filter::from_query(&listed.show), &listed.search),

@@ -7,18 +7,29 @@ use crate::committed::ProfileRow;
 use crate::format;
 use gateway_core::calendar::Calendar;
 use gateway_core::{UtcSeconds, WattHours};
+use std::fmt;
 
 /// Seconds of a load profile interval.
 pub(crate) const INTERVAL_S: i64 = 1_800;
 /// Size of the drawing area, in units of the picture.
 const WIDTH: i64 = 960;
-const HEIGHT: i64 = 180;
+const HEIGHT: i64 = 240;
+
+/// A length in tenths of a unit of the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tenths(i64);
+
+impl fmt::Display for Tenths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0 / 10, self.0 % 10)
+    }
+}
 
 /// One interval.
 pub(crate) struct Bar {
-    pub x: i64,
+    pub x: Tenths,
     pub y: i64,
-    pub width: i64,
+    pub width: Tenths,
     pub height: i64,
     pub is_estimate: bool,
     pub title: String,
@@ -65,14 +76,17 @@ impl Chart {
         let total = intervals.iter().map(|interval| interval.energy.0).sum();
         let step_wh = level_step(peak.energy.0);
         let top_wh = (peak.energy.0.div_ceil(step_wh) * step_wh).max(1);
-        let slot = WIDTH / (hours * 3_600 / INTERVAL_S).max(1);
+        let slots = (hours * 3_600 / INTERVAL_S).max(1);
+        let left = |slot: i64| slot * WIDTH * 10 / slots;
         let scale = |wh: u64| i64::try_from(wh * HEIGHT.unsigned_abs() / top_wh).unwrap_or(HEIGHT);
         let bar = |interval: &Interval| {
             let height = scale(interval.energy.0);
+            let slot = (interval.end.0 - first_end) / INTERVAL_S;
+            let wide = left(slot + 1) - left(slot);
             Bar {
-                x: (interval.end.0 - first_end) / INTERVAL_S * slot,
+                x: Tenths(left(slot)),
                 y: HEIGHT - height,
-                width: (slot - 2).max(1),
+                width: Tenths(wide - (wide / 8).max(5)),
                 height,
                 is_estimate: interval.is_estimate,
                 title: title(interval, calendar),
@@ -83,12 +97,12 @@ impl Chart {
             Mark {
                 at,
                 words: format!("{}", WattHours(i * step_wh)),
-                text_at: at + 12,
+                text_at: at,
             }
         });
         Some(Self {
             bars: intervals.iter().map(bar).collect(),
-            hours: hour_marks((first_end, last_end), slot, hours, calendar),
+            hours: hour_marks((first_end, last_end), slots, hours, calendar),
             levels: levels.collect(),
             total: format::units_exact(WattHours(total)),
             peak: title(&peak, calendar),
@@ -153,7 +167,7 @@ fn level_step(peak_wh: u64) -> u64 {
 /// Marks at every sixth local hour (every day for more than two days).
 fn hour_marks(
     (first_end, last_end): (i64, i64),
-    slot: i64,
+    slots: i64,
     hours: i64,
     calendar: Calendar,
 ) -> Vec<Mark> {
@@ -170,7 +184,7 @@ fn hour_marks(
         } else {
             time
         };
-        let x = (at - start) / INTERVAL_S * slot;
+        let x = (at - start) / INTERVAL_S * WIDTH / slots;
         marks.push(Mark {
             at: x,
             words,

@@ -194,3 +194,85 @@ fn usage_so_far(point: &UsagePoint, register: WattHours, rules: &Rules, now: Utc
         phases: point.phases,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway_core::account::Account;
+    use gateway_core::rating::Component;
+    use gateway_core::supply::Supply;
+    use gateway_core::tariff::Phases;
+
+    /// One hour after midnight on the fifth day of November 2026 in India.
+    const NOW: UtcSeconds = UtcSeconds(1_793_820_600);
+
+    fn tariff() -> Tariff {
+        serde_json::from_value(serde_json::json!({
+            "id": "test", "name": "Test", "currency": "INR", "source": "test", "valid_from": "2026-04-01",
+            "block_proration": "days-over-30",
+            "fixed": {"single_phase_per_month": "30"},
+            "block": [{"up_to_kwh": 100, "energy_per_kwh": "2"}, {"energy_per_kwh": "10"}],
+        }))
+        .unwrap()
+    }
+
+    fn point(rules: &Rules, settled_wh: u64) -> UsagePoint {
+        let today = rules.calendar.day_of(NOW);
+        let period = rules.calendar.period_of(today);
+        let mut account = Account::open("test".into(), period, period.first, WattHours(0));
+        let settlement = account
+            .settle(
+                &tariff(),
+                Phases::Single,
+                rules.calendar,
+                WattHours(settled_wh),
+                today,
+            )
+            .unwrap();
+        account.apply(&settlement);
+        UsagePoint {
+            id: UsagePointId(1),
+            label: "Flat 1".into(),
+            phases: Phases::Single,
+            max_power_w: 1,
+            account,
+            meter: None,
+            supply: Supply::default(),
+            disputes: Vec::new(),
+        }
+    }
+
+    /// Registers at midnight, at the last settlement and now; energy and energy charge of today; the period's total.
+    #[track_caller]
+    fn check(registers: [u64; 3], today: (u64, i64), period: i64) {
+        let rules = Rules::default();
+        let [midnight, settled, now] = registers.map(WattHours);
+        let point = point(&rules, settled.0);
+        let tariff = tariff();
+        let so_far = period_so_far(&point, &tariff, now, &rules, NOW);
+        let of_today = today_so_far(&point, &tariff, (now, midnight), &rules, NOW);
+        let energy_charge = of_today.charges[Component::Energy];
+        assert_eq!(
+            (of_today.energy.0, energy_charge.0),
+            (today.0, today.1 * 1_000_000)
+        );
+        assert_eq!(of_today.charges[Component::Fixed], Micro(1_000_000));
+        assert_eq!(so_far.charges.total(), Micro(period * 1_000_000));
+        let left = point.available(&tariff, now);
+        assert_eq!(
+            left,
+            -so_far.charges.total(),
+            "the page and the account agree"
+        );
+    }
+
+    #[test]
+    fn today_is_priced_in_the_block_the_period_has_reached() {
+        // Five days of fixed charge at 1.00; 2.00 up to 100 units, 10.00 above.
+        check([0, 0, 10_000], (10_000, 20), 25);
+        check([90_000, 50_000, 110_000], (20_000, 120), 305);
+        check([90_000, 105_000, 110_000], (20_000, 120), 305);
+        check([110_000, 110_000, 111_000], (1_000, 10), 315);
+        check([110_000, 110_000, 110_000], (0, 0), 305);
+    }
+}

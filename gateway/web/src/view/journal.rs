@@ -62,6 +62,81 @@ pub(crate) fn lines(records: &[Record], rules: &Rules, currency: &str) -> Vec<Jo
 pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, String) {
     let money = |amount| Money::new(amount, currency).text();
     match decision {
+        Decision::Settled { settlement, .. } => {
+            let closes = settlement.opens.map_or("", |_| "; billing period closed");
+            let charged = money(settlement.charges.total());
+            let words = match settlement.energy {
+                WattHours(0) => format!("Daily charge of {charged}{closes}"),
+                energy => {
+                    let energy = format::units_exact(energy);
+                    format!("{energy} kWh settled for {charged}{closes}")
+                }
+            };
+            ("charge", words)
+        }
+        Decision::Vended { amount, by, .. } => {
+            ("vend", format!("Recharged with {} by {by}", money(*amount)))
+        }
+        Decision::SupplyOrdered { .. }
+        | Decision::SupplyDesired { .. }
+        | Decision::SupplyReported { .. } => describe_supply(decision),
+        Decision::AlarmRaised { .. }
+        | Decision::AlarmCleared { .. }
+        | Decision::AlarmAcknowledged { .. } => describe_alarm(decision),
+        _ => describe_administration(decision),
+    }
+}
+
+fn describe_supply(decision: &Decision) -> (&'static str, String) {
+    match decision {
+        Decision::SupplyOrdered { order, by, .. } => {
+            let words = match order {
+                SupplyOrder::Auto => "automatic",
+                SupplyOrder::On => "on",
+                SupplyOrder::Off => "off",
+            };
+            ("supply", format!("Supply ordered {words} by {by}"))
+        }
+        Decision::SupplyDesired { reasons, .. } if reasons.is_empty() => {
+            ("on", "To be connected".to_owned())
+        }
+        Decision::SupplyDesired { reasons, .. } => {
+            ("off", format!("To be disconnected: {reasons}"))
+        }
+        Decision::SupplyReported { relay, .. } => match relay {
+            Relay::Closed => ("on", "Connected, says the meter".to_owned()),
+            Relay::Open => ("off", "Disconnected, says the meter".to_owned()),
+        },
+        _ => ("supply", String::new()),
+    }
+}
+
+fn describe_alarm(decision: &Decision) -> (&'static str, String) {
+    match decision {
+        Decision::AlarmRaised {
+            kind,
+            subject,
+            details,
+        } => {
+            let whom = whom(*subject);
+            (
+                "alarm",
+                format!("Alarm{whom}: {} ({details})", kind.words()),
+            )
+        }
+        Decision::AlarmCleared { kind, subject } => {
+            ("calm", format!("Over{}: {}", whom(*subject), kind.words()))
+        }
+        Decision::AlarmAcknowledged { kind, subject, by } => {
+            let whom = whom(*subject);
+            ("calm", format!("Seen by {by}{whom}: {}", kind.words()))
+        }
+        _ => ("alarm", String::new()),
+    }
+}
+
+fn describe_administration(decision: &Decision) -> (&'static str, String) {
+    match decision {
         Decision::TariffAdopted { tariff } => ("admin", format!("Tariff {} adopted", tariff.id)),
         Decision::UsagePointAdded { label, tariff, .. } => (
             "admin",
@@ -111,57 +186,7 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
                 format!("Dispute {number} decided by {by}: energy {outcome}"),
             )
         }
-        Decision::Settled { settlement, .. } => {
-            let closes = settlement.opens.map_or("", |_| "; billing period closed");
-            let energy = format::units_exact(settlement.energy);
-            let charged = money(settlement.charges.total());
-            (
-                "charge",
-                format!("{energy} kWh settled for {charged}{closes}"),
-            )
-        }
-        Decision::Vended { amount, by, .. } => {
-            ("vend", format!("Recharged with {} by {by}", money(*amount)))
-        }
-        Decision::SupplyOrdered { order, by, .. } => {
-            let words = match order {
-                SupplyOrder::Auto => "automatic",
-                SupplyOrder::On => "on",
-                SupplyOrder::Off => "off",
-            };
-            ("supply", format!("Supply ordered {words} by {by}"))
-        }
-        Decision::SupplyDesired { reasons, .. } if reasons.is_empty() => {
-            ("on", "To be connected".to_owned())
-        }
-        Decision::SupplyDesired { reasons, .. } => {
-            ("off", format!("To be disconnected: {reasons}"))
-        }
-        Decision::SupplyReported {
-            relay: Relay::Closed,
-            ..
-        } => ("on", "Connected, says the meter".to_owned()),
-        Decision::SupplyReported {
-            relay: Relay::Open, ..
-        } => ("off", "Disconnected, says the meter".to_owned()),
-        Decision::AlarmRaised {
-            kind,
-            subject,
-            details,
-        } => {
-            let whom = whom(*subject);
-            (
-                "alarm",
-                format!("Alarm{whom}: {} ({details})", kind.words()),
-            )
-        }
-        Decision::AlarmCleared { kind, subject } => {
-            ("calm", format!("Over{}: {}", whom(*subject), kind.words()))
-        }
-        Decision::AlarmAcknowledged { kind, subject, by } => (
-            "calm",
-            format!("Seen by {by}{}: {}", whom(*subject), kind.words()),
-        ),
+        _ => ("admin", String::new()),
     }
 }
 

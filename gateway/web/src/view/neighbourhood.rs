@@ -99,7 +99,6 @@ pub(crate) struct Rejected {
 #[derive(Template)]
 #[template(path = "neighbourhood.html")]
 pub(crate) struct NeighbourhoodView<'a> {
-    site: &'a str,
     now: String,
     problems: &'a [Problem],
     clock_trusted: bool,
@@ -121,7 +120,7 @@ pub(crate) struct NeighbourhoodView<'a> {
 
 impl<'a> NeighbourhoodView<'a> {
     pub(crate) fn new(
-        (site, rules): (&'a str, &Rules),
+        rules: &Rules,
         rows: &Neighbourhood,
         problems: &'a [Problem],
         (filter, search): (Filter, &'a str),
@@ -157,7 +156,6 @@ impl<'a> NeighbourhoodView<'a> {
             .iter()
             .filter(|f| filter.takes(f) && matches(f, search));
         Self {
-            site,
             now: format::date_time(rules.calendar, now.at),
             problems,
             clock_trusted: now.clock_trusted,

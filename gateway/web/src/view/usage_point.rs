@@ -157,9 +157,18 @@ impl UsagePointView {
             vend: inputs.vend,
             notice: inputs.notice,
             statement: inputs.statement,
-            events: lines(inputs.events, rules, &facts.currency),
+            events: own_lines(inputs.events, rules, &facts.currency),
         }
     }
+}
+
+/// Lines without the link to the page they stand on.
+fn own_lines(events: &[Record], rules: &Rules, currency: &str) -> Vec<JournalLine> {
+    let mut own = lines(events, rules, currency);
+    for line in &mut own {
+        (line.subject, line.href) = (None, None);
+    }
+    own
 }
 
 fn order_words(order: SupplyOrder) -> &'static str {
