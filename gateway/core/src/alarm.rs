@@ -1,6 +1,7 @@
 //! Alarms: what people must know. One alarm of a kind is open per subject at a time.
 //!
-//! An alarm is raised, acknowledged by a person, and cleared when its cause is gone; it leaves the list when it is both.
+//! An alarm is raised, acknowledged by a person, and cleared when its cause is gone; it leaves the list when it is
+//! both. Low credit and silence leave it by themselves.
 
 use crate::{NodeId, UsagePointId, UtcSeconds};
 use alloc::string::String;
@@ -32,6 +33,12 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
+    /// Whether it stays on the list after its cause is gone, until a person has seen it. What comes and goes by itself does not.
+    #[must_use]
+    pub fn needs_a_person(self) -> bool {
+        !matches!(self, Self::LowCredit | Self::NodeSilent)
+    }
+
     /// Words for the page and the command line.
     #[must_use]
     pub fn words(self) -> &'static str {

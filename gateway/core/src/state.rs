@@ -306,7 +306,8 @@ impl State {
     fn close_alarm(&mut self, key: (AlarmKind, Subject), change: impl FnOnce(&mut Alarm)) {
         if let Some(alarm) = self.alarms.get_mut(&key) {
             change(alarm);
-            if alarm.cleared && alarm.acknowledged_by.is_some() {
+            let seen = alarm.acknowledged_by.is_some() || !alarm.kind.needs_a_person();
+            if alarm.cleared && seen {
                 self.alarms.remove(&key);
             }
         }

@@ -1,17 +1,19 @@
-//! A till that never gives up: each payment is tried with the same key until it is confirmed.
+//! A till that never gives up: each payment is tried with the same key until it is confirmed. It sells one payment a ticket, so that
+//! the journal grows with the kills and not with the speed of the machine.
 
 use super::daemon::ask;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 /// Payments made, and those confirmed with their receipt numbers.
 type Book = (BTreeMap<String, i64>, BTreeMap<String, u64>);
 
 pub struct Till {
-    closed: Arc<AtomicBool>,
+    tickets: mpsc::Sender<()>,
     confirmed: Arc<AtomicU64>,
     thread: JoinHandle<Book>,
 }
@@ -35,19 +37,28 @@ impl Till {
         self.confirmed.load(Ordering::Relaxed)
     }
 
-    /// Ends after the payment in hand is confirmed.
+    /// Lets it sell so many more.
+    pub fn hand_out(&self, tickets: u64) {
+        for _ in 0..tickets {
+            self.tickets.send(()).expect("the till is open");
+        }
+    }
+
+    /// Ends when every ticket is sold.
     pub fn close(self) -> Book {
-        self.closed.store(true, Ordering::Relaxed);
+        drop(self.tickets);
         self.thread.join().expect("the till")
     }
 }
 
-fn sell(socket: &std::path::Path, points: u32, closed: &AtomicBool, count: &AtomicU64) -> Book {
+fn sell(
+    socket: &std::path::Path,
+    points: u32,
+    queue: &mpsc::Receiver<()>,
+    count: &AtomicU64,
+) -> Book {
     let (mut made, mut confirmed) = (BTreeMap::new(), BTreeMap::new());
-    for number in 0_u32.. {
-        if closed.load(Ordering::Relaxed) {
-            break;
-        }
+    for (number, ()) in (0_u32..).zip(queue) {
         // Small payments, so that accounts run out and come back all the time.
         let (key, amount) = (format!("till-{number}"), i64::from(number % 5 + 1) * 7_000);
         made.insert(key.clone(), amount);
