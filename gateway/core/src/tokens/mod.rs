@@ -47,4 +47,4 @@ pub use message::{Commodity, Issue, Message, Register};
 pub use number::TokenNumber;
 pub use pan::{MeterPan, NotAMeterPan};
 pub use rejection::Rejection;
-pub use tid::{BaseDate, NotATid, Tid};
+pub use tid::{BaseDate, NotATid, NotAVendingTime, Tid, VendingTime};

@@ -1,13 +1,16 @@
 //! Token identifiers: the minute a token was issued.
 //!
-//! Decided here: minutes since a base date, the reserved minute, key expiry. A vending system counts by its own wall
-//! clock; seconds here are seconds since 1970-01-01 00:00 of that clock.
+//! Decided here: minutes since a base date, the reserved minute, key expiry, how a vending system's times are written.
 //!
-//! Terms: *base date*: 1 January 00:00 of 1993, 2014 or 2035; the identifiers of each last 31 years and 328 days;
+//! Terms: *vending time*: what the vending system's wall clock shows, in no particular zone; *base date*: 1 January 00:00 of 1993, 2014 or 2035; the identifiers of each last 31 years and 328 days;
 //! *key expiry number*: the highest 65,536-minute stretch (about 45.5 days) of the base date a key is good for; *reserved
 //! minute*: 00:01 of each day belongs to special tokens; a token issued then is numbered as 00:02.
 
+use alloc::format;
 use core::fmt;
+use core::str::FromStr;
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, date};
 use serde::{Deserialize, Serialize};
 
 const MINUTES_PER_DAY: u32 = 1_440;
@@ -80,17 +83,74 @@ impl BaseDate {
     /// The identifier of a token issued at a moment, the reserved minute passed over; `None` before the base date or
     /// after its last identifier.
     #[must_use]
-    pub fn tid_at(self, vending_clock_s: i64) -> Option<Tid> {
-        let since = vending_clock_s.checked_sub(self.start())?;
+    pub fn tid_at(self, issued: VendingTime) -> Option<Tid> {
+        let since = issued.0.checked_sub(self.start())?;
         let minute = u32::try_from(since.div_euclid(60)).ok()?;
         let reserved = minute % MINUTES_PER_DAY == RESERVED_MINUTE;
         Tid::new(minute + u32::from(reserved))
     }
 
-    /// When a token with this identifier was issued, in seconds of the vending system's clock.
+    /// When a token with this identifier was issued.
     #[must_use]
-    pub fn issued_at(self, tid: Tid) -> i64 {
-        self.start() + i64::from(tid.minutes()) * 60
+    pub fn issued_at(self, tid: Tid) -> VendingTime {
+        VendingTime(self.start() + i64::from(tid.minutes()) * 60)
+    }
+}
+
+/// A vending time, in seconds since 1970-01-01 00:00 of the same clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VendingTime(pub i64);
+
+/// A text that is no vending time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAVendingTime;
+
+impl fmt::Display for NotAVendingTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("write the time as 2026-11-23T13:05 or 23/11/2026 13:05:00, without a zone")
+    }
+}
+
+impl core::error::Error for NotAVendingTime {}
+
+impl FromStr for VendingTime {
+    type Err = NotAVendingTime;
+
+    /// Reads ISO 8601 (`2004-03-01T13:00`, with or without seconds) and `01/03/2004 13:00:00` (day first). A `Z` at the
+    /// end is allowed and means nothing.
+    fn from_str(text: &str) -> Result<Self, NotAVendingTime> {
+        let text = text.strip_suffix('Z').unwrap_or(text);
+        let plain = |c: char| c.is_ascii_digit() || matches!(c, '-' | ':' | 'T' | ' ' | '/');
+        if !text.chars().all(plain) || text.contains('-') == text.contains('/') {
+            return Err(NotAVendingTime);
+        }
+        let iso = match (text.split_once(' '), text.contains('/')) {
+            (Some((day, time)), true) => {
+                let mut parts = day.splitn(3, '/');
+                let mut part = || parts.next().ok_or(NotAVendingTime);
+                let (day, month, year) = (part()?, part()?, part()?);
+                format!("{year}-{month}-{day}T{time}")
+            }
+            _ => text.into(),
+        };
+        let moment: DateTime = iso.parse().map_err(|_| NotAVendingTime)?;
+        let epoch = date(1970, 1, 1).at(0, 0, 0, 0);
+        Ok(Self(moment.duration_since(epoch).as_secs()))
+    }
+}
+
+impl fmt::Display for VendingTime {
+    /// ISO 8601 to the minute: `2004-03-01T13:00`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let epoch = date(1970, 1, 1).at(0, 0, 0, 0);
+        let moment = epoch.saturating_add(SignedDuration::from_secs(self.0));
+        let (year, month, day) = (moment.year(), moment.month(), moment.day());
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}",
+            moment.hour(),
+            moment.minute()
+        )
     }
 }
 

@@ -60,7 +60,7 @@ fn identifiers_are_minutes_of_the_vending_clock() {
     // 2014-01-01 00:00.
     const START: i64 = 1_388_534_400;
     let check = |at: i64, minutes: Option<u32>| {
-        let tid = BaseDate::Y2014.tid_at(at).map(Tid::minutes);
+        let tid = BaseDate::Y2014.tid_at(VendingTime(at)).map(Tid::minutes);
         assert_eq!(tid, minutes, "{at}");
     };
     check(START, Some(0));
@@ -75,13 +75,48 @@ fn identifiers_are_minutes_of_the_vending_clock() {
     check(START + 60 * 0x100_0000, None);
     check(i64::MAX, None);
     check(i64::MIN, None);
-    // The last identifier of 1993 is 2024-11-24 20:15.
-    assert_eq!(BaseDate::Y1993.issued_at(Tid::LAST), 1_732_479_300);
-    assert_eq!(
-        BaseDate::Y2035.tid_at(2_051_222_400).map(Tid::minutes),
-        Some(0)
-    );
+    for (base_date, last) in [
+        (BaseDate::Y1993, "2024-11-24T20:15"),
+        (BaseDate::Y2014, "2045-11-24T20:15"),
+        (BaseDate::Y2035, "2066-11-24T20:15"),
+    ] {
+        assert_eq!(base_date.issued_at(Tid::LAST).to_string(), last);
+        assert_eq!(
+            base_date.tid_at(last.parse().expect("a time")),
+            Some(Tid::LAST)
+        );
+    }
     assert!(Tid::new(0x0100_0000).is_none());
+}
+
+#[test]
+fn vending_times_are_read_in_both_forms() {
+    let check = |text: &str, expected: Option<i64>| {
+        let read = text.parse().ok().map(|VendingTime(at)| at);
+        assert_eq!(read, expected, "{text}");
+    };
+    let at = Some(1_078_146_000);
+    check("01/03/2004 13:00:00", at);
+    check("2004-03-01T13:00:00", at);
+    check("2004-03-01T13:00", at);
+    check("2004-03-01 13:00", at);
+    check("2004-03-01T13:00:00Z", at);
+    check("1970-01-01T00:00", Some(0));
+    for text in [
+        "",
+        "now",
+        "31/02/2004 13:00:00",
+        "2004-03-01T13:00+05:30",
+        "01/03 13:00",
+        "-/",
+    ] {
+        check(text, None);
+    }
+    assert_eq!(VendingTime(1_078_146_000).to_string(), "2004-03-01T13:00");
+    let _ = (
+        VendingTime(i64::MAX).to_string(),
+        VendingTime(i64::MIN).to_string(),
+    );
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Published compliance vectors (`vectors.tsv`): each token is written and read.
 
 use gateway_core::tokens::*;
-use jiff::civil::DateTime;
 
 const VECTORS: &str = include_str!("vectors.tsv");
 
@@ -30,19 +29,8 @@ impl Vector<'_> {
         BaseDate::from_year(self.text(9).parse().expect("a year")).expect("a base date")
     }
 
-    /// `01/03/2004 13:00:00`, as seconds since 1970.
-    fn issued(&self) -> i64 {
-        let text = self.text(8);
-        let iso = format!(
-            "{}-{}-{}T{}",
-            &text[6..10],
-            &text[3..5],
-            &text[..2],
-            &text[11..]
-        );
-        let moment: DateTime = iso.parse().expect("a moment");
-        let epoch = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
-        moment.duration_since(epoch).as_secs()
+    fn issued(&self) -> VendingTime {
+        self.text(8).parse().expect("a time")
     }
 
     fn key(&self) -> DecoderKey {
