@@ -57,8 +57,8 @@ pub struct Load {
 impl Load {
     /// One node in twenty pays a little at a time and runs out again and again.
     pub const THIN_EVERY: u32 = 20;
-    /// What it draws, watts: about 2 s per watt-hour.
-    pub const THIN_WATTS: u32 = 2_000;
+    /// What it draws, watts: about 2 s per watt-hour, and no whole number of steps.
+    pub const THIN_WATTS: u32 = 2_030;
     /// What it buys each time, watt-hours: 18 s.
     pub const THIN_WH: u64 = 10;
     /// How long it sits in the dark.

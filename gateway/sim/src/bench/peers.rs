@@ -71,7 +71,7 @@ pub async fn run(
     process::end(ingester.process).await?;
     process::end(broker.process).await?;
     let figures = Figures {
-        name: format!("mosquitto+paho+sqlite, {messages_per_commit}"),
+        name: format!("mosquitto+paho+sqlite3 by {messages_per_commit}"),
         nodes: u64::from(load.nodes),
         payload_bytes,
         sent: tally.sent,

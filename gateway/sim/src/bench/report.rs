@@ -114,7 +114,7 @@ impl Report {
             print!("{name:<34}");
             columns
                 .iter()
-                .for_each(|figures| print!("{:>24}", value(figures)));
+                .for_each(|figures| print!("{:>30}", value(figures)));
             println!();
         };
         let both = |times: Percentiles| format!("{:.1} / {:.1}", times.p50_ms, times.p99_ms);
