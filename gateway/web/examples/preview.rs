@@ -122,7 +122,7 @@ fn populate(memory: &Memory) -> (Vec<House>, NodeId) {
             Phases::Single
         };
         let (point, node) = inner.add(name, phases);
-        let amount = ["2900", "3500.50", "1430", "2500", "4620"][i as usize % 5];
+        let amount = ["2900", "3500.50", "1430", "2500", "4620"][houses.len() % 5];
         inner.vend(point, amount, &format!("first-{i}"));
         let register_mwh = 1_000_000 * (i * 37 % 400);
         houses.push(House {

@@ -176,7 +176,8 @@ fn hour_marks(
     let local = start + i64::from(calendar.utc_offset_s);
     let mut at = (local + every_s - 1).div_euclid(every_s) * every_s - local + start;
     let mut marks = Vec::new();
-    while at < last_end {
+    // A mark at the very right of the picture would have no room for its words.
+    while at < last_end - (last_end - start) / 12 {
         let time = format::time_of_day(calendar, UtcSeconds(at));
         let words = if time == "00:00" {
             let day = calendar.day_of(UtcSeconds(at)).to_string();
