@@ -31,6 +31,8 @@ pub struct Batch {
     pub node_keys: Vec<(NodeId, NodeKey)>,
     /// Frames rejected since the last batch.
     pub rejections: Vec<Rejection>,
+    /// When the gateway tested the whole way from a node's publish to the disk; written so that the disk is in the test.
+    pub tested_at: Option<UtcSeconds>,
 }
 
 impl Batch {
@@ -41,6 +43,7 @@ impl Batch {
             && self.readings.is_empty()
             && self.node_keys.is_empty()
             && self.rejections.is_empty()
+            && self.tested_at.is_none()
     }
 
     /// Empties the batch for the next cycle.
@@ -49,5 +52,6 @@ impl Batch {
         self.readings.clear();
         self.node_keys.clear();
         self.rejections.clear();
+        self.tested_at = None;
     }
 }

@@ -90,6 +90,7 @@ impl Store {
         let newest = telemetry::write(&tx, &self.latest, &batch.readings)?;
         write_keys(&tx, &batch.node_keys)?;
         write_rejections(&tx, state, &batch.rejections)?;
+        write_test(&tx, batch.tested_at)?;
         tx.commit()?;
         self.head = head;
         for (node, last) in newest {
@@ -255,6 +256,16 @@ fn write_rejections(tx: &Transaction<'_>, state: &State, rejections: &[Rejection
              SET count = count + excluded.count, last_at = max(last_at, excluded.last_at)",
         )?
         .execute(params![known, rejection.reason, count, rejection.last_at.0])?;
+    }
+    Ok(())
+}
+
+fn write_test(tx: &Transaction<'_>, at: Option<UtcSeconds>) -> Result<()> {
+    if let Some(at) = at {
+        tx.prepare_cached(
+            "INSERT INTO meta VALUES ('tested_at', ?1) ON CONFLICT DO UPDATE SET value = excluded.value",
+        )?
+        .execute([at.0])?;
     }
     Ok(())
 }

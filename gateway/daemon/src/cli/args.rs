@@ -97,6 +97,12 @@ pub enum Action {
         #[command(subcommand)]
         action: OperatorAction,
     },
+    /// Transfer tokens (IEC 62055-41), without a daemon
+    Token {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: crate::token::TokenCommand,
+    },
     /// Print the version
     Version,
 }

@@ -22,6 +22,7 @@ mod verify;
 
 pub use args::{Action, Cli, DemoArgs};
 pub use said::Exit;
+use said::{Failure, Said};
 
 use args::{
     AlarmAction, ConfigAction, DisputeAction, NodeAction, OperatorAction, UsagePointAction,
@@ -69,6 +70,9 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Operator {
             action: OperatorAction::SetPassword { data, generate },
         } => operator::set_password(data, *generate),
+        Action::Token { action } => crate::token::run(action)
+            .map(|shown| Said::done(shown.text, shown.json))
+            .map_err(|failed| Failure::refused(failed.doing, failed.name, failed.why)),
         Action::Version => Ok(said::version()),
     };
     Some(said::print(result, cli.json))
