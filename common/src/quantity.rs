@@ -37,7 +37,7 @@ impl fmt::Display for WattHours {
 
 /// Money in millionths of the currency unit (micro-rupees for INR). Signed: debts are negative.
 ///
-/// Range: ±9.2 billion currency units. Sums that could leave it are made with [`Micro::checked_add`] where the
+/// Range: ±9.2 million million currency units. Sums that could leave it are made with [`Micro::checked_add`] where the
 /// amount comes from outside; every amount that enters is limited far below that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(
@@ -100,15 +100,20 @@ impl core::iter::Sum for Micro {
 }
 
 impl fmt::Display for Micro {
-    /// Exactly, with two to six decimals: `12.50`, `-0.000001`.
+    /// Exactly, with two to six decimals: `12.50`, `-0.000001`. With a precision of up to six, as in `{:.2}`, cut off there:
+    /// 48.087 shows as `48.08`, because nobody is told to have more than they have.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let magnitude = self.0.unsigned_abs();
         let (units, mut fraction) = (magnitude / 1_000_000, magnitude % 1_000_000);
         let mut width = 6;
-        while width > 2 && fraction % 10 == 0 {
+        let wanted = f.precision().unwrap_or(2);
+        while width > wanted && (f.precision().is_some() || fraction % 10 == 0) {
             fraction /= 10;
             width -= 1;
+        }
+        if width == 0 {
+            return write!(f, "{sign}{units}");
         }
         write!(f, "{sign}{units}.{fraction:0width$}")
     }
@@ -121,7 +126,7 @@ pub enum NotAnAmount {
     NotDecimal,
     /// More than six decimals: the smallest unit is a millionth.
     TooPrecise,
-    /// Beyond ±9.2 billion currency units.
+    /// Beyond ±9.2 million million currency units.
     TooLarge,
 }
 
@@ -181,5 +186,46 @@ impl UtcSeconds {
     #[must_use]
     pub fn seconds_since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::ToString;
+
+    #[track_caller]
+    fn check(text: &str, micro: i64, shown: &str, cut: &str) {
+        let amount: Micro = text.parse().unwrap();
+        assert_eq!(amount, Micro(micro));
+        assert_eq!(amount.to_string(), shown);
+        assert_eq!(std::format!("{amount:.2}"), cut);
+    }
+
+    #[test]
+    fn amounts_are_read_and_shown_exactly() {
+        check("12.5", 12_500_000, "12.50", "12.50");
+        check("48.087338", 48_087_338, "48.087338", "48.08");
+        check("-0.000001", -1, "-0.000001", "-0.00");
+        check("0", 0, "0.00", "0.00");
+        check(
+            "9223372036854.775807",
+            i64::MAX,
+            "9223372036854.775807",
+            "9223372036854.77",
+        );
+        assert_eq!(std::format!("{:.0}", Micro(1_900_000)), "1");
+        for (text, fault) in [
+            ("", NotAnAmount::NotDecimal),
+            (".5", NotAnAmount::NotDecimal),
+            ("1.", NotAnAmount::NotDecimal),
+            ("1e3", NotAnAmount::NotDecimal),
+            ("+1", NotAnAmount::NotDecimal),
+            ("1.0000001", NotAnAmount::TooPrecise),
+            ("9223372036854.775808", NotAnAmount::TooLarge),
+        ] {
+            assert_eq!(text.parse::<Micro>(), Err(fault), "{text}");
+        }
     }
 }

@@ -91,7 +91,7 @@ pub(super) fn review(draft: &mut Draft<'_>) {
     };
     let available = point.available(tariff, register);
     if available <= draft.rules.low_credit {
-        let details = format!("{available} left");
+        let details = format!("{available:.2} left");
         draft.raise(AlarmKind::LowCredit, Subject::UsagePoint(id), details);
     } else {
         draft.clear(AlarmKind::LowCredit, Subject::UsagePoint(id));

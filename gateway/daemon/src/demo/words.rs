@@ -68,7 +68,7 @@ fn describe(record: &Record, state: &State) -> Option<String> {
             by,
             ..
         } if by == super::residents::AGENT => Some(format!(
-            "{}: recharged {amount}, receipt {}",
+            "{}: recharged {amount:.2}, receipt {}",
             name(usage_point),
             record.number
         )),
