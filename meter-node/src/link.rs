@@ -73,6 +73,8 @@ pub(crate) struct Link {
     in_flight: Option<InFlight>,
     unanswered: u8,
     result: Option<CommandResult>,
+    /// Between node and gateway is a broker of others: its PUBACK means no more than "sent".
+    is_told_what_is_stored: bool,
 }
 
 impl Link {
@@ -92,6 +94,7 @@ impl Link {
             in_flight: None,
             unanswered: 0,
             result: None,
+            is_told_what_is_stored: false,
         }
     }
 
@@ -187,13 +190,12 @@ impl<S: Storage> Node<S> {
         }
     }
 
-    /// The gateway has stored the frame with this counter (MQTT: PUBACK).
+    /// The transport acknowledges the frame with this counter (MQTT: PUBACK). The gateway has stored
+    /// it, unless it said with the welcome that it tells by itself what it has stored.
     pub fn acknowledged(&mut self, counter: Counter) {
-        if self
-            .link
-            .in_flight
-            .as_ref()
-            .is_some_and(|in_flight| in_flight.counter == counter)
+        let is_in_flight = |in_flight: &InFlight| in_flight.counter == counter;
+        if !self.link.is_told_what_is_stored
+            && self.link.in_flight.as_ref().is_some_and(is_in_flight)
         {
             self.stored();
         }
@@ -284,6 +286,7 @@ impl<S: Storage> Node<S> {
         self.link.challenge = None;
         self.link.session = Some(session);
         self.link.highest_gateway_counter = counter;
+        self.link.is_told_what_is_stored = welcome.command.acknowledged.is_some();
         self.raise_epoch_above(welcome.uplink_floor);
         self.profile.set(welcome.time, self.import_register());
         self.obey(&welcome.command);

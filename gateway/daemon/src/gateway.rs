@@ -7,7 +7,9 @@ use crate::desk::DaemonDesk;
 use crate::{control, tariffs};
 use gateway_core::{Command, NodeId, State};
 use gateway_field::link::NodeLinks;
-use gateway_field::{Access as Topics, Credentials, Field, FieldConfig, TlsListener};
+use gateway_field::{
+    Access as Topics, Credentials, ExternalBroker, Field, FieldConfig, TlsListener,
+};
 use gateway_store::{Reader, Store};
 use gateway_web::{Desk, DeskError};
 use prepaid_common::wire::{Counter, Key};
@@ -238,8 +240,15 @@ fn add_site_clients(config: &Config, credentials: &Credentials) {
 }
 
 fn field_config(config: &Config) -> Result<FieldConfig, StartError> {
+    let external = config.field.broker.clone().map(|broker| ExternalBroker {
+        host: broker.host,
+        port: broker.port,
+        login: broker.login,
+        client_id: broker.client_id,
+    });
     let mut field = FieldConfig {
         listen: Some(config.field.listen),
+        external,
         ..FieldConfig::default()
     };
     field.limits.connections = config.field.max_connections;

@@ -41,6 +41,11 @@ pub fn text(status: &Status, field: &Field) -> String {
         stats.connections_accepted,
     );
     total(
+        "broker_connections",
+        "Connections made to the external broker",
+        stats.broker_connections,
+    );
+    total(
         "node_publishes",
         "Frames received from nodes",
         stats.node_publishes,

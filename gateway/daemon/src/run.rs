@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::gateway::{Gateway, StartError};
-use gateway_core::{Record, State};
+use gateway_core::{Decision, Record, State};
 use sd_notify::NotifyState;
 use std::time::Duration;
 use tokio::time::interval;
@@ -16,11 +16,12 @@ const UNWATCHED: Duration = Duration::from_secs(60);
 /// The gateway cannot be started.
 pub async fn run(config: &Config) -> Result<(), StartError> {
     let gateway = Gateway::start(config, Box::new(log_record)).await?;
-    log::info!(
-        "serving the page on http://{}/ and nodes on {}",
-        gateway.page,
-        gateway.broker
-    );
+    let nodes = match &config.field.broker {
+        Some(broker) => format!("through the broker {broker}"),
+        None => format!("on {}", gateway.broker),
+    };
+    let page = gateway.page;
+    log::info!("serving the page on http://{page}/ and nodes {nodes}");
     notify(&[NotifyState::Ready]);
     // Twice as often as systemd asks, so that one late turn is no restart.
     let every = sd_notify::watchdog_enabled().map_or(UNWATCHED, |limit| limit / 2);
@@ -50,7 +51,11 @@ fn notify(states: &[NotifyState<'_>]) {
 }
 
 fn log_record(record: &Record, _: &State) {
-    let body = serde_json::to_string(&record.decision).unwrap_or_default();
+    let body = match &record.decision {
+        // Its whole content is in the journal.
+        Decision::TariffAdopted { tariff } => format!("tariff {} adopted", tariff.id),
+        decision => serde_json::to_string(decision).unwrap_or_default(),
+    };
     let point = record
         .decision
         .usage_point()

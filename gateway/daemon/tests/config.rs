@@ -73,13 +73,15 @@ fn the_shipped_file_is_the_generated_one_and_right() {
     let sections = written_out.split("\n##[[");
     let before_clients = sections.clone().next().expect("a beginning");
     let after_clients = written_out.split_once("\n[web]").expect("a web section").1;
-    let no_tls = |line: &String| !line.starts_with("tls_") && !line.starts_with("tariffs_dir");
+    // What is absent by default, and a directory that is not there.
+    let absent = ["tls_", "address", "user", "password", "tariffs_dir"];
+    let has_default = |line: &String| !absent.iter().any(|key| line.starts_with(key));
     let text: Vec<String> = before_clients
         .lines()
         .chain(["[web]"])
         .chain(after_clients.lines())
         .map(keys)
-        .filter(no_tls)
+        .filter(has_default)
         .collect();
     assert!(
         text.iter().filter(|line| line.contains(" = ")).count() > 18,
@@ -146,6 +148,46 @@ fn what_does_not_fit_together_is_named() {
             (1, "field.client.password", "missing"),
         ],
     );
+}
+
+#[test]
+fn an_external_broker_is_said_completely_and_instead_of_the_own_one() {
+    let broker = "[field.broker]\naddress = \"broker.lan:1883\"\n";
+    let missing = "[field.broker]\nuser = \"gateway\"\n";
+    let beside = format!(
+        "[field]\nlisten = \"0.0.0.0:1883\"\n{broker}client_id = \"a b\"\npassword = \"x\"\n\
+         [[field.client]]\nname = \"ha\"\npassword = \"x\"\n"
+    );
+    let login = format!("{broker}user = \"gateway\"\npassword = \"x\"\n");
+    for (text, expected) in [
+        (&login[..], &[][..]),
+        (
+            missing,
+            &[
+                (2, "field.broker.password", "together"),
+                (2, "field.broker.address", "missing"),
+            ],
+        ),
+        (
+            &beside,
+            &[
+                (6, "field.broker.user", "together"),
+                (5, "field.broker.client_id", "without spaces"),
+                (2, "field.listen", "no effect"),
+                (8, "field.client", "at that broker"),
+            ],
+        ),
+        (
+            "[field.broker]\naddress = \"broker.lan\"\n",
+            &[(2, "field.broker.address", "and a port")],
+        ),
+        (
+            "[field.broker]\naddress = \"broker.lan:0\"\n",
+            &[(2, "field.broker.address", "and a port")],
+        ),
+    ] {
+        check("gateway.toml", text, expected);
+    }
 }
 
 #[test]

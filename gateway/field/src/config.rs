@@ -11,6 +11,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::bucket::Rate;
 use crate::error::FieldError;
+use crate::external::ExternalBroker;
 
 /// Where the front end listens and how much it bears.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,8 @@ pub struct FieldConfig {
     pub listen: Option<SocketAddr>,
     /// MQTT inside TLS 1.2 or 1.3.
     pub tls: Option<TlsListener>,
+    /// Reach the nodes through this broker instead of own listeners, which are then not opened.
+    pub external: Option<ExternalBroker>,
     /// How much is borne.
     pub limits: Limits,
 }

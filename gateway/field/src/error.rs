@@ -16,11 +16,14 @@ pub enum FieldError {
         source: std::io::Error,
     },
     /// Neither a plain nor a TLS address is configured.
-    #[error("start the field front end: configure `listen`, `tls` or both")]
+    #[error("start the field front end: configure `listen`, `tls` or both, or an external broker")]
     NoListener,
     /// Certificate or key are unusable.
     #[error("use the TLS {0}")]
     Tls(String),
+    /// The external broker as configured cannot be one.
+    #[error("use the external broker: {0}")]
+    Broker(&'static str),
     /// The system gave no threads, sockets or random numbers.
     #[error("start the field front end: {0}")]
     System(String),
@@ -46,6 +49,15 @@ pub enum SelfTestError {
     /// The router did not hand a message from one link to the other in time.
     #[error("pass a message through the site router in time")]
     Router,
+    /// The external broker is not connected; what was last wrong.
+    #[error("reach the external broker: {0}")]
+    Broker(String),
+    /// The external broker took a test frame and did not deliver it.
+    #[error(
+        "have the external broker return a test frame; does it let the gateway's account read \
+         pg/1/+/up and write pg/1/00000000/up?"
+    )]
+    NotReturned,
     /// The front end is shutting down.
     #[error("test a front end that is shutting down")]
     ShuttingDown,

@@ -23,6 +23,10 @@
 //! - No packet, however malformed, panics; each refusal has a name ([`Rejection`]) and a counter.
 //! - Every queue, table and wait has a bound with a reason ([`Limits`]).
 //!
+//! An external broker instead ([`ExternalBroker`]): the gateway is one of its clients. The broker
+//! decides who may connect and may publish on which topic; the rest is security of the sealed
+//! frames, and a PUBACK that a node gets means no more than that the broker has the frame.
+//!
 //! MQTT 3.1.1 only; a client of another version is told so. Sessions are not kept across
 //! connections (session present is always 0): nodes keep what is not acknowledged, commands are
 //! level-triggered.
@@ -38,6 +42,7 @@ mod config;
 mod credentials;
 mod downlink;
 mod error;
+mod external;
 mod field;
 mod frame;
 mod handshake;
@@ -45,6 +50,7 @@ mod limits;
 pub mod link;
 mod listener;
 mod node_session;
+mod own;
 mod pipe;
 mod registry;
 mod rejection;
@@ -65,6 +71,7 @@ pub use bucket::Rate;
 pub use config::{FieldConfig, Limits, TlsListener, tls_from_pem};
 pub use credentials::{Access, CredentialError, Credentials, node_user_name};
 pub use error::{FieldError, NotConnected, SelfTestError};
+pub use external::ExternalBroker;
 pub use field::Field;
 pub use registry::FieldEvent;
 pub use rejection::Rejection;

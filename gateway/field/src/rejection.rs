@@ -77,7 +77,8 @@ rejections! {
     DeliveryNotAcknowledged = "delivery-not-acknowledged",
     /// The caller dropped an uplink without accepting it; the node sends it again.
     UplinkNotStored = "uplink-not-stored",
-    /// Faster than the publish rate; the socket is not read for a while, nothing is lost.
+    /// Faster than the publish rate; the socket is not read for a while, nothing is lost. Through an
+    /// external broker the frame is dropped: the node is not told that it is stored.
     PublishRateLimited = "publish-rate-limited",
     /// The node or account was removed, or got another password.
     CredentialsRevoked = "credentials-revoked",
@@ -87,6 +88,14 @@ rejections! {
     RouterUnavailable = "router-unavailable",
     /// Nobody takes uplinks any more.
     InboxClosed = "inbox-closed",
+    /// The external broker delivered a topic that is no node's.
+    MalformedTopic = "malformed-topic",
+    /// The external broker delivered a frame of a node that is not provisioned.
+    UnknownNode = "unknown-node",
+    /// A retained message on a node's topic: a frame is said once.
+    RetainedUplink = "retained-uplink",
+    /// The external broker delivered more than may wait; it delivers the rest again.
+    TooManyUnacknowledged = "too-many-unacknowledged",
 }
 
 impl std::fmt::Display for Rejection {

@@ -10,7 +10,9 @@ use crate::rejection::Rejection;
 pub struct FieldStats {
     /// TCP connections accepted since start, also those turned away at once.
     pub connections_accepted: u64,
-    /// Connections open now, authenticated or not.
+    /// Times the external broker was connected since start.
+    pub broker_connections: u64,
+    /// Connections open now, authenticated or not; the one to an external broker once it works.
     pub connections_open: u64,
     /// Nodes connected now, without the self-test's node 0.
     pub nodes_connected: u64,
@@ -35,6 +37,7 @@ pub struct FieldStats {
 /// The live counters behind [`FieldStats`].
 pub(crate) struct Counters {
     pub connections_accepted: AtomicU64,
+    pub broker_connections: AtomicU64,
     pub node_publishes: AtomicU64,
     pub node_publishes_accepted: AtomicU64,
     pub downlinks_sent: AtomicU64,
@@ -48,6 +51,7 @@ impl Counters {
     pub fn new() -> Self {
         Self {
             connections_accepted: AtomicU64::new(0),
+            broker_connections: AtomicU64::new(0),
             node_publishes: AtomicU64::new(0),
             node_publishes_accepted: AtomicU64::new(0),
             downlinks_sent: AtomicU64::new(0),
@@ -69,6 +73,7 @@ impl Counters {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         FieldStats {
             connections_accepted: load(&self.connections_accepted),
+            broker_connections: load(&self.broker_connections),
             node_publishes: load(&self.node_publishes),
             node_publishes_accepted: load(&self.node_publishes_accepted),
             downlinks_sent: load(&self.downlinks_sent),

@@ -2,7 +2,11 @@
 //!
 //! The node keeps a frame until it is acknowledged, so the PUBACK must mean "stored". It is written
 //! when the caller says [`Ack::accept`]; an [`Ack`] that is dropped closes the node's connection,
-//! and the node sends the frame again after reconnecting.
+//! and the node sends the frame again after reconnecting. A frame that never will be stored is
+//! refused, [`Ack::refuse`].
+//!
+//! With an external broker the PUBACK goes to the broker, which delivers again what has none once
+//! the connection is made again. A refused frame gets one, or it would come again for ever.
 
 use std::collections::VecDeque;
 
@@ -25,6 +29,8 @@ pub struct Uplink {
 #[derive(Debug)]
 pub struct Ack {
     place: u64,
+    /// Whether a refused frame is acknowledged all the same.
+    refusal_settles: bool,
     verdict: Option<UnboundedSender<Verdict>>,
 }
 
@@ -40,6 +46,12 @@ impl Ack {
     /// sends the frame again and the caller recognises the repetition.
     pub fn accept(mut self) {
         self.send(true);
+    }
+
+    /// The frame is wrong and stays wrong: nobody should send it again. Closes the connection of
+    /// the node it came from; towards an external broker it is acknowledged.
+    pub fn refuse(mut self) {
+        self.send(self.refusal_settles);
     }
 
     fn send(&mut self, accepted: bool) {
@@ -65,6 +77,7 @@ impl Drop for Ack {
 /// the channel of verdicts.
 pub(crate) struct Unacknowledged {
     verdicts: UnboundedSender<Verdict>,
+    refusal_settles: bool,
     first: u64,
     waiting: VecDeque<(u16, bool)>,
 }
@@ -77,8 +90,17 @@ impl Unacknowledged {
     pub fn new(verdicts: UnboundedSender<Verdict>) -> Self {
         Self {
             verdicts,
+            refusal_settles: false,
             first: 0,
             waiting: VecDeque::new(),
+        }
+    }
+
+    /// For a connection on which refused frames are acknowledged.
+    pub fn where_refusals_settle(verdicts: UnboundedSender<Verdict>) -> Self {
+        Self {
+            refusal_settles: true,
+            ..Self::new(verdicts)
         }
     }
 
@@ -96,6 +118,7 @@ impl Unacknowledged {
         self.waiting.push_back((pkid, false));
         Ack {
             place,
+            refusal_settles: self.refusal_settles,
             verdict: Some(self.verdicts.clone()),
         }
     }
@@ -147,5 +170,17 @@ mod tests {
         assert!(waiting.is_empty());
         drop(waiting.expect(13));
         assert_eq!(next(&mut waiting), Err(NotStored));
+    }
+
+    #[test]
+    fn only_a_broker_is_told_to_forget_a_refused_frame() {
+        let outcome = |make: fn(UnboundedSender<Verdict>) -> Unacknowledged| {
+            let (sender, mut verdicts) = unbounded_channel();
+            let mut waiting = make(sender);
+            waiting.expect(7).refuse();
+            waiting.settle(verdicts.try_recv().expect("a verdict was sent"))
+        };
+        assert_eq!(outcome(Unacknowledged::new), Err(NotStored));
+        assert_eq!(outcome(Unacknowledged::where_refusals_settle), Ok(vec![7]));
     }
 }

@@ -257,6 +257,7 @@ fn silent_connections_block_nobody() {
             listen: Some(any),
             tls,
             limits,
+            ..FieldConfig::default()
         },
         16,
     );

@@ -1,8 +1,10 @@
 //! Tamper detection, the load profile, and what is refused.
 
-use crate::bench::{Eeprom, KEY, NODE, boot, lease, load, report, supplied};
+use crate::bench::{Eeprom, Gateway, KEY, NODE, boot, lease, load, report, supplied};
 use meter_node::{Measurement, Received};
-use prepaid_common::wire::{Command, CommandResult, Events, FrameRejection, MAX_FRAME, TimeSignal};
+use prepaid_common::wire::{
+    Command, CommandResult, Counter, Events, FrameRejection, MAX_FRAME, TimeSignal,
+};
 use prepaid_common::{UtcSeconds, WattHours};
 
 /// The condition must not be an event one step before `seconds`, must be one after, and must stay
@@ -237,6 +239,33 @@ fn keypad_digits_travel_until_they_are_stored() {
     node.acknowledged(counter);
     node.sample(60_000, &load(0));
     assert_eq!(report(&mut node).unwrap().1.keypad, None);
+}
+
+#[test]
+fn a_node_that_is_told_what_is_stored_does_not_take_the_transports_word() {
+    for (told, forgets) in [(None, true), (Some(Counter::ZERO), false)] {
+        let (mut node, mut gateway) = (boot(Eeprom::new()), Gateway::new());
+        let command = Command {
+            acknowledged: told,
+            ..Command::default()
+        };
+        gateway.connect(&mut node, 0, command);
+        assert!(node.typed(b"123"));
+        let (counter, first) = report(&mut node).unwrap();
+        assert!(first.keypad.is_some());
+        node.acknowledged(counter);
+        assert_eq!(node.typed(b"4"), forgets, "after PUBACK, told {told:?}");
+        let stored = Command {
+            acknowledged: Some(counter),
+            ..Command::default()
+        };
+        assert_eq!(gateway.command(&mut node, stored), Ok(Received::Commanded));
+        assert_eq!(
+            node.typed(b"4"),
+            !forgets,
+            "after ACKNOWLEDGED, told {told:?}"
+        );
+    }
 }
 
 #[test]

@@ -65,6 +65,12 @@ pub static SCHEMA: Schema = Schema {
             CYCLE,
         ),
         table("field", "Where meter nodes connect (MQTT 3.1.1).", FIELD),
+        table(
+            "field.broker",
+            "An external broker instead of the gateway's own: the gateway connects there as a client.\n\
+             That broker decides who connects and may use which topic; docs/external-broker.md says how to set it up.",
+            BROKER,
+        ),
         Table {
             path: "field.client",
             many: true,
@@ -217,6 +223,33 @@ const FIELD: &[Key] = &[
         whole(1, 10_000),
         "2048",
         "Most connections at a time.",
+    ),
+];
+
+const BROKER: &[Key] = &[
+    optional(
+        "address",
+        Kind::Text { max: 255 },
+        "\"127.0.0.1:1884\"",
+        "Name or address, and port. With it the gateway opens no listener of its own.",
+    ),
+    optional(
+        "user",
+        Kind::Text { max: 64 },
+        "\"prepaid-gateway\"",
+        "The gateway's account there; needs password.",
+    ),
+    optional(
+        "password",
+        Kind::Text { max: 128 },
+        "\"…\"",
+        "Password of that account. It travels in clear: use a broker on this machine or a trusted network.",
+    ),
+    key(
+        "client_id",
+        Kind::Text { max: 64 },
+        "\"prepaid-gateway\"",
+        "Names the session that the broker keeps for this gateway; another one for each gateway.",
     ),
 ];
 

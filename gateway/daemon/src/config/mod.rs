@@ -5,6 +5,7 @@
 //!
 //! Invariant: an empty file is a valid configuration; `packaging/gateway.toml` is generated and means the same.
 
+mod broker;
 pub mod check;
 pub mod keys;
 mod mistake;
@@ -13,6 +14,7 @@ mod read;
 mod schema;
 mod template;
 
+pub use broker::Broker;
 pub use mistake::Mistake;
 pub use paths::{DATA_DIR, database_in, operator_password_in, socket_in};
 pub use read::{Values, read};
@@ -101,6 +103,8 @@ pub struct Field {
     pub listen: SocketAddr,
     /// MQTT with TLS.
     pub tls: Option<Tls>,
+    /// A broker to connect to instead of listening.
+    pub broker: Option<Broker>,
     /// Most connections at a time.
     pub max_connections: usize,
     /// Site clients.
@@ -343,6 +347,7 @@ fn field(values: &Values, mistakes: &mut Vec<Mistake>) -> Field {
     Field {
         listen: values.address("field.listen").unwrap_or_else(unspecified),
         tls,
+        broker: broker::broker(values, mistakes),
         max_connections: values.whole("field.max_connections"),
         clients,
     }

@@ -6,8 +6,8 @@ use gateway_core::alarm::{AlarmKind, Subject};
 use gateway_core::{NodeId, Record, UsagePoint};
 use gateway_store::{Rejection, StoreError};
 use gateway_web::DeskError;
-use prepaid_common::wire::{Counter, Events, Key};
-use std::collections::BTreeSet;
+use prepaid_common::wire::{self, Counter, Events, Key};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The same lease is not sent again to a node within this time: its confirmation may be on the way.
 const RESEND_AFTER_MS: u64 = 2_000;
@@ -54,6 +54,9 @@ impl Cycle {
         }
         for ack in batch.acks {
             ack.accept();
+        }
+        if self.field.is_external() {
+            self.confirm(&batch.counters);
         }
         for (node, frame) in batch.frames {
             // A node that left again greets again.
@@ -102,6 +105,24 @@ impl Cycle {
                 self.links.remove(old);
                 self.credentials.remove_node(old);
                 self.told.remove(&old);
+            }
+        }
+    }
+
+    /// Tells nodes which reports are stored, where no PUBACK does. One that is lost is made up for by the node's next report.
+    fn confirm(&mut self, counters: &[(NodeId, Counter)]) {
+        let mut newest = BTreeMap::new();
+        for (node, counter) in counters {
+            let highest = newest.entry(*node).or_insert(*counter);
+            *highest = (*highest).max(*counter);
+        }
+        for (node, counter) in newest {
+            let command = wire::Command {
+                acknowledged: Some(counter),
+                ..wire::Command::default()
+            };
+            if let Ok(frame) = self.links.command(node, &command) {
+                let _ = self.field.send(node, frame);
             }
         }
     }

@@ -34,8 +34,12 @@ impl Cycle {
                 self.batch
                     .rejected
                     .push((uplink.node, FrameRejection::StaleSession.reason()));
-                // Not stored, so not acknowledged: the connection ends and the node greets on the next one.
-                drop((frame, uplink.ack));
+                // Not stored. With the own broker the connection ends and the node greets on the next one; an external
+                // one keeps its connection, so the node is asked.
+                if self.field.is_external() {
+                    self.batch.frames.push((uplink.node, frame));
+                }
+                uplink.ack.refuse();
             }
             LinkOutcome::Reply { frame, reason } => {
                 self.greet(uplink.node, &reason);
@@ -44,9 +48,10 @@ impl Cycle {
                 self.batch.urgent = true;
             }
             LinkOutcome::Duplicate { .. } => self.batch.acks.push(uplink.ack),
-            // Dropping the ack closes the connection: an honest node greets again and gets a new session.
+            // With the own broker this closes the connection: an honest node greets again and gets a new session.
             LinkOutcome::Rejected(rejection) => {
                 self.batch.rejected.push((uplink.node, rejection.reason()));
+                uplink.ack.refuse();
             }
         }
     }
@@ -75,8 +80,11 @@ impl Cycle {
             .directive(node)
             .map(|directive| lease::command(&directive));
         let report_interval_s = Some(self.settings.report_interval_s);
+        // It tells the node that PUBACK means no more than "sent" here, and that this item means "stored".
+        let acknowledged = self.links.uplink_floor(node);
         wire::Command {
             report_interval_s,
+            acknowledged: acknowledged.filter(|_| self.field.is_external()),
             ..command.unwrap_or_default()
         }
     }

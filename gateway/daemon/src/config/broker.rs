@@ -1,0 +1,97 @@
+//! `[field.broker]`: an external broker instead of the own one.
+
+use super::{Mistake, Values};
+
+/// `[field.broker]`
+#[derive(Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// Name or address; an IPv6 address in brackets.
+    pub host: String,
+    /// Not 0.
+    pub port: u16,
+    /// User name and password; `Debug` never shows them.
+    pub login: Option<(String, String)>,
+    /// The same from start to start.
+    pub client_id: String,
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self} as {}", self.client_id)
+    }
+}
+
+impl std::fmt::Display for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// `[field.broker]`, if an address is there. Keys of the own broker beside it are mistakes: whoever wrote them expects it to listen.
+pub(super) fn broker(values: &Values, mistakes: &mut Vec<Mistake>) -> Option<Broker> {
+    const ADDRESS: &str = "field.broker.address";
+    let mut mistake = |line, key: &str, what: &str| mistakes.push(Mistake::at(line, key, what));
+    let (user, password) = ("field.broker.user", "field.broker.password");
+    let login = match (values.optional_text(user), values.optional_text(password)) {
+        (Some(user), Some(password)) => Some((user, password)),
+        (None, None) => None,
+        (given, _) => {
+            let (there, absent) = if given.is_some() {
+                (user, password)
+            } else {
+                (password, user)
+            };
+            mistake(
+                values.line(there),
+                absent,
+                "missing; a login is user and password together",
+            );
+            None
+        }
+    };
+    let client_id = values.text("field.broker.client_id");
+    if !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let line = values.line("field.broker.client_id");
+        let what = "write ASCII letters, digits and signs without spaces";
+        mistake(line, "field.broker.client_id", what);
+    }
+    let Some(address) = values.optional_text(ADDRESS) else {
+        if let Some(line) = [user, password].into_iter().find_map(|key| values.line(key)) {
+            mistake(
+                Some(line),
+                ADDRESS,
+                "missing; write a name or address, and a port, \"broker:1883\"",
+            );
+        }
+        return None;
+    };
+    for key in ["field.listen", "field.tls_listen", "field.max_connections"] {
+        if let Some(line) = values.line(key) {
+            let what = "has no effect beside field.broker.address; take one of them out";
+            mistake(Some(line), key, what);
+        }
+    }
+    for client in values.many("field.client") {
+        let what = "has no effect beside field.broker.address; make the account at that broker";
+        mistake(client.line("field.client.name"), "field.client", what);
+    }
+    let port = |port: &str| port.parse().ok().filter(|port: &u16| *port != 0);
+    let split = address
+        .rsplit_once(':')
+        .and_then(|(host, digits)| Some((host, port(digits)?)));
+    match split {
+        Some((host, port)) if !host.is_empty() && !host.contains(char::is_whitespace) => {
+            Some(Broker {
+                host: host.into(),
+                port,
+                login,
+                client_id,
+            })
+        }
+        _ => {
+            let what = "write a name or address, and a port, \"broker:1883\"";
+            mistake(values.line(ADDRESS), ADDRESS, what);
+            None
+        }
+    }
+}
