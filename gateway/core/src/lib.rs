@@ -13,6 +13,7 @@
 //! | [`supply`] | connected or disconnected, and for which reasons |
 //! | [`alarm`] | what people must know |
 //! | [`ledger`] | postings: the one way money moves |
+//! | [`loss`] | which energy leaves a feeder unmetered, since when, and where to look first |
 //! | [`tokens`] | 20-digit transfer tokens: written, read, taken once |
 //!
 //! Invariants: no clock, no randomness, no I/O, no hash map, no floating point in money; never a panic on input; a
@@ -29,6 +30,7 @@ pub mod decision;
 pub mod event;
 pub mod lease;
 pub mod ledger;
+pub mod loss;
 pub mod metering;
 pub mod rating;
 pub mod refusal;

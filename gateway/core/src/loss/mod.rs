@@ -1,0 +1,34 @@
+//! Loss: which energy leaves a feeder unmetered, since when, and at whose premises to look first.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`site`] | the words: a feeder, a reading round, a finding |
+//! | `align` | how much energy belongs to an interval when readings are late, missing or of a new meter |
+//! | `phases` | which phase a meter really hangs on |
+//! | `columns` | what could explain missing energy honestly, and what dishonestly |
+//! | `noise` | how uncertain a residual is, and what of it is new |
+//! | `circuit` | the running sums of one phase |
+//! | `sequential` | whether something changed, at a stated rate of false alarms |
+//! | `volts`, `rank` | which explanation fits best |
+//! | [`watch`] | when it is said |
+//!
+//! Integers come in and decisions go out; in between are floating-point sums in a fixed order, so the same rounds give the
+//! same findings. Deliberately not here: money, and what is done about a finding.
+
+mod align;
+mod circuit;
+mod columns;
+mod matrix;
+mod noise;
+mod phases;
+mod rank;
+mod sequential;
+pub mod site;
+mod volts;
+pub mod watch;
+
+pub use site::{
+    Evidence, FeederReading, Finding, Interval, Kind, MeterReading, MeterSite, Phase, Settings,
+    Site, Unmetered,
+};
+pub use watch::{PhaseCheck, Watch};
