@@ -38,7 +38,8 @@ impl fmt::Display for WattHours {
 /// Money in millionths of the currency unit (micro-rupees for INR). Signed: debts are negative.
 ///
 /// Range: ±9.2 million million currency units. Sums that could leave it are made with [`Micro::checked_add`] where the
-/// amount comes from outside; every amount that enters is limited far below that.
+/// amount comes from outside; every amount that enters is limited far below that. Arithmetic stops at the ends of
+/// the range: a damaged journal must neither end the daemon nor turn a debt into a fortune.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(
     feature = "serde",
@@ -63,33 +64,33 @@ impl Micro {
 impl Add for Micro {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
+        Self(self.0.saturating_add(other.0))
     }
 }
 
 impl Sub for Micro {
     type Output = Self;
     fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0)
+        Self(self.0.saturating_sub(other.0))
     }
 }
 
 impl Neg for Micro {
     type Output = Self;
     fn neg(self) -> Self {
-        Self(-self.0)
+        Self(self.0.saturating_neg())
     }
 }
 
 impl AddAssign for Micro {
     fn add_assign(&mut self, other: Self) {
-        self.0 += other.0;
+        *self = *self + other;
     }
 }
 
 impl SubAssign for Micro {
     fn sub_assign(&mut self, other: Self) {
-        self.0 -= other.0;
+        *self = *self - other;
     }
 }
 

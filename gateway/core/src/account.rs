@@ -41,14 +41,15 @@ impl OpenPeriod {
         Self {
             period,
             due_from,
-            through: LocalDay(due_from.0 - 1),
+            through: LocalDay(due_from.0.saturating_sub(1)),
             energy: WattHours(0),
             charged: Charges::default(),
         }
     }
 
     fn days_due(&self, through: LocalDay) -> u16 {
-        u16::try_from(through.0 - self.due_from.0 + 1).unwrap_or(0)
+        let days = i64::from(through.0) - i64::from(self.due_from.0) + 1;
+        u16::try_from(days).unwrap_or(0)
     }
 }
 
@@ -151,7 +152,7 @@ impl Account {
         if !closes && energy.0 == 0 && through == open.through && charges.is_zero() {
             return None;
         }
-        let opens = closes.then(|| calendar.period_of(LocalDay(open.period.last().0 + 1)));
+        let opens = closes.then(|| calendar.period_of(open.period.first_of_next()));
         Some(Settlement {
             settled_to: register,
             energy,

@@ -58,7 +58,13 @@ impl BillingPeriod {
     /// Last local day of the period.
     #[must_use]
     pub fn last(self) -> LocalDay {
-        LocalDay(self.first.0 + i32::from(self.days) - 1)
+        LocalDay(self.first_of_next().0.saturating_sub(1))
+    }
+
+    /// First local day of the period after it.
+    #[must_use]
+    pub fn first_of_next(self) -> LocalDay {
+        LocalDay(self.first.0.saturating_add(i32::from(self.days)))
     }
 }
 

@@ -7,7 +7,8 @@
 //! Example: 250 kWh in 30 days on MSEDCL LT-I(B) 2026-27, single phase: energy 2,016.00, wheeling 400.00, fixed
 //! 130.00, duty 407.36, together 2,953.36.
 //!
-//! Invariant: with positive rates the cost never falls when energy or days grow.
+//! Invariant: by a tariff that [`Tariff::check`] finds sound the cost never falls when energy or days grow, but for less than
+//! a micro-unit of each component's rounding.
 
 use crate::tariff::{BlockProration, FixedProration, Phases, Tariff};
 use crate::{Micro, WattHours};
@@ -157,15 +158,20 @@ pub struct Usage {
 
 /// The cost of the period so far, by component, rounded to the micro-unit.
 ///
-/// Amounts beyond the range of [`Micro`] stop at its ends; no accepted register comes near it.
+/// No component is beyond [`LARGEST_COST`]; no accepted register comes near it.
 #[must_use]
 pub fn cost(tariff: &Tariff, usage: &Usage) -> Charges {
     let (energy, fuel) = blocks(tariff, usage);
     let mut charges = Charges::default();
-    charges.set(Component::Energy, divide_half_away(energy, 1_000));
-    charges.set(Component::FuelAdjustment, divide_half_away(fuel, 1_000));
     let wheeling = i128::from(usage.energy.0) * i128::from(tariff.wheeling_per_kwh.0);
-    charges.set(Component::Wheeling, divide_half_away(wheeling, 1_000));
+    let [energy, wheeling, fuel] =
+        [energy, wheeling, fuel].map(|amount| divide_half_away(amount, 1_000));
+    // Where these stop, a rebate that went on would make the cost fall.
+    let stopped = energy.max(wheeling) >= LARGEST_COST;
+    let fuel = if stopped { fuel.max(Micro::ZERO) } else { fuel };
+    charges.set(Component::Energy, energy);
+    charges.set(Component::FuelAdjustment, fuel);
+    charges.set(Component::Wheeling, wheeling);
     charges.set(Component::Fixed, fixed(tariff, usage));
     if let Some(duty) = &tariff.duty {
         let base: i128 = duty
@@ -219,9 +225,13 @@ fn fixed(tariff: &Tariff, usage: &Usage) -> Micro {
     }
 }
 
-/// `amount / by`, rounded half away from zero, stopping at the ends of the range. `by` is positive.
+/// Largest amount of one component in one period, ten billion currency units: above any balance an account may hold, and so
+/// far below the range of [`Micro`] that a hundred years of it do not leave it.
+pub const LARGEST_COST: Micro = Micro(10_000_000_000 * 1_000_000);
+
+/// `amount / by`, rounded half away from zero, stopping at [`LARGEST_COST`] either way. `by` is positive.
 fn divide_half_away(amount: i128, by: i128) -> Micro {
     let magnitude = (amount.unsigned_abs() + by.unsigned_abs() / 2) / by.unsigned_abs();
-    let magnitude = i64::try_from(magnitude).unwrap_or(i64::MAX / 16);
+    let magnitude = i64::try_from(magnitude).map_or(LARGEST_COST.0, |m| m.min(LARGEST_COST.0));
     Micro(if amount < 0 { -magnitude } else { magnitude })
 }

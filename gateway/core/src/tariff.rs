@@ -156,7 +156,7 @@ pub enum TariffFault {
     BlocksDoNotAscend,
     /// A rate or charge is negative (only the fuel adjustment may be).
     NegativeRate,
-    /// Energy plus fuel adjustment of a block is below zero, so that using more would cost less.
+    /// The rates of a block with the duty on them are together below zero, so that using more would cost less.
     BlockPaysTheCustomer,
     /// A rate is above 1,000,000 per unit, or a percentage above 1,000: a slip of the decimal point.
     RateTooLarge,
@@ -176,7 +176,9 @@ impl fmt::Display for TariffFault {
             }
             Self::BlocksDoNotAscend => "up_to_kwh must grow from block to block",
             Self::NegativeRate => "a rate is negative; only fuel_adjustment_per_kwh may be",
-            Self::BlockPaysTheCustomer => "energy plus fuel adjustment of a block is below zero",
+            Self::BlockPaysTheCustomer => {
+                "using more in a block would cost less: its rates with the duty on them are below zero"
+            },
             Self::RateTooLarge => {
                 "a rate is above 1000000 or a percentage above 1000: check the decimal point"
             }
@@ -243,11 +245,7 @@ impl Tariff {
         {
             return Err(TariffFault::RateTooLarge);
         }
-        if self
-            .block
-            .iter()
-            .any(|b| b.energy_per_kwh + b.fuel_adjustment_per_kwh < Micro::ZERO)
-        {
+        if self.block.iter().any(|block| self.pays_for(block)) {
             return Err(TariffFault::BlockPaysTheCustomer);
         }
         if self.printed_step <= Micro::ZERO {
@@ -263,11 +261,37 @@ impl Tariff {
         Ok(())
     }
 
+    /// Whether one more unit in this block lowers the bill.
+    fn pays_for(&self, block: &Block) -> bool {
+        let (energy, fuel) = (block.energy_per_kwh, block.fuel_adjustment_per_kwh);
+        let duty_on = |component: Component| match &self.duty {
+            Some(duty) => {
+                let times = duty.on.iter().filter(|on| **on == component).count();
+                i128::from(duty.percent.0) * i128::try_from(times).unwrap_or(0)
+            }
+            None => 0,
+        };
+        let rates = [
+            (Component::Energy, energy),
+            (Component::FuelAdjustment, fuel),
+            (Component::Wheeling, self.wheeling_per_kwh),
+        ];
+        // Rates in micro-units, percentages with six decimals: 100 % is 100,000,000.
+        let with_duty = |(component, rate): (Component, Micro)| {
+            i128::from(rate.0) * (100_000_000 + duty_on(component))
+        };
+        energy + fuel < Micro::ZERO || rates.into_iter().map(with_duty).sum::<i128>() < 0
+    }
+
     /// An amount as the bill prints it: rounded half up to `printed_step`.
     #[must_use]
     pub fn printed(&self, amount: Micro) -> Micro {
         let step = self.printed_step.0.max(1);
-        Micro((amount.0.saturating_add(step / 2)).div_euclid(step) * step)
+        Micro(
+            (amount.0.saturating_add(step / 2))
+                .div_euclid(step)
+                .saturating_mul(step),
+        )
     }
 }
 

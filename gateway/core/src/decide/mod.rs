@@ -123,7 +123,7 @@ impl<'a> Draft<'a> {
         if let Some(point) = &mut self.point
             && decision.usage_point() == Some(point.id)
         {
-            let number = self.state.number + self.decisions.len() as u64 + 1;
+            let number = number_after(self.state, self.decisions.len());
             point.apply(&Record {
                 number,
                 at: self.now.at,
@@ -135,7 +135,7 @@ impl<'a> Draft<'a> {
 
     /// Number the next decision gets in the journal.
     fn next_number(&self) -> u64 {
-        self.state.number + self.decisions.len() as u64 + 1
+        number_after(self.state, self.decisions.len())
     }
 
     fn tariff(&self) -> Option<&'a Tariff> {
@@ -191,6 +191,11 @@ impl<'a> Draft<'a> {
                 .push(Decision::AlarmCleared { kind, subject });
         }
     }
+}
+
+/// The journal number of the next decision, after some of this draft.
+fn number_after(state: &State, decisions: usize) -> u64 {
+    state.number.saturating_add(decisions as u64 + 1)
 }
 
 /// Longest text taken from outside (labels, names, keys), in bytes: fits a line on a phone and a receipt.

@@ -2,7 +2,6 @@
 
 use super::{Draft, supply};
 use crate::alarm::{AlarmKind, Subject};
-use crate::calendar::LocalDay;
 use crate::decision::Decision;
 use crate::event::{Answer, Reading, Role};
 use crate::metering::{self, LastReading, Limits, Meaning, MeterFit, RegisterBreak};
@@ -126,7 +125,7 @@ fn close_periods(draft: &mut Draft<'_>, last: &LastReading, reading: &Reading) {
     let calendar = draft.rules.calendar;
     let today = calendar.day_of(draft.now.at);
     let Some(point) = &draft.point else { return };
-    let first_of_next = LocalDay(point.account.period.period.last().0 + 1);
+    let first_of_next = point.account.period.period.first_of_next();
     if today < first_of_next || !draft.now.clock_trusted {
         return;
     }

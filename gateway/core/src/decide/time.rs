@@ -22,7 +22,7 @@ pub(super) fn pass(draft: &mut Draft<'_>) -> Result<Answer, Refusal> {
 fn collect_daily(draft: &mut Draft<'_>) {
     let calendar = draft.rules.calendar;
     let today = calendar.day_of(draft.now.at);
-    if draft.now.at.0 - calendar.start_of(today).0 < WAIT_FOR_READING_S {
+    if draft.now.at.0.saturating_sub(calendar.start_of(today).0) < WAIT_FOR_READING_S {
         return;
     }
     let behind = |point: &&crate::UsagePoint| point.account.period.through < today;

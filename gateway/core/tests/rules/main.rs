@@ -1,5 +1,6 @@
 //! The rules, driven like the daemon drives them.
 
+mod extremes;
 mod money;
 mod site;
 mod supply;
