@@ -228,6 +228,19 @@ fn admit_all(
 }
 
 fn add_site_clients(config: &Config, credentials: &Credentials) {
+    let (publish, subscribe) = (
+        &config.field.anonymous_publish,
+        &config.field.anonymous_subscribe,
+    );
+    if !publish.is_empty() || !subscribe.is_empty() {
+        let topics = Topics {
+            publish: publish.clone(),
+            subscribe: subscribe.clone(),
+        };
+        if let Err(error) = credentials.set_anonymous(Some(topics)) {
+            log::error!("failed to let clients without a login in: {error}");
+        }
+    }
     for client in &config.field.clients {
         let topics = Topics {
             publish: client.publish.clone(),

@@ -56,7 +56,10 @@ pub(super) fn broker(values: &Values, mistakes: &mut Vec<Mistake>) -> Option<Bro
         mistake(line, "field.broker.client_id", what);
     }
     let Some(address) = values.optional_text(ADDRESS) else {
-        if let Some(line) = [user, password].into_iter().find_map(|key| values.line(key)) {
+        if let Some(line) = [user, password]
+            .into_iter()
+            .find_map(|key| values.line(key))
+        {
             mistake(
                 Some(line),
                 ADDRESS,

@@ -173,9 +173,10 @@ const STORE: &[Key] = &[
 const CYCLE: &[Key] = &[
     key(
         "gather_ms",
-        whole(0, 1_000),
-        "100",
-        "Longest wait for more readings before one write, in milliseconds.\n\
+        whole(0, 60_000),
+        "5000",
+        "Longest wait for more readings before one write, in milliseconds. Longer is kinder to the card: with 300 meters\n\
+         a minute, 5000 writes a tenth of what 100 does. The page is at most this late.\n\
          Recharges, orders and exhausted credit never wait.",
     ),
     key(
@@ -223,6 +224,19 @@ const FIELD: &[Key] = &[
         whole(1, 10_000),
         "2048",
         "Most connections at a time.",
+    ),
+    key(
+        "anonymous_publish",
+        Kind::Texts,
+        "[]",
+        "Topics that programs without a name and password may publish to. For trying things out: anybody\n\
+         on the network has this access.",
+    ),
+    key(
+        "anonymous_subscribe",
+        Kind::Texts,
+        "[]",
+        "Topics that programs without a name and password may subscribe to.",
     ),
 ];
 

@@ -109,6 +109,10 @@ pub struct Field {
     pub max_connections: usize,
     /// Site clients.
     pub clients: Vec<Client>,
+    /// Topics that clients without a login may publish to.
+    pub anonymous_publish: Vec<String>,
+    /// Topics that clients without a login may subscribe to.
+    pub anonymous_subscribe: Vec<String>,
 }
 
 /// `field.tls_*`
@@ -350,6 +354,8 @@ fn field(values: &Values, mistakes: &mut Vec<Mistake>) -> Field {
         broker: broker::broker(values, mistakes),
         max_connections: values.whole("field.max_connections"),
         clients,
+        anonymous_publish: values.texts("field.anonymous_publish"),
+        anonymous_subscribe: values.texts("field.anonymous_subscribe"),
     }
 }
 

@@ -17,7 +17,12 @@ impl Cycle {
     pub(super) fn flush(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         for (node, reason) in &batch.rejected {
-            *self.refused.entry((*node, reason)).or_default() += 1;
+            let count = self.refused.entry((*node, reason)).or_default();
+            *count += 1;
+            // Once per commit and node: whoever forges frames does not fill the log.
+            if *count == 1 {
+                log::warn!(NODE = node.to_string().as_str(); "rejected a frame of {node}: {reason}");
+            }
         }
         if !batch.rows.is_empty() {
             batch.rows.rejections = self.refusals();

@@ -15,6 +15,7 @@ impl Cycle {
     pub(super) fn uplink(&mut self, uplink: Uplink) {
         self.batch.touch();
         if uplink.node == SELF_TEST_NODE {
+            self.batch.rows.tested_at = Some(self.state.moment(self.clock.now()).at);
             self.batch.urgent = true;
             return self.batch.acks.push(uplink.ack);
         }
