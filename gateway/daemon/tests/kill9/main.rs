@@ -8,7 +8,7 @@ mod till;
 
 use daemon::Daemon;
 use gateway_core::{Decision, Record};
-use gateway_sim::{Config, Kind, Load, Member, Neighbourhood};
+use gateway_sim::{Config, Kind, Load, Member, Neighbourhood, NodeState};
 use gateway_store::{Reader, verify};
 use prepaid_common::wire::Key;
 use prepaid_common::{Micro, NodeId};
@@ -52,6 +52,7 @@ async fn nothing_confirmed_is_lost_and_nothing_happens_twice() {
         }
         daemon.kill();
         check_database(&daemon, &format!("after kill {kill}"));
+        check_acknowledged(&daemon, &neighbourhood.nodes());
         let begun = Instant::now();
         daemon.start();
         slowest = slowest.max(begun.elapsed());
@@ -142,6 +143,25 @@ async fn drain(neighbourhood: &Neighbourhood) -> Vec<NodeId> {
 fn check_database(daemon: &Daemon, when: &str) {
     let report = verify(&daemon.database()).expect("verify runs");
     assert!(report.is_clean(), "{when}: {:?}", report.findings);
+}
+
+/// What a node was told is stored, is stored. Acknowledgements still on the way belong to commits before the kill.
+fn check_acknowledged(daemon: &Daemon, nodes: &[NodeState]) {
+    let reader = Reader::open(&daemon.database()).expect("the database");
+    let stored: BTreeMap<_, _> = reader
+        .nodes()
+        .expect("read")
+        .into_iter()
+        .map(|view| (view.node.id, view.last.map(|last| last.reading.register)))
+        .collect();
+    for node in nodes {
+        let stored = stored.get(&node.node).copied().flatten();
+        assert!(
+            stored >= node.acknowledged_register,
+            "{}: acknowledged, not stored",
+            node.node
+        );
+    }
 }
 
 fn records(reader: &Reader) -> Vec<Record> {

@@ -20,14 +20,12 @@ pub struct Till {
 
 impl Till {
     pub fn open(socket: PathBuf, points: u32) -> Self {
-        let (closed, confirmed) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicU64::new(0)),
-        );
-        let (until, count) = (closed.clone(), confirmed.clone());
-        let thread = thread::spawn(move || sell(&socket, points, &until, &count));
+        let confirmed = Arc::new(AtomicU64::new(0));
+        let (tickets, queue) = mpsc::channel();
+        let count = confirmed.clone();
+        let thread = thread::spawn(move || sell(&socket, points, &queue, &count));
         Self {
-            closed,
+            tickets,
             confirmed,
             thread,
         }
