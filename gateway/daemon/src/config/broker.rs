@@ -68,7 +68,13 @@ pub(super) fn broker(values: &Values, mistakes: &mut Vec<Mistake>) -> Option<Bro
         }
         return None;
     };
-    for key in ["field.listen", "field.tls_listen", "field.max_connections"] {
+    for key in [
+        "field.listen",
+        "field.tls_listen",
+        "field.max_connections",
+        "field.anonymous_publish",
+        "field.anonymous_subscribe",
+    ] {
         if let Some(line) = values.line(key) {
             let what = "has no effect beside field.broker.address; take one of them out";
             mistake(Some(line), key, what);
