@@ -1,21 +1,23 @@
 //! From registers that come late, not at all or anew, to energies per interval.
 //!
-//! Decided here: how much energy belongs to an interval, and how far that is a guess. A missing register is guessed from
-//! what the meter did lately and at this time of day; when it comes back, the guess is settled, so that sums are always
-//! right. Deliberately not: what the energies mean.
+//! Decided here: how much energy belongs to an interval, and how far that is a guess. A missing
+//! register is guessed from what the meter did lately and at this time of day; when it comes back,
+//! the guess is settled, so that sums are always right. Deliberately not: what the energies mean.
 //!
-//! Terms: *booked* energy is the guess while missing and the settlement on return; *plain* energy is the smooth version:
-//! the advance over a gap spread evenly. Invariant: while a meter keeps its register, its booked energies add up to its
-//! advance.
+//! Terms: *booked* energy is the guess while missing and the settlement on return; *plain* energy
+//! is the smooth version: the advance over a gap spread evenly. Invariant: while a meter keeps its
+//! register, its booked energies add up to its advance.
 
 use super::site::Interval;
 use super::site::{FeederReading, Site};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// What a connection can carry in one interval, Wh per second of it: 100 A at 250 V with a half to spare. A larger advance is
-/// another register, not energy.
+/// What a connection can carry in one interval, Wh per second of it: 100 A at 250 V with a half to
+/// spare. A larger advance is another register, not energy.
 const CARRIES_WH_PER_S: f64 = 100.0 * 250.0 * 1.5 / 3600.0;
+/// Standard deviation of a register that was never seen, Wh: it could be anything.
+const NEVER_SEEN_WH: f64 = 1e5;
 /// The share a new day has in what a meter is known to use at a time of day: about the last week.
 const DAY_SHARE: f64 = 1.0 / 7.0;
 
@@ -26,7 +28,8 @@ pub struct Row {
     pub end_s: i64,
     /// Local second of the day of its middle.
     pub of_day_s: u32,
-    /// Advance of the feeder registers since they were last known (the total stands first); absent while missing.
+    /// Advance of the feeder registers since they were last known (the total stands first); absent
+    /// while missing.
     pub feeder: Option<[f64; 3]>,
     /// The feeder registers begin anew here: what was before is not comparable.
     pub restarted: bool,
@@ -90,8 +93,8 @@ impl Register {
     /// `(booked, plain, guess sd, unknown sd)` of this interval.
     fn step(&mut self, now: Option<u64>, hour: usize, limit: f64) -> [f64; 4] {
         let guess = self.forecast(hour);
-        // Use comes in bursts: twice its root mean square of the last day holds a kettle and an oven, and a small
-        // appliance is always possible.
+        // Use comes in bursts: twice its root mean square of the last day holds a kettle and an
+        // oven, and a small appliance is always possible.
         let spread = (2.0 * libm::sqrt(self.square)).max(10.0);
         let (Some(now), Some(last)) = (now, self.last) else {
             if now.is_some() {
@@ -99,7 +102,7 @@ impl Register {
                 return [0.0; 4];
             }
             if self.last.is_none() {
-                return [0.0, 0.0, spread * 4.0, 0.0];
+                return [0.0, 0.0, NEVER_SEEN_WH, 0.0];
             }
             self.missing += 1;
             self.guessed += guess;

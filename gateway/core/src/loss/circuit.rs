@@ -1,8 +1,10 @@
-//! One circuit's running sums: everything the tests need to know about the past, in a fixed amount of memory.
+//! One circuit's running sums: everything the tests need to know about the past, in a fixed amount
+//! of memory.
 //!
-//! Terms: a *mark* is the sums as they stood at one hour; the difference of two marks is the evidence between them. Marks
-//! are kept hourly for two days and every six hours before, so "a change that began then" can be asked for either.
-//! Invariant: nothing of an interval is used before the interval is over.
+//! Terms: a *mark* is the sums as they stood at one hour; the difference of two marks is the
+//! evidence between them. Marks are kept hourly for two days and every six hours before, so "a
+//! change that began then" can be asked for either. Invariant: nothing of an interval is used
+//! before the interval is over.
 
 use super::align::Row;
 use super::columns::{Columns, Line};
@@ -156,7 +158,8 @@ impl Circuit {
         };
     }
 
-    /// `(score, information)` of a change along `column` since `mark`, after the honest explanation had its share.
+    /// `(score, information)` of a change along `column` since `mark`, after the honest explanation
+    /// had its share.
     pub fn change(&self, honest: &Honest, mark: &Mark, column: usize) -> (f64, f64) {
         let size = self.columns.honest();
         let residual = self.columns.residual();

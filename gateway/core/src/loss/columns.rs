@@ -1,11 +1,11 @@
 //! What could explain a feeder's missing energy, interval by interval: the regressors.
 //!
-//! Decided here: the physics. Honest explanations come first (losses, errors of honest meters), then the changes that are
-//! looked for. Deliberately not: how much of each there is ([`super::circuit`]) and whether it is too much
-//! ([`super::sequential`]).
+//! Decided here: the physics. Honest explanations come first (losses, errors of honest meters),
+//! then the changes that are looked for. Deliberately not: how much of each there is
+//! ([`super::circuit`]) and whether it is too much ([`super::sequential`]).
 //!
-//! Terms: a *circuit* is one phase, or the whole feeder if only its total is measured; the *residual* is feeder energy minus
-//! metered, declared and voltage-proven loss energy.
+//! Terms: a *circuit* is one phase, or the whole feeder if only its total is measured; the
+//! *residual* is feeder energy minus metered, declared and voltage-proven loss energy.
 
 use super::align::Row;
 use super::site::Unmetered;
@@ -15,7 +15,8 @@ use alloc::vec::Vec;
 
 /// Losses that stand still, by three hours of the day.
 const BLOCKS: usize = 8;
-/// Position of the losses that grow with the square of the load, of the own phase and with the two others.
+/// Position of the losses that grow with the square of the load, of the own phase and with the two
+/// others.
 const SQUARES: usize = BLOCKS;
 /// Position of the loss that voltages prove.
 const PROXY: usize = SQUARES + 3;
@@ -33,16 +34,19 @@ pub const TAPS: usize = 3;
 /// Squares of energies are counted in 100,000 Wh².
 const SQUARE: f64 = 1e-5;
 
-/// Standard deviations believed of the honest explanations before any data, in the units of the columns. Around zero all.
+/// Standard deviations believed of the honest explanations before any data, in the units of the
+/// columns. Around zero all.
 const PRIOR: [f64; GAINS] = {
     let mut prior = [0.0; GAINS];
     let mut block = 0;
     while block < BLOCKS {
-        // Standing loss, 25 Wh in a quarter of an hour is 100 W on a phase: more than any cable and joint wastes.
+        // Standing loss, 25 Wh in a quarter of an hour is 100 W on a phase: more than any cable and
+        // joint wastes.
         prior[block] = 25.0;
         block += 1;
     }
-    // Ohm's law: 1 kWh in a quarter of an hour is 17 A on a phase; over 0.2 ohm it loses 15 Wh, which is 1.5 columns.
+    // Ohm's law: 1 kWh in a quarter of an hour is 17 A on a phase; over 0.2 ohm it loses 15 Wh,
+    // which is 1.5 columns.
     prior[SQUARES] = 5.0;
     prior[SQUARES + 1] = 5.0;
     prior[SQUARES + 2] = 5.0;
@@ -59,7 +63,8 @@ const PRIOR: [f64; GAINS] = {
 /// Class 1: at most 1 %, so half of that is a good standard deviation.
 const METER_GAIN: f64 = 0.005;
 
-/// A photocell switches a street light up to so much before or after its declared time, by cloud and season, seconds.
+/// A photocell switches a street light up to so much before or after its declared time, by cloud
+/// and season, seconds.
 const TWILIGHT_S: f64 = 3600.0;
 
 /// A register stands if it moves by less than this share of the usual.
@@ -73,6 +78,8 @@ const PROFILE: usize = 12;
 pub struct Columns {
     /// Which feeder register.
     pub slot: usize,
+    /// All phases together.
+    whole: bool,
     /// The meters on it, as positions in the site.
     pub members: Vec<usize>,
     profile: Vec<[f64; PROFILE]>,
@@ -115,6 +122,7 @@ impl Columns {
         let profile = members.iter().map(|meter| profile(rows, *meter)).collect();
         Self {
             slot,
+            whole: members.len() == offsets.meters(),
             previous: vec![f64::NAN; members.len()],
             members,
             profile,
@@ -164,7 +172,8 @@ impl Columns {
         rows.iter().map(|row| fresh.line(row)).collect()
     }
 
-    /// For every member and row: its register stands, as under a bypass that leaves a few percent on it.
+    /// For every member and row: its register stands, as under a bypass that leaves a few percent
+    /// on it.
     pub fn standing(&self, rows: &[Row]) -> Vec<Vec<bool>> {
         let one = |(place, meter): (usize, &usize)| {
             let mut before = f64::NAN;
@@ -232,10 +241,17 @@ impl Columns {
     fn losses(&mut self, row: &Row, x: &mut [f64], feeder: f64, proxy: f64, declared: f64) {
         let block = row.of_day_s as usize / (86_400 / BLOCKS) % BLOCKS;
         x[block] = 1.0;
-        x[SQUARES] = SQUARE * feeder * feeder;
-        for (position, other) in [1, 2].into_iter().enumerate() {
-            let other = (self.slot + other) % 3;
-            x[SQUARES + 1 + position] = SQUARE * feeder * row.plain_feeder[other];
+        if self.whole {
+            // Each phase loses by its own load, which only the meters tell.
+            for (cell, load) in x[SQUARES..].iter_mut().zip(self.offsets.loads(row)) {
+                *cell = SQUARE * load * load;
+            }
+        } else {
+            x[SQUARES] = SQUARE * feeder * feeder;
+            for (position, other) in [1, 2].into_iter().enumerate() {
+                let other = (self.slot + other) % 3;
+                x[SQUARES + 1 + position] = SQUARE * feeder * row.plain_feeder[other];
+            }
         }
         x[PROXY] = proxy;
         if self.previous_feeder.is_finite() {
@@ -278,7 +294,8 @@ impl Columns {
     }
 }
 
-/// How many seconds of `from..to` (seconds of the day, may reach into the next or previous) a load is on.
+/// How many seconds of `from..to` (seconds of the day, may reach into the next or previous) a load
+/// is on.
 fn burning_s(load: &Unmetered, from: f64, to: f64) -> f64 {
     if load.on_s == load.off_s {
         return to - from;

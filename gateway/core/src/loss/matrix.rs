@@ -1,7 +1,9 @@
-//! Small symmetric systems: Gram matrices, their factor, and solutions against many right-hand sides.
+//! Small symmetric systems: Gram matrices, their factor, and solutions against many right-hand
+//! sides.
 //!
 //! Decided here: numbers only. Deliberately not: what a row or column means ([`super::columns`]).
-//! Terms: *packed* is the lower triangle of a symmetric matrix, row after row, `n * (n + 1) / 2` values.
+//! Terms: *packed* is the lower triangle of a symmetric matrix, row after row, `n * (n + 1) / 2`
+//! values.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -78,7 +80,8 @@ impl Gram {
                     }
                     None => {
                         sum -= dot(&line[..column], &line[..column]);
-                        // A direction the data does not know stays unknown instead of becoming a division by zero.
+                        // A direction the data does not know stays unknown instead of becoming a
+                        // division by zero.
                         line[column] = libm::sqrt(if sum > 1e-12 { sum } else { 1e-12 });
                     }
                 }
@@ -96,7 +99,8 @@ pub struct Factor {
 }
 
 impl Factor {
-    /// Solves with the factor alone: the squared length of the result is the quadratic form of the inverse.
+    /// Solves with the factor alone: the squared length of the result is the quadratic form of the
+    /// inverse.
     pub fn halfway(&self, right: &mut [f64]) {
         for row in 0..self.size {
             let line = &self.lower[row * (row + 1) / 2..][..=row];

@@ -12,8 +12,9 @@
 //! | `volts`, `rank` | which explanation fits best |
 //! | [`watch`] | when it is said |
 //!
-//! Integers come in and decisions go out; in between are floating-point sums in a fixed order, so the same rounds give the
-//! same findings. Deliberately not here: money, and what is done about a finding.
+//! Integers come in and decisions go out; in between are floating-point sums in a fixed order, so
+//! the same rounds give the same findings. Deliberately not here: money, and what is done about a
+//! finding.
 
 mod align;
 mod circuit;

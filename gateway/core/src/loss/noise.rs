@@ -1,12 +1,14 @@
 //! How uncertain a residual is, and what of it is new.
 //!
-//! A reading taken some seconds late moves energy from one interval into the next: the *sum* of residuals is wrong by a
-//! moment's worth, the differences are wrong twice with opposite signs. So the sum is followed like the position of a thing
-//! that drifts (losses that are not modelled) and is seen through fog (late readings, coarse registers, guessed registers):
-//! a Kalman filter on one state, whose innovations are independent. Every regressor goes through the same filter.
+//! A reading taken some seconds late moves energy from one interval into the next: the *sum* of
+//! residuals is wrong by a moment's worth, the differences are wrong twice with opposite signs. So
+//! the sum is followed like the position of a thing that drifts (losses that are not modelled) and
+//! is seen through fog (late readings, coarse registers, guessed registers): a Kalman filter on one
+//! state, whose innovations are independent. Every regressor goes through the same filter.
 //!
-//! Decided here: the five variances, by maximum likelihood over the days believed honest. An interval that cannot be known
-//! is not seen; the drift goes on and the next one that is seen carries both.
+//! Decided here: the five variances, by maximum likelihood over the days believed honest. An
+//! interval that cannot be known is not seen; the drift goes on and the next one that is seen
+//! carries both.
 
 use super::columns::Line;
 use alloc::vec::Vec;
@@ -28,7 +30,8 @@ pub struct Noise {
 
 /// Smallest drift and fog, Wh²: registers are whole watt-hours.
 const LEAST: f64 = 1.0;
-/// Smallest drift as a share: losses of two percent are known no better than to a tenth of themselves.
+/// Smallest drift as a share: losses of two percent are known no better than to a tenth of
+/// themselves.
 const LEAST_DRIFT: f64 = 4e-6;
 /// Smallest fog as a share: a tenth of a second in a quarter of an hour.
 const LEAST_SHARE: f64 = 1e-8;
@@ -64,8 +67,8 @@ impl Follow {
         }
     }
 
-    /// One interval: what of the pending sums stays pending before this interval's columns are added, and the
-    /// variance of the innovation afterwards; `None` if there is none.
+    /// One interval: what of the pending sums stays pending before this interval's columns are
+    /// added, and the variance of the innovation afterwards; `None` if there is none.
     pub fn step(&mut self, noise: &Noise, line: &Line) -> (f64, Option<f64>) {
         let keep = self.keep;
         self.keep = 1.0;
@@ -114,7 +117,8 @@ pub fn fit(start: Noise, lines: &[Line], residuals: &[f64]) -> Noise {
 }
 
 impl Noise {
-    /// Variance of one residual that stands alone: its own fog, as much from the one before, and the drift.
+    /// Variance of one residual that stands alone: its own fog, as much from the one before, and
+    /// the drift.
     pub fn of_difference(&self, line: &Line) -> f64 {
         let fog =
             self.floor + self.meters * line.meters_squared + self.feeder * line.feeder_squared;
@@ -134,7 +138,8 @@ impl Noise {
     }
 }
 
-/// Log-likelihood with the tails of a Student distribution of five degrees: an odd interval does not rule.
+/// Log-likelihood with the tails of a Student distribution of five degrees: an odd interval does
+/// not rule.
 fn likelihood(noise: &Noise, lines: &[Line], residuals: &[f64]) -> f64 {
     let mut follow = Follow::new();
     let (mut pending, mut sum) = (0.0, 0.0);
@@ -149,7 +154,8 @@ fn likelihood(noise: &Noise, lines: &[Line], residuals: &[f64]) -> f64 {
     sum
 }
 
-/// Weight of an innovation so that a single odd interval counts as one at five standard deviations does, and no more.
+/// Weight of an innovation so that a single odd interval counts as one at five standard deviations
+/// does, and no more.
 pub fn weight(innovation: f64, variance: f64) -> f64 {
     let squared = innovation * innovation / variance;
     if squared > 25.0 {

@@ -1,17 +1,20 @@
 //! Which phase each meter hangs on.
 //!
-//! Decided here: labels are checked, because one that is wrong makes two circuits look like a theft. The feeder's phase
-//! energies are regressed on all meters; the phase a meter's energy appears on is its own. Where the feeder has only a total,
-//! voltages decide: meters of one phase rise and fall together. A label stands unless the evidence against it is clear.
+//! Decided here: labels are checked, because one that is wrong makes two circuits look like a
+//! theft. The feeder's phase energies are regressed on all meters; the phase a meter's energy
+//! appears on is its own. Where the feeder has only a total, voltages decide: meters of one phase
+//! rise and fall together. A label stands unless the evidence against it is clear.
 
 use super::align::Row;
+use super::columns::Line;
 use super::matrix::Gram;
+use super::noise::{Follow, Noise};
 use super::site::Phase;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A meter's share on a phase is 0 or 1; a difference of 0.3 between the noted and the best phase is no accident (one confident
-/// error in some thousand meters).
+/// A meter's share on a phase is 0 or 1; a difference of 0.3 between the noted and the best phase
+/// is no accident (one confident error in some thousand meters).
 const MARGIN: f64 = 0.3;
 /// Correlations of voltage changes have to differ by so much.
 const VOLT_MARGIN: f64 = 0.15;
@@ -69,57 +72,78 @@ pub fn find(rows: &[Row], labels: &[Option<Phase>], per_phase: bool) -> Vec<Foun
     labels.iter().zip(shares).map(decide).collect()
 }
 
-/// Coefficients of each meter's energy in each phase's: half an hour at a time, which most late readings do not cross.
+/// Coefficients of each meter's energy in each phase's.
 fn by_energy(rows: &[Row], labels: &[Option<Phase>]) -> Vec<Share> {
-    let meters = labels.len();
-    // Last: a standing loss per phase, the load of the phase itself in losses is small against a whole meter.
-    let size = meters + 1;
-    let mut gram = Gram::zero(size + 3);
-    let mut x = vec![0.0; size + 3];
-    let mut seen = 0.0_f64;
-    for row in rows {
-        let Some(feeder) = row.feeder.filter(|_| !row.restarted) else {
-            continue;
-        };
-        if row.guess_sd.iter().filter(|sd| **sd > 0.0).count() * 8 > meters {
-            continue;
-        }
-        for (cell, energy) in x.iter_mut().zip(&row.plain) {
-            *cell = f64::from(*energy);
-        }
-        x[meters] = 1.0;
-        x[size..].copy_from_slice(&feeder);
-        // Late readings and missing ones leave an error of a percent of the load and some tens of watt-hours.
-        let load: f64 = row.plain.iter().map(|energy| f64::from(*energy)).sum();
-        seen += 1.0;
-        gram.add(&x, 1.0 / (400.0 + 4e-4 * load * load));
-    }
-    let mut ridge = vec![1.0; size];
-    ridge[meters] = 1e-4;
-    let factor = gram.factor(size, &ridge);
-    let mut shares = vec![Share::default(); meters];
-    for phase in 0..3 {
-        let expected = |meter: usize| match labels.get(meter).copied().flatten() {
-            Some(label) if label.index() == phase => 1.0,
-            Some(_) => 0.0,
-            None => 1.0 / 3.0,
-        };
-        let right = |row: usize| {
-            gram.at(size + phase, row) + if row < meters { expected(row) } else { 0.0 }
-        };
-        let right: Vec<f64> = (0..size).map(right).collect();
-        let mut solution = right.clone();
-        factor.solve(&mut solution);
-        for (share, value) in shares.iter_mut().zip(&solution) {
-            share.share[phase] = *value;
-        }
-        let left = gram.at(size + phase, size + phase) - super::matrix::dot(&solution, &right);
-        for (meter, share) in shares.iter_mut().enumerate() {
-            let variance = factor.inverse_diagonal(meter) * (left / seen.max(1.0)).max(1.0);
+    let mut shares = vec![Share::default(); labels.len()];
+    for phase in Phase::ALL {
+        let (solution, variances) = regress(rows, labels, phase);
+        for ((share, value), variance) in shares.iter_mut().zip(solution).zip(variances) {
+            share.share[phase.index()] = value;
             share.variance = share.variance.max(variance);
         }
     }
     shares
+}
+
+/// Regresses the energy of `phase` on all meters, a standing loss and one that grows with the
+/// square of the load; late readings are filtered as in [`super::noise`].
+fn regress(rows: &[Row], labels: &[Option<Phase>], phase: Phase) -> (Vec<f64>, Vec<f64>) {
+    let meters = labels.len();
+    let size = meters + 2;
+    let mut gram = Gram::zero(size + 1);
+    let mut pending = vec![0.0; size + 1];
+    let mut follow = Follow::new();
+    let mut seen = 0.0_f64;
+    for row in rows {
+        let feeder = row.plain_feeder[phase.index()];
+        let mut line = Line {
+            known: row.feeder.is_some(),
+            restarted: row.restarted,
+            feeder_squared: feeder * feeder,
+            ..Line::default()
+        };
+        for (meter, label) in labels.iter().enumerate() {
+            let square = |value: f32| f64::from(value) * f64::from(value);
+            // A wrong label does no harm here: it is one of many.
+            if label.is_none_or(|label| label == phase) {
+                line.meters_squared += square(row.plain[meter]);
+            }
+            line.guess += square(row.guess_sd[meter]);
+            line.unknown += square(row.unknown_sd[meter]);
+        }
+        let (keep, variance) = follow.step(&Noise::default(), &line);
+        let honest = [1.0, 1e-5 * feeder * feeder];
+        let advance = row.feeder.map_or(0.0, |feeder| feeder[phase.index()]);
+        let booked = row.booked.iter().map(|energy| f64::from(*energy));
+        let new = booked.chain(honest).chain(core::iter::once(advance));
+        for (pending, new) in pending.iter_mut().zip(new) {
+            *pending = *pending * keep + new;
+        }
+        if let Some(variance) = variance {
+            gram.add(&pending, 1.0 / variance);
+            seen += 1.0;
+        }
+    }
+    let expected = |meter: usize| match labels.get(meter).copied().flatten() {
+        Some(label) => f64::from(u8::from(label == phase)),
+        None => 1.0 / 3.0,
+    };
+    let prior = |row: usize| if row < meters { expected(row) } else { 0.0 };
+    let right: Vec<f64> = (0..size)
+        .map(|row| gram.at(size, row) + prior(row))
+        .collect();
+    let mut ridge = vec![1.0; size];
+    ridge[meters..].fill(1e-3);
+    let factor = gram.factor(size, &ridge);
+    let mut solution = right.clone();
+    factor.solve(&mut solution);
+    let explained = super::matrix::dot(&solution, &right);
+    let spread = ((gram.at(size, size) - explained) / seen.max(1.0)).max(1.0);
+    let variances = (0..meters)
+        .map(|meter| factor.inverse_diagonal(meter) * spread)
+        .collect();
+    solution.truncate(meters);
+    (solution, variances)
 }
 
 /// Correlation of each meter's voltage changes with those of the others labelled with each phase.

@@ -1,21 +1,23 @@
 //! Is energy missing, since when, in what shape: one question an hour.
 //!
-//! Every shape of theft and every moment it may have begun is weighed against "nothing changed": the logarithm of the
-//! likelihood ratio, with the size of the theft averaged over what is plausible, so that neither a tiny regressor nor an
-//! absurd size wins. The honest explanation is solved anew each time from everything so far, so a meter's honest error, a
-//! loss that grows with load or a late clock is never news.
+//! Every shape of theft and every moment it may have begun is weighed against "nothing changed":
+//! the logarithm of the likelihood ratio, with the size of the theft averaged over what is
+//! plausible, so that neither a tiny regressor nor an absurd size wins. The honest explanation is
+//! solved anew each time from everything so far, so a meter's honest error, a loss that grows with
+//! load or a late clock is never news.
 //!
-//! The threshold follows from the false-alarm rate that is accepted: the average ratio of an honest site is one, so the
-//! chance that any of `n` questions exceeds `n / rate` is the rate, whatever the shapes. Real residuals have heavier tails
-//! than the model, by [`INFLATION`], measured on honest sites.
+//! The threshold follows from the false-alarm rate that is accepted: the average ratio of an honest
+//! site is one, so the chance that any of `n` questions exceeds `n / rate` is the rate, whatever
+//! the shapes. Real residuals have heavier tails than the model, by [`INFLATION`], measured on
+//! honest sites.
 
 use super::circuit::{Circuit, Honest, Mark};
 use super::columns::{GAINS, TAPS};
 use super::site::Settings;
 use alloc::vec::Vec;
 
-/// Ages of a change that are asked for, hours: each about a third more than the one before, so that an age in between loses
-/// little.
+/// Ages of a change that are asked for, hours: each about a third more than the one before, so that
+/// an age in between loses little.
 const AGES: [i64; 17] = [
     2, 3, 4, 6, 9, 12, 18, 24, 36, 48, 72, 96, 120, 168, 240, 336, 480,
 ];
@@ -23,8 +25,9 @@ const AGES: [i64; 17] = [
 const AROUND_H: i64 = 12;
 /// A change younger than this, hours, has not been seen at every time of day.
 const YOUNG: i64 = 24;
-/// How much larger log-likelihood ratios of honest sites are than the model says, for changes at least a day old: extremes
-/// reached 2 times the model's over some 700 honest feeder-days; a fifth more for what was not seen.
+/// How much larger log-likelihood ratios of honest sites are than the model says, for changes at
+/// least a day old: extremes reached 2 times the model's over some 700 honest feeder-days; a fifth
+/// more for what was not seen.
 const INFLATION: f64 = 2.5;
 /// The same for young changes, where one odd morning counts: extremes reached 2.2 times.
 const INFLATION_YOUNG: f64 = 3.0;
@@ -158,7 +161,8 @@ fn ratio(score: f64, information: f64, prior: f64) -> f64 {
 /// The threshold for `weight` on a feeder of `shapes` shapes in all its circuits.
 pub fn threshold(settings: &Settings, shapes: usize) -> f64 {
     let years = f64::from(settings.years_between_false_alarms.max(1));
-    // Two questions an hour apart share most of their data, and so do neighbouring ages: about four are independent.
+    // Two questions an hour apart share most of their data, and so do neighbouring ages: about four
+    // are independent.
     let questions = years * 8766.0 * 4.0 * shapes.max(1) as f64;
     libm::log(questions)
 }

@@ -1,6 +1,7 @@
 //! What a feeder is, what one reading round brings, and what the watch says about it.
 //!
-//! Terms: an *interval* is the time between two reading rounds; a *register* is a cumulative energy counter in Wh; the
+//! Terms: an *interval* is the time between two reading rounds; a *register* is a cumulative energy
+//! counter in Wh; the
 //! *phase label* of a meter is what the installer wrote down, which can be wrong.
 
 use crate::{UsagePointId, UtcSeconds, WattHours};
@@ -50,7 +51,8 @@ pub struct Unmetered {
     pub watts: u32,
     /// Local second of the day it goes on, 0 to 86,399.
     pub on_s: u32,
-    /// Local second of the day it goes off; smaller than `on_s` for a load that burns over midnight, equal for always.
+    /// Local second of the day it goes off; smaller than `on_s` for a load that burns over
+    /// midnight, equal for always.
     pub off_s: u32,
 }
 
@@ -72,10 +74,11 @@ pub struct Settings {
     pub utc_offset_s: i32,
     /// Length of an interval, seconds.
     pub interval_s: u32,
-    /// Days at the start that are believed honest and teach the site its losses, phases and noise. Seven days show every
-    /// hour of the day and both kinds of day at least twice.
+    /// Days at the start that are believed honest and teach the site its losses, phases and noise.
+    /// Seven days show every hour of the day and both kinds of day at least twice.
     pub learn_days: u32,
-    /// One false alarm in so many feeder-years is accepted, per feeder. Twenty-five years is one in the life of a site.
+    /// One false alarm in so many feeder-years is accepted, per feeder. Twenty-five years is one in
+    /// the life of a site.
     pub years_between_false_alarms: u32,
 }
 
@@ -108,7 +111,8 @@ pub struct MeterReading {
     pub decivolts: Option<u32>,
 }
 
-/// One reading round. A meter beyond the end of `meters` counts as missing; one too many is ignored.
+/// One reading round. A meter beyond the end of `meters` counts as missing; one too many is
+/// ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interval {
     /// The moment of the round.
@@ -122,7 +126,8 @@ pub struct Interval {
 /// What a finding is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Energy leaves the feeder unmetered; whose it is stands in the findings beside this one, or is not known.
+    /// Energy leaves the feeder unmetered; whose it is stands in the findings beside this one, or
+    /// is not known.
     FeederLoss,
     /// This meter does not register what its premises use, or the loss hangs nearest to it.
     Meter {

@@ -1,17 +1,20 @@
 //! What voltages tell: how far each meter sits below its phase, and where on it a loss hangs.
 //!
-//! Terms: the *relative* voltage of a meter is its voltage minus the mean of its phase; its *offset* is the relative voltage
-//! at no load, which is the voltmeter's own error; its *sensitivity* to a meter is volts per Wh used there.
+//! Terms: the *relative* voltage of a meter is its voltage minus the mean of its phase; its
+//! *offset* is the relative voltage at no load, which is the voltmeter's own error; its
+//! *sensitivity* to a meter is volts per Wh used there.
 //!
-//! Decided here: offsets and sensitivities by regression, and which meter's sensitivities the lost energy repeats.
-//! Deliberately not: what energy is lost. Without voltages everything here says nothing, which is not an error.
+//! Decided here: offsets and sensitivities by regression, and which meter's sensitivities the lost
+//! energy repeats. Deliberately not: what energy is lost. Without voltages everything here says
+//! nothing, which is not an error.
 
 use super::align::Row;
 use super::matrix::Gram;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Standard deviation believed of a sensitivity: 0.2 ohm is 3.5 V for 1 kWh in a quarter of an hour, V per Wh.
+/// Standard deviation believed of a sensitivity: 0.2 ohm is 3.5 V for 1 kWh in a quarter of an
+/// hour, V per Wh.
 const SENSITIVITY: f64 = 3.5e-3;
 /// Standard deviation believed of an offset, V.
 const OFFSET: f64 = 5.0;
@@ -58,6 +61,20 @@ impl Offsets {
         learnt
     }
 
+    /// How many meters the site has.
+    pub fn meters(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Metered energy of each phase, Wh.
+    pub fn loads(&self, row: &Row) -> [f64; 3] {
+        let mut loads = [0.0; 3];
+        for (group, energy) in self.groups.iter().zip(&row.plain) {
+            loads[*group] += f64::from(*energy);
+        }
+        loads
+    }
+
     fn members(&self, group: usize) -> Vec<usize> {
         let same = |(meter, of): (usize, &usize)| (*of == group).then_some(meter);
         self.groups.iter().enumerate().filter_map(same).collect()
@@ -70,7 +87,9 @@ impl Offsets {
             let volts = f64::from(row.volts[*meter]);
             let offset = self.offset[*meter]?;
             let mean = means[self.groups[*meter]]?;
-            volts.is_finite().then_some((mean - (volts - offset), volts))
+            volts
+                .is_finite()
+                .then_some((mean - (volts - offset), volts))
         };
         members.iter().map(drop).collect()
     }
@@ -87,7 +106,8 @@ impl Offsets {
         sums.map(|(sum, count)| (count > 0.0).then(|| sum / count))
     }
 
-    /// Regresses one meter's relative voltage on its group's energies, the other groups' and `lost`, Wh per row.
+    /// Regresses one meter's relative voltage on its group's energies, the other groups' and
+    /// `lost`, Wh per row.
     fn answer(
         &self,
         rows: &[Row],
@@ -130,8 +150,9 @@ impl Offsets {
         (seen >= ENOUGH).then(|| solve(&gram, size, seen))
     }
 
-    /// For each of `members`: how well the voltages since the loss began fit the lost energy being drawn there, as
-    /// log-likelihood against being drawn nowhere in particular; zeros if nothing is known.
+    /// For each of `members`: how well the voltages since the loss began fit the lost energy being
+    /// drawn there, as log-likelihood against being drawn nowhere in particular; zeros if nothing
+    /// is known.
     pub fn suspects(&self, rows: &[Row], members: &[usize], lost: &[f64]) -> Vec<f64> {
         let mut support = vec![0.0; members.len()];
         for group in 0..3 {

@@ -1,8 +1,9 @@
 //! The watch over one feeder: rounds in, findings out, strictly in order of time.
 //!
-//! Decided here: when the site is learnt, when an alarm opens, when it is ranked again and when it closes. A site is learnt
-//! from its first days; what is stolen all through them is part of it, and unseen. Invariants: nothing is used before its
-//! time; the same rounds give the same findings on every machine; memory is bounded by meters times days kept.
+//! Decided here: when the site is learnt, when an alarm opens, when it is ranked again and when it
+//! closes. A site is learnt from its first days; what is stolen all through them is part of it, and
+//! unseen. Invariants: nothing is used before its time; the same rounds give the same findings on
+//! every machine; memory is bounded by meters times days kept.
 
 use super::align::{Align, Row};
 use super::circuit::Circuit;
@@ -18,7 +19,8 @@ use alloc::vec::Vec;
 
 /// History kept for ranking, days: four weeks show a month of bills.
 const KEPT_DAYS: i64 = 28;
-/// Questions above the threshold in a row that make an alarm, hours: an odd hour is over by the next.
+/// Questions above the threshold in a row that make an alarm, hours: an odd hour is over by the
+/// next.
 const IN_A_ROW: u32 = 2;
 /// A weight so many times the threshold is not waited for.
 const OVERWHELMING: f64 = 2.0;
@@ -26,7 +28,8 @@ const OVERWHELMING: f64 = 2.0;
 const AGAIN_H: [i64; 4] = [12, 36, 84, 168];
 /// An alarm closes after so many hours below half the threshold.
 const QUIET_H: u32 = 24;
-/// What a meter's confidence is worth if the loss is certainly a tap: every fourth tap belongs to the nearest premises.
+/// What a meter's confidence is worth if the loss is certainly a tap: every fourth tap belongs to
+/// the nearest premises.
 const NEAREST: f64 = 0.25;
 /// Suspects named.
 const NAMED: usize = 3;
@@ -82,7 +85,8 @@ impl Watch {
         }
     }
 
-    /// Takes one reading round and says what it shows. Rounds come in order of time; one that does not is ignored.
+    /// Takes one reading round and says what it shows. Rounds come in order of time; one that does
+    /// not is ignored.
     pub fn step(&mut self, interval: &Interval) -> Vec<Finding> {
         if self
             .rows
@@ -253,7 +257,8 @@ impl Report<'_> {
         found: &[Found],
         phase: Option<Phase>,
     ) -> Vec<Finding> {
-        // In a week a change has been seen on every kind of day; before, only the shape so far is known.
+        // In a week a change has been seen on every kind of day; before, only the shape so far is
+        // known.
         let hours = (self.now / 3600 - self.best.since_hour) as f64;
         let seen = 0.5 + 0.5 * (hours / 168.0).min(1.0);
         let finding = |kind, share: f64, evidence| Finding {
@@ -269,7 +274,8 @@ impl Report<'_> {
         let evidence = nobody.map_or_else(Vec::new, |suspect| suspect.evidence.clone());
         let share = nobody.map_or(0.0, |suspect| suspect.share);
         let mut findings = vec![finding(Kind::FeederLoss, share.max(0.3), evidence)];
-        // Of the meters among themselves; if nobody's tap explains it better, they are only where it hangs nearest.
+        // Of the meters among themselves; if nobody's tap explains it better, they are only where
+        // it hangs nearest.
         let meters = (1.0 - share).max(1e-12);
         let nearest = NEAREST + (1.0 - NEAREST) * meters;
         for suspect in suspects

@@ -1,0 +1,281 @@
+//! Who: the explanations of a loss against each other.
+//!
+//! Three kinds of evidence are added as log-likelihoods. *Energy*: how well the loss follows what a
+//! meter registers, or what it usually registers while it stands. *Coincidence*: how often a
+//! register stands just when energy is lost, against how often it stood at that time of day while
+//! the site was honest. *Voltage*: whether the voltages of the phase sag as they do when that
+//! meter's premises use energy. A load of nobody's (a tap) competes with all of them.
+//!
+//! Deliberately not: guilt. A rank is where to look first.
+
+use super::align::Row;
+use super::circuit::{Circuit, Honest};
+use super::columns::Line;
+use super::sequential::{Change, Shape};
+use super::site::Evidence;
+use super::volts::Offsets;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Log-likelihoods are too sure by so much: neighbouring intervals are alike.
+const TEMPER: f64 = 4.0;
+/// And by this share of themselves: the larger a loss, the better it shows that no shape fits it
+/// exactly.
+const MODEL_ERROR: f64 = 0.03;
+/// Bound of the coincidence evidence: more is not more than "as certain as can be".
+const COINCIDENCE_BOUND: f64 = 40.0;
+/// Bound of the voltage evidence for the same reason.
+const VOLTAGE_BOUND: f64 = 80.0;
+/// Parts of the day in which a standing register is more or less usual.
+const PARTS: usize = 8;
+
+/// One explanation.
+#[derive(Debug, Clone)]
+pub struct Suspect {
+    /// The member of the circuit, or nobody.
+    pub member: Option<usize>,
+    /// Probability among the explanations.
+    pub share: f64,
+    /// Why.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Ranks the explanations of the loss that `changes` describe, best first.
+pub fn rank(
+    circuit: &Circuit,
+    honest: &Honest,
+    changes: &[Change],
+    rows: &[Row],
+    offsets: &Offsets,
+) -> Vec<Suspect> {
+    let Some(best) = strongest(changes) else {
+        return Vec::new();
+    };
+    let members = circuit.columns.members.len();
+    let lines = circuit.columns.lines(rows);
+    let lost = lost(circuit, honest, &best, &lines, rows);
+    let stands = circuit.columns.standing(rows);
+    let standing = standing(&stands, rows, &lost.hourly);
+    // Nobody's tap hangs somewhere: the voltages have nothing against it.
+    let sags = voltage(circuit, rows, offsets, &lost);
+    let told = sags.iter().any(|value| *value < -TEMPER);
+    let voltage: Vec<f64> = core::iter::once(0.0).chain(sags.iter().copied()).collect();
+    let most = changes
+        .iter()
+        .map(|change| change.ratio)
+        .fold(0.0, f64::max);
+    let mut weights: Vec<(Option<usize>, f64, Vec<Evidence>)> = Vec::new();
+    let tap = changes
+        .iter()
+        .filter(|change| matches!(change.shape, Shape::Tap(_)));
+    let tap = strongest(&tap.copied().collect::<Vec<_>>()).unwrap_or(best);
+    weights.push((None, tap.ratio, vec![tap_evidence(tap.shape)]));
+    for member in 0..members {
+        let of = |shape: Shape| {
+            changes
+                .iter()
+                .find(|change| change.shape == shape)
+                .map_or(0.0, |change| change.ratio)
+        };
+        let follows = of(Shape::Gain(member));
+        // A loss that appears only while this register stands is explained by it, whatever its
+        // course.
+        let Standing { share, support } = standing[member];
+        let stands = of(Shape::Silence(member)).max(most * share) + support;
+        let energy = follows.max(stands);
+        let mut evidence = Vec::new();
+        if follows >= stands {
+            evidence.push(Evidence::LossFollowsRegister);
+        } else {
+            evidence.push(Evidence::LossWhileRegisterStands);
+        }
+        if told && sags[member] > -TEMPER && lost.clear > 0.5 {
+            evidence.push(Evidence::VoltageSagsHere);
+        }
+        weights.push((Some(member), energy, evidence));
+    }
+    let most_likely = weights
+        .iter()
+        .map(|weight| weight.1)
+        .fold(f64::MIN, f64::max);
+    let temper = 1.0 + (most_likely / TEMPER).max(0.0) * MODEL_ERROR;
+    for (weight, volts) in weights.iter_mut().zip(voltage) {
+        weight.1 = (weight.1 - most_likely) / temper + volts;
+    }
+    let top = weights
+        .iter()
+        .map(|weight| weight.1)
+        .fold(f64::MIN, f64::max);
+    let total: f64 = weights
+        .iter()
+        .map(|weight| libm::exp((weight.1 - top) / TEMPER))
+        .sum();
+    let share = |(member, weight, evidence)| Suspect {
+        member,
+        share: libm::exp((weight - top) / TEMPER) / total,
+        evidence,
+    };
+    let mut suspects: Vec<Suspect> = weights.into_iter().map(share).collect();
+    suspects.sort_by(|left, right| right.share.total_cmp(&left.share));
+    suspects
+}
+
+/// The change with the largest weight.
+pub fn strongest(changes: &[Change]) -> Option<Change> {
+    let larger = |left: Change, right: &Change| {
+        if right.weight > left.weight {
+            *right
+        } else {
+            left
+        }
+    };
+    changes
+        .split_first()
+        .map(|(first, rest)| rest.iter().fold(*first, larger))
+}
+
+/// What the shape of a tap says.
+pub fn tap_evidence(shape: Shape) -> Evidence {
+    match shape {
+        Shape::Tap(1) => Evidence::LossInTheEvening,
+        Shape::Tap(2) => Evidence::LossAtNight,
+        _ => Evidence::LossAroundTheClock,
+    }
+}
+
+/// The lost energy, row by row: zero before the change began, NaN where guesses blur it.
+struct Lost {
+    /// Best guess, Wh.
+    calm: Vec<f64>,
+    /// Mean with the neighbours, Wh.
+    hourly: Vec<f64>,
+    /// How much of what is seen is signal, 0 to 1.
+    clear: f64,
+}
+
+fn lost(circuit: &Circuit, honest: &Honest, best: &Change, lines: &[Line], rows: &[Row]) -> Lost {
+    let explained = circuit.honest_beside(honest, best);
+    let mut blurred = true;
+    let one = |(line, row): (&Line, &Row)| {
+        let guessed = !line.known || line.guess > 0.0;
+        let after = blurred;
+        blurred = guessed;
+        if row.end_s <= best.since_hour * 3600 {
+            return 0.0;
+        }
+        if guessed || after || line.unknown > 0.0 {
+            return f64::NAN;
+        }
+        super::noise::left(core::slice::from_ref(line), &explained)[0]
+    };
+    let mut calm: Vec<f64> = lines.iter().zip(rows).map(one).collect();
+    let hourly = smooth(&calm);
+    let used = |wh: &f64| *wh != 0.0 && wh.is_finite();
+    let (mut seen, mut noise) = (0.0, 0.0);
+    for (wh, line) in calm.iter().zip(lines).filter(|(wh, _)| used(wh)) {
+        seen += wh * wh;
+        noise += circuit.noise.of_difference(line);
+    }
+    let clear = ((seen - noise) / seen.max(1.0)).clamp(0.0, 1.0);
+    let count = calm.iter().filter(|wh| used(wh)).count() as f64;
+    let signal = ((seen - noise) / count.max(1.0)).max(1.0);
+    // What remains is the best guess of the loss: each value times how much of it is signal.
+    for (wh, line) in calm.iter_mut().zip(lines).filter(|(wh, _)| used(wh)) {
+        *wh *= signal / (signal + circuit.noise.of_difference(line));
+    }
+    Lost {
+        calm,
+        hourly,
+        clear,
+    }
+}
+
+/// Voltage evidence per member, zero for the best: how much less well the voltages fit the loss
+/// being drawn there.
+fn voltage(circuit: &Circuit, rows: &[Row], offsets: &Offsets, lost: &Lost) -> Vec<f64> {
+    let mut support = offsets.suspects(rows, &circuit.columns.members, &lost.calm);
+    let best = support.iter().copied().fold(f64::MIN, f64::max);
+    for value in &mut support {
+        // Noise in the loss is correlated with everything it is made of; what is not clear says
+        // little.
+        *value = ((*value - best) * lost.clear * lost.clear).max(-VOLTAGE_BOUND);
+    }
+    support
+}
+
+/// How a loss goes together with one register standing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Standing {
+    /// Share of the loss that falls in while it stands.
+    share: f64,
+    /// Log-likelihood of standing just then, against how often it stood at that time of day before.
+    support: f64,
+}
+
+fn standing(stands: &[Vec<bool>], rows: &[Row], hourly: &[f64]) -> Vec<Standing> {
+    let used = |wh: f64| wh != 0.0 && wh.is_finite();
+    let squares: f64 = hourly
+        .iter()
+        .filter(|wh| used(**wh))
+        .map(|wh| wh * wh)
+        .sum();
+    let sum: f64 = hourly
+        .iter()
+        .filter(|wh| used(**wh))
+        .map(|wh| wh.max(0.0))
+        .sum();
+    // The level of a load that is on or off: the mean weighted with itself.
+    let level = (squares / sum.max(1.0)).max(1.0);
+    let part = |row: &Row| row.of_day_s as usize / (86_400 / PARTS) % PARTS;
+    let one = |member: &Vec<bool>| {
+        let mut counts = [(0.5, 1.0); PARTS];
+        for ((stands, row), wh) in member.iter().zip(rows).zip(hourly) {
+            if *wh == 0.0 {
+                let count = &mut counts[part(row)];
+                count.0 += f64::from(u8::from(*stands));
+                count.1 += 1.0;
+            }
+        }
+        let (mut support, mut inside, mut all) = (0.0, 0.0, 0.0);
+        for ((stands, row), wh) in member
+            .iter()
+            .zip(rows)
+            .zip(hourly)
+            .filter(|(_, wh)| used(**wh))
+        {
+            let on = (wh / level).clamp(0.0, 1.0);
+            let (stood, seen) = counts[part(row)];
+            let usual: f64 = (stood / seen).clamp(0.01, 0.95);
+            let against = if *stands {
+                0.95 / usual
+            } else {
+                0.05 / (1.0 - usual)
+            };
+            // Two quarter-hours of a standing register are one event.
+            support += on * libm::log(against) / 2.0;
+            inside += if *stands { on * on } else { 0.0 };
+            all += on * on;
+        }
+        let bounded = support.clamp(-COINCIDENCE_BOUND, COINCIDENCE_BOUND);
+        Standing {
+            share: inside / f64::max(all, 1e-9),
+            support: bounded,
+        }
+    };
+    stands.iter().map(one).collect()
+}
+
+/// Mean of each value with the two beside it; zero and NaN stay what they are.
+fn smooth(values: &[f64]) -> Vec<f64> {
+    let mean = |at: usize| {
+        let value = values[at];
+        if value == 0.0 || !value.is_finite() {
+            return value;
+        }
+        let around = &values[at.saturating_sub(1)..(at + 2).min(values.len())];
+        let known = around.iter().filter(|wh| wh.is_finite());
+        let (sum, count) = known.fold((0.0, 0.0_f64), |(sum, count), wh| (sum + wh, count + 1.0));
+        sum / count
+    };
+    (0..values.len()).map(mean).collect()
+}
