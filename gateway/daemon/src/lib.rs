@@ -16,6 +16,7 @@ mod metrics;
 mod run;
 mod signals;
 pub mod tariffs;
+mod theft;
 mod token;
 
 pub use control::{Request, Response};

@@ -103,6 +103,12 @@ pub enum Action {
         #[command(subcommand)]
         action: crate::token::TokenCommand,
     },
+    /// Loss and theft on a feeder, from recorded readings, without a daemon
+    Theft {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: crate::theft::TheftCommand,
+    },
     /// Print the version
     Version,
 }

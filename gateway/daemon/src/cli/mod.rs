@@ -73,6 +73,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Token { action } => crate::token::run(action)
             .map(|shown| Said::done(shown.text, shown.json))
             .map_err(|failed| Failure::refused(failed.doing, failed.name, failed.why)),
+        Action::Theft { action } => return Some(crate::theft::run(action, cli.json)),
         Action::Version => Ok(said::version()),
     };
     Some(said::print(result, cli.json))
