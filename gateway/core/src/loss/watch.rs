@@ -19,6 +19,9 @@ use alloc::vec::Vec;
 
 /// History kept for ranking, days: four weeks show a month of bills.
 const KEPT_DAYS: i64 = 28;
+/// A site is learnt again after so many days without an open alarm: seasons change losses, premises
+/// and the honest errors of meters.
+const AGAIN_DAYS: i64 = 28;
 /// Questions above the threshold in a row that make an alarm, hours: an odd hour is over by the
 /// next.
 const IN_A_ROW: u32 = 2;
@@ -65,6 +68,7 @@ pub struct Watch {
     threshold: f64,
     found: Vec<Found>,
     offsets: Option<Offsets>,
+    learnt_s: i64,
     circuits: Vec<(Circuit, Case)>,
 }
 
@@ -81,6 +85,7 @@ impl Watch {
             per_phase: false,
             found: Vec::new(),
             offsets: None,
+            learnt_s: 0,
             circuits: Vec::new(),
         }
     }
@@ -111,6 +116,11 @@ impl Watch {
             }
             return Vec::new();
         }
+        if self.stale(now) {
+            self.circuits.clear();
+            self.learn();
+            return Vec::new();
+        }
         if whole { self.ask(now) } else { Vec::new() }
     }
 
@@ -128,6 +138,12 @@ impl Watch {
             .zip(&self.found)
             .map(check)
             .collect()
+    }
+
+    /// The site was learnt long ago, and nothing speaks against learning it from the days kept.
+    fn stale(&self, now: i64) -> bool {
+        let calm = |(_, case): &(Circuit, Case)| case.opened_hour.is_none() && case.above == 0;
+        now - self.learnt_s >= AGAIN_DAYS * 86_400 && self.circuits.iter().all(calm)
     }
 
     fn forget(&mut self, now: i64) {
@@ -165,6 +181,7 @@ impl Watch {
                 .push((Circuit::learn(columns, &self.rows), Case::default()));
         }
         self.offsets = Some(offsets);
+        self.learnt_s = self.rows.last().map_or(0, |row| row.end_s);
     }
 
     fn ask(&mut self, now: i64) -> Vec<Finding> {

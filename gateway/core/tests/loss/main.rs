@@ -274,6 +274,20 @@ fn the_same_rounds_give_the_same_findings_and_later_ones_change_nothing_said() {
 }
 
 #[test]
+fn a_theft_after_more_than_a_month_with_a_second_learning_in_between_is_found() {
+    let theft = Some((38 * DAY, Theft::Tap { wh: 75 }));
+    let feeder = Feeder {
+        theft,
+        ..Feeder::default()
+    };
+    let mut watch = Watch::new(feeder.site());
+    let rounds = feeder.rounds(39 * DAY);
+    let findings: Vec<Finding> = rounds.iter().flat_map(|round| watch.step(round)).collect();
+    let after = (findings[0].at.0 - feeder.end_s(38 * DAY)) / 3600;
+    assert!((0..=8).contains(&after), "{after} h");
+}
+
+#[test]
 fn nonsense_is_survived() {
     let feeder = Feeder::default();
     let mut watch = Watch::new(feeder.site());
