@@ -102,12 +102,7 @@ pub struct Gateway {
 impl Gateway {
     /// Starts everything: store, broker, cycle, tariffs, page, control socket. When it returns, nodes and people are served.
     pub async fn start(config: &Config, listener: Listener) -> Result<Self, StartError> {
-        let data_dir = &config.store.data_dir;
-        let unmade = |error| StartError::DataDir {
-            path: data_dir.clone(),
-            error,
-        };
-        std::fs::create_dir_all(data_dir).map_err(unmade)?;
+        make_data_dir(&config.store.data_dir)?;
         let path = config.database();
         let (mut store, state) = Store::open(&path)?;
         let epoch = store.begin_epoch()?;
@@ -122,10 +117,7 @@ impl Gateway {
             credentials.clone(),
             uplinks_in,
         )?);
-        let clock = Clock::new(match config.clock {
-            ClockTrust::Kernel => Trust::Kernel,
-            ClockTrust::Always => Trust::Always,
-        });
+        let clock = clock(config);
         let status = Arc::new(Status::new());
         let (changes, changed) = watch::channel(0);
         let cycle = Cycle {
@@ -319,6 +311,20 @@ async fn adopt_tariffs(config: &Config, desk: &dyn Desk) -> Result<(), StartErro
         }
     }
     Ok(())
+}
+
+fn make_data_dir(path: &Path) -> Result<(), StartError> {
+    std::fs::create_dir_all(path).map_err(|error| StartError::DataDir {
+        path: path.into(),
+        error,
+    })
+}
+
+fn clock(config: &Config) -> Clock {
+    Clock::new(match config.clock {
+        ClockTrust::Kernel => Trust::Kernel,
+        ClockTrust::Always => Trust::Always,
+    })
 }
 
 fn settings(config: &Config) -> cycle::Settings {

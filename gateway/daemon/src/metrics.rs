@@ -1,7 +1,7 @@
 //! Counters in Prometheus text format. Names follow its conventions: unit last, `_total` for counters.
 
-use crate::cycle::{Status, Storage};
-use gateway_field::Field;
+use crate::cycle::{Counts, Status, Storage};
+use gateway_field::{Field, FieldStats};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -18,90 +18,91 @@ struct Reason {
 pub fn text(status: &Status, field: &Field) -> String {
     let mut registry = Registry::with_prefix("prepaid_gateway");
     let (counts, stats) = (status.counts(), field.stats());
-    let mut total = |name: &str, help: &str, value: u64| {
+    for (name, help, value) in totals(&counts, &stats) {
         let counter: Counter = Counter::default();
         counter.inc_by(value);
         registry.register(name, help, counter);
-    };
-    total(
-        "readings_accepted",
-        "Readings accepted and stored",
-        counts.readings_accepted,
-    );
-    total("records", "Decisions stored in the journal", counts.records);
-    total("commits", "Transactions committed", counts.commits);
-    total(
-        "commits_failed",
-        "Transactions that could not be committed",
-        counts.commits_failed,
-    );
-    total(
-        "connections_accepted",
-        "TCP connections accepted",
-        stats.connections_accepted,
-    );
-    total(
-        "broker_connections",
-        "Connections made to the external broker",
-        stats.broker_connections,
-    );
-    total(
-        "node_publishes",
-        "Frames received from nodes",
-        stats.node_publishes,
-    );
-    total(
-        "downlinks_sent",
-        "Frames sent to nodes",
-        stats.downlinks_sent,
-    );
-    total(
-        "site_publishes",
-        "Messages received from site clients",
-        stats.site_publishes,
-    );
-    let rejected = Family::<Reason, Counter>::default();
-    let reasons = counts.rejected.iter().chain(&stats.rejections);
-    for (reason, count) in reasons {
-        rejected
-            .get_or_create(&Reason {
-                reason: (*reason).into(),
-            })
-            .inc_by(*count);
     }
-    registry.register(
-        "rejected",
-        "Frames, readings and connections refused, by reason",
-        rejected,
-    );
-    let mut gauge = |name: &str, help: &str, value: i64| {
+    for (name, help, value) in gauges(status, &stats) {
         let gauge: Gauge = Gauge::default();
         gauge.set(value);
         registry.register(name, help, gauge);
-    };
-    let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    gauge(
-        "connections_open",
-        "Connections open now",
-        count(stats.connections_open),
-    );
-    gauge(
-        "nodes_connected",
-        "Nodes connected now",
-        count(stats.nodes_connected),
-    );
-    gauge(
-        "clock_trusted",
-        "1 if the clock is trusted",
-        status.clock_trusted().map_or(0, i64::from),
-    );
-    gauge(
-        "storage_works",
-        "1 if the last commit worked",
-        i64::from(status.storage() == Storage::Works),
-    );
+    }
+    let rejected = Family::<Reason, Counter>::default();
+    for (reason, count) in counts.rejected.iter().chain(&stats.rejections) {
+        let reason = Reason {
+            reason: (*reason).into(),
+        };
+        rejected.get_or_create(&reason).inc_by(*count);
+    }
+    let help = "Frames, readings and connections refused, by reason";
+    registry.register("rejected", help, rejected);
     let mut text = String::new();
     // Writing into a string cannot fail.
     let _ = encode(&mut text, &registry);
     text
+}
+
+type Metric<T> = (&'static str, &'static str, T);
+
+fn totals(counts: &Counts, stats: &FieldStats) -> [Metric<u64>; 9] {
+    [
+        (
+            "readings_accepted",
+            "Readings accepted and stored",
+            counts.readings_accepted,
+        ),
+        ("records", "Decisions stored in the journal", counts.records),
+        ("commits", "Transactions committed", counts.commits),
+        (
+            "commits_failed",
+            "Transactions that could not be committed",
+            counts.commits_failed,
+        ),
+        (
+            "connections_accepted",
+            "TCP connections accepted",
+            stats.connections_accepted,
+        ),
+        (
+            "broker_connections",
+            "Connections to the external broker",
+            stats.broker_connections,
+        ),
+        (
+            "node_publishes",
+            "Frames received from nodes",
+            stats.node_publishes,
+        ),
+        (
+            "downlinks_sent",
+            "Frames sent to nodes",
+            stats.downlinks_sent,
+        ),
+        (
+            "site_publishes",
+            "Messages received from site clients",
+            stats.site_publishes,
+        ),
+    ]
+}
+
+fn gauges(status: &Status, stats: &FieldStats) -> [Metric<i64>; 4] {
+    let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let trusted = status.clock_trusted().map_or(0, i64::from);
+    let works = i64::from(status.storage() == Storage::Works);
+    [
+        (
+            "connections_open",
+            "Connections open now",
+            count(stats.connections_open),
+        ),
+        (
+            "nodes_connected",
+            "Nodes connected now",
+            count(stats.nodes_connected),
+        ),
+        ("clock_trusted", "1 if the clock is trusted", trusted),
+        ("storage_works", "1 if the last commit worked", works),
+    ]
 }

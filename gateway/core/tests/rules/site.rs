@@ -15,13 +15,9 @@ pub fn msedcl() -> Tariff {
 
 /// What a period costs, in micro-units, each component rounded once. Rates of MSEDCL LT-I(B) 2026-27, from the order, in paise per kWh.
 pub fn msedcl_reference(energy_wh: u64, days_due: u64, period_days: u64, phases: Phases) -> i64 {
-    let hundredths = match period_days {
-        28 => 93, // as printed: 0.93 months
-        29 => 97,
-        30 => 100,
-        31 => 103,
-        other => panic!("no month has {other} days"),
-    };
+    let printed = [(28, 93), (29, 97), (30, 100), (31, 103)]; // hundredths of a month
+    let printed = printed.into_iter().find(|(days, _)| *days == period_days);
+    let (_, hundredths) = printed.expect("a month's days");
     let edges = [100_i128, 300, 500].map(|kwh| kwh * 10 * hundredths); // Wh
     let rates = [396_i128, 1080, 1503, 1753]; // paise per kWh = 10 micro per Wh
     let mut energy = 0_i128;

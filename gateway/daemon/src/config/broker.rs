@@ -27,28 +27,14 @@ impl std::fmt::Display for Broker {
     }
 }
 
+const ADDRESS: &str = "field.broker.address";
+const USER: &str = "field.broker.user";
+const PASSWORD: &str = "field.broker.password";
+
 /// `[field.broker]`, if an address is there. Keys of the own broker beside it are mistakes: whoever wrote them expects it to listen.
 pub(super) fn broker(values: &Values, mistakes: &mut Vec<Mistake>) -> Option<Broker> {
-    const ADDRESS: &str = "field.broker.address";
+    let login = login(values, mistakes);
     let mut mistake = |line, key: &str, what: &str| mistakes.push(Mistake::at(line, key, what));
-    let (user, password) = ("field.broker.user", "field.broker.password");
-    let login = match (values.optional_text(user), values.optional_text(password)) {
-        (Some(user), Some(password)) => Some((user, password)),
-        (None, None) => None,
-        (given, _) => {
-            let (there, absent) = if given.is_some() {
-                (user, password)
-            } else {
-                (password, user)
-            };
-            mistake(
-                values.line(there),
-                absent,
-                "missing; a login is user and password together",
-            );
-            None
-        }
-    };
     let client_id = values.text("field.broker.client_id");
     if !client_id.bytes().all(|byte| byte.is_ascii_graphic()) {
         let line = values.line("field.broker.client_id");
@@ -56,7 +42,7 @@ pub(super) fn broker(values: &Values, mistakes: &mut Vec<Mistake>) -> Option<Bro
         mistake(line, "field.broker.client_id", what);
     }
     let Some(address) = values.optional_text(ADDRESS) else {
-        if let Some(line) = [user, password]
+        if let Some(line) = [USER, PASSWORD]
             .into_iter()
             .find_map(|key| values.line(key))
         {
@@ -100,6 +86,24 @@ pub(super) fn broker(values: &Values, mistakes: &mut Vec<Mistake>) -> Option<Bro
         _ => {
             let what = "write a name or address, and a port, \"broker:1883\"";
             mistake(values.line(ADDRESS), ADDRESS, what);
+            None
+        }
+    }
+}
+
+fn login(values: &Values, mistakes: &mut Vec<Mistake>) -> Option<(String, String)> {
+    match (values.optional_text(USER), values.optional_text(PASSWORD)) {
+        (Some(user), Some(password)) => Some((user, password)),
+        (None, None) => None,
+        (given, _) => {
+            let there_and_absent = if given.is_some() {
+                (USER, PASSWORD)
+            } else {
+                (PASSWORD, USER)
+            };
+            let (there, absent) = there_and_absent;
+            let what = "missing; a login is user and password together";
+            mistakes.push(Mistake::at(values.line(there), absent, what));
             None
         }
     }

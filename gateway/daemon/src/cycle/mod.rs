@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 pub use batch::{Batch, Reply};
-pub use status::{Status, Storage};
+pub use status::{Counts, Status, Storage};
 
 /// Commands waiting for the cycle. An operator and a few programs; a hundred is a burst of bulk orders.
 pub const COMMAND_INBOX: usize = 128;

@@ -103,7 +103,7 @@ async fn settle_in(desk: &DaemonDesk, number: u32) -> Result<(), DemoError> {
 
 /// Between 60 and some hundreds of rupees; every third household only a day's fixed charge and a few watt-hours.
 fn first_payment(number: u32) -> Micro {
-    if number % SHORT_OF_MONEY == 0 {
+    if number.is_multiple_of(SHORT_OF_MONEY) {
         // 130 a month on one of 30 days, with 16 % duty.
         let fixed = Micro(5_026_667);
         fixed + Micro(LITTLE.0 * i64::from(number / SHORT_OF_MONEY % 4 + 1))
@@ -198,7 +198,7 @@ impl Round {
         if let Some(after) = event.after_run_out {
             self.deeds.run_out_to_relay.push(after);
             self.ran_out += 1;
-            if self.ran_out % WAITS_FOR_PAY_DAY != 0 {
+            if !self.ran_out.is_multiple_of(WAITS_FOR_PAY_DAY) {
                 let mut at = Instant::now() + WAY_TO_THE_AGENT;
                 while self.due.contains_key(&at) {
                     at += Duration::from_millis(1);

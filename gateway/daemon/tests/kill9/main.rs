@@ -23,10 +23,7 @@ const RESTART_LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_confirmed_is_lost_and_nothing_happens_twice() {
-    let kills: u32 = std::env::var("KILLS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(8);
+    let kills: u32 = std::env::var("KILLS").map_or(8, |n| n.parse().expect("KILLS: a number"));
     let mut daemon = Daemon::new();
     daemon.start();
     provision(&daemon);
@@ -41,15 +38,10 @@ async fn nothing_confirmed_is_lost_and_nothing_happens_twice() {
         let readings = neighbourhood.counts().readings_acknowledged + u64::from(kill * 7 % 11);
         let vends = till.confirmed() + u64::from(kill * 5 % 11);
         till.hand_out(12);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let mut looks = tokio::time::interval(Duration::from_micros(500));
-        while neighbourhood.counts().readings_acknowledged < readings || till.confirmed() < vends {
-            assert!(
-                Instant::now() < deadline,
-                "kill {kill}: no progress in 20 s"
-            );
-            looks.tick().await;
-        }
+        let due = || {
+            neighbourhood.counts().readings_acknowledged >= readings && till.confirmed() >= vends
+        };
+        wait_until(due, &format!("progress before kill {kill}")).await;
         daemon.kill();
         check_database(&daemon, &format!("after kill {kill}"));
         check_acknowledged(&daemon, &neighbourhood.nodes());
@@ -101,6 +93,15 @@ async fn nothing_confirmed_is_lost_and_nothing_happens_twice() {
         confirmed.len() >= kills as usize * 12,
         "the till had too little to do"
     );
+}
+
+async fn wait_until(holds: impl Fn() -> bool, what: &str) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut looks = tokio::time::interval(Duration::from_micros(500));
+    while !holds() {
+        assert!(Instant::now() < deadline, "no {what} in 20 s");
+        looks.tick().await;
+    }
 }
 
 fn provision(daemon: &Daemon) {
