@@ -154,7 +154,10 @@ fn backwards(last: &LastReading, new: &Reading, limits: Limits, most: u64) -> Me
 fn plausible_advance(last: &LastReading, new: &Reading, now: Moment, limits: Limits) -> u64 {
     let by_clock = now.at.seconds_since(last.at);
     let by_uptime = match (last.reading.uptime_s, new.uptime_s) {
-        (Some(before), Some(after)) => u64::from(after.saturating_sub(before)),
+        // Matters while the clock stands still because it was set back; no outage is assumed longer than a month.
+        (Some(before), Some(after)) => {
+            u64::from(after.saturating_sub(before)).min(UNTRUSTED_ELAPSED_S)
+        }
         _ => 0,
     };
     let mut elapsed = by_clock.max(by_uptime);

@@ -76,9 +76,9 @@ pub enum StartError {
     },
     /// The page has no password yet.
     #[error(
-        "open the page: no operator password is set; run `prepaid-gateway operator set-password` first"
+        "open the page: no operator password is set; run `prepaid-gateway operator set-password --data {0}` first"
     )]
-    NoPassword,
+    NoPassword(String),
     /// The system gave no threads.
     #[error("start a thread: {0}")]
     Thread(std::io::Error),
@@ -374,7 +374,8 @@ async fn serve_page(
         WebAccess::Open => gateway_web::Access::Open,
         WebAccess::Password => {
             let file = config::operator_password_in(&config.store.data_dir);
-            let hash = std::fs::read_to_string(file).map_err(|_| StartError::NoPassword)?;
+            let hash = std::fs::read_to_string(file)
+                .map_err(|_| StartError::NoPassword(config.store.data_dir.display().to_string()))?;
             gateway_web::Access::Password {
                 hash: hash.trim().to_owned(),
             }
