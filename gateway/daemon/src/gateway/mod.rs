@@ -1,0 +1,284 @@
+//! A running gateway: everything started in order, everything stopped in order. `run` and `demo` differ only in what stands around it.
+
+mod error;
+mod nodes;
+
+pub use error::StartError;
+use nodes::{add_site_clients, admit_all, field_config};
+
+use crate::clock::{Clock, Trust};
+use crate::config::{self, ClockTrust, Config, WebAccess};
+use crate::cycle::{self, Cycle, Input, Listener, Status};
+use crate::desk::DaemonDesk;
+use crate::{control, tariffs};
+use gateway_core::Command;
+use gateway_field::{Credentials, Field};
+use gateway_store::{Reader, Store};
+use gateway_web::{Desk, DeskError};
+use prepaid_common::wire::Key;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// How often the whole way is tested: publish, commit, acknowledge.
+const SELF_TEST_EVERY: Duration = Duration::from_secs(60);
+
+/// A gateway at work.
+pub struct Gateway {
+    /// Where commands go.
+    pub desk: Arc<DaemonDesk>,
+    /// Where nodes connect.
+    pub broker: SocketAddr,
+    /// Where the page is.
+    pub page: SocketAddr,
+    field: Arc<Field>,
+    app: gateway_web::App,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    cycle: Option<thread::JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// Starts everything: store, broker, cycle, tariffs, page, control socket. When it returns, nodes and people are served.
+    pub async fn start(config: &Config, listener: Listener) -> Result<Self, StartError> {
+        make_data_dir(&config.store.data_dir)?;
+        let path = config.database();
+        let (mut store, state) = Store::open(&path)?;
+        let epoch = store.begin_epoch()?;
+        let keys = store.node_keys()?;
+        let credentials = Arc::new(Credentials::new());
+        add_site_clients(config, &credentials);
+        let (uplinks_in, uplinks) = mpsc::channel(cycle::UPLINK_INBOX);
+        let (inputs_in, inputs) = mpsc::channel(cycle::COMMAND_INBOX);
+        let links = admit_all(&state, keys, &credentials, epoch);
+        let field = Arc::new(Field::start(
+            field_config(config)?,
+            credentials.clone(),
+            uplinks_in,
+        )?);
+        let clock = clock(config);
+        let status = Arc::new(Status::new());
+        let (changes, changed) = watch::channel(0);
+        let cycle = Cycle {
+            store,
+            state,
+            rules: config.rules(),
+            clock,
+            settings: settings(config),
+            links,
+            field: field.clone(),
+            credentials,
+            status: status.clone(),
+            changes,
+            listener,
+            epoch,
+            batch: cycle::Batch::default(),
+            told: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        };
+        let cycle = spawn_cycle(cycle, inputs, uplinks).map_err(StartError::Thread)?;
+        let desk = Arc::new(DaemonDesk {
+            inputs: inputs_in,
+            status,
+            field: field.clone(),
+            clock,
+            changes: changed,
+        });
+        let (stop, stopped) = watch::channel(false);
+        adopt_tariffs(config, desk.as_ref()).await?;
+        let (app, page, web) = serve_page(config, &path, desk.clone(), stopped.clone()).await?;
+        let control = open_office(config, desk.clone(), stopped.clone())?;
+        let tester = tokio::spawn(test_regularly(desk.clone(), stopped));
+        let broker = field
+            .local_addr()
+            .or(field.local_tls_addr())
+            .unwrap_or(config.field.listen);
+        let tasks = vec![web, control, tester];
+        Ok(Self {
+            desk,
+            broker,
+            page,
+            field,
+            app,
+            stop,
+            tasks,
+            cycle: Some(cycle),
+        })
+    }
+
+    /// Stops in the order that loses nothing: no new frames, acknowledge what was taken, last commit, page.
+    pub async fn stop(mut self) {
+        let _ = self.desk.inputs.send(Input::Hurry).await;
+        self.field.shutdown().await;
+        self.stop.send_replace(true);
+        self.app.close();
+        let _ = self.desk.inputs.send(Input::Stop).await;
+        if let Some(cycle) = self.cycle.take() {
+            let _ = tokio::task::spawn_blocking(move || cycle.join()).await;
+        }
+        for task in self.tasks {
+            if tokio::time::timeout(Duration::from_millis(300), task)
+                .await
+                .is_err()
+            {
+                log::debug!("a connection was still open at the end");
+            }
+        }
+    }
+}
+
+fn spawn_cycle(
+    cycle: Cycle,
+    inputs: mpsc::Receiver<Input>,
+    uplinks: mpsc::Receiver<gateway_field::Uplink>,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let work = move || runtime.block_on(cycle.run(inputs, uplinks));
+    thread::Builder::new().name("cycle".into()).spawn(work)
+}
+
+/// The shipped tariffs and those of the site's directory. One whose id is in use with other content is left alone and named:
+/// accounts go on with what they were sold under.
+async fn adopt_tariffs(config: &Config, desk: &dyn Desk) -> Result<(), StartError> {
+    let (usable, checked) = tariffs::for_site(config);
+    for file in checked.iter().filter(|file| !file.mistakes.is_empty()) {
+        log::error!(
+            "failed to use {}: run `check` to see its mistakes",
+            file.file.display()
+        );
+    }
+    for (_, tariff) in usable {
+        let id = tariff.id.clone();
+        match desk
+            .submit(Command::AdoptTariff {
+                tariff: Box::new(tariff),
+            })
+            .await
+        {
+            Ok(_) => {}
+            Err(DeskError::Refused(refusal)) => {
+                log::error!("failed to adopt the tariff {id}: {refusal}");
+            }
+            Err(error) => return Err(StartError::Tariff { id, error }),
+        }
+    }
+    Ok(())
+}
+
+fn make_data_dir(path: &Path) -> Result<(), StartError> {
+    std::fs::create_dir_all(path).map_err(|error| StartError::DataDir {
+        path: path.into(),
+        error,
+    })
+}
+
+fn clock(config: &Config) -> Clock {
+    Clock::new(match config.clock {
+        ClockTrust::Kernel => Trust::Kernel,
+        ClockTrust::Always => Trust::Always,
+    })
+}
+
+fn settings(config: &Config) -> cycle::Settings {
+    // A node waits for its acknowledgement; a quarter of its interval leaves it three to report again.
+    let patience = Duration::from_secs(config.cycle.report_interval_s.into()) / 4;
+    cycle::Settings {
+        gather: config.cycle.gather.min(patience),
+        batch: config.cycle.batch,
+        report_interval_s: config.cycle.report_interval_s,
+        keep_readings_days: config.store.keep_readings_days,
+    }
+}
+
+/// The control socket. Node keys are read for each label and not kept.
+fn open_office(
+    config: &Config,
+    desk: Arc<DaemonDesk>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, StartError> {
+    let socket = control::listen(&config.control_socket()).map_err(StartError::Control)?;
+    let path = config.database();
+    let node_key = move |node| {
+        let key = Reader::open(&path).and_then(|reader| reader.node_key(node));
+        key.ok().flatten().map(Key)
+    };
+    let office = control::Office {
+        desk,
+        database: config.database(),
+        calendar: config.site.calendar,
+        node_key: Arc::new(node_key),
+    };
+    let until = async move {
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    Ok(tokio::spawn(control::serve(socket, office, until)))
+}
+
+async fn serve_page(
+    config: &Config,
+    path: &Path,
+    desk: Arc<DaemonDesk>,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(gateway_web::App, SocketAddr, JoinHandle<()>), StartError> {
+    let address = config.web.listen;
+    let unbound = |error| StartError::Web { address, error };
+    let listener = TcpListener::bind(address).await.map_err(unbound)?;
+    let page = listener.local_addr().map_err(unbound)?;
+    let access = match config.web.access {
+        WebAccess::Open => gateway_web::Access::Open,
+        WebAccess::Password => {
+            let file = config::operator_password_in(&config.store.data_dir);
+            let hash = std::fs::read_to_string(file)
+                .map_err(|_| StartError::NoPassword(config.store.data_dir.display().to_string()))?;
+            gateway_web::Access::Password {
+                hash: hash.trim().to_owned(),
+            }
+        }
+    };
+    let site = gateway_web::Site {
+        name: config.site.name.clone(),
+        rules: config.rules(),
+        tls: false,
+        metrics_from: config.web.metrics_from.clone(),
+    };
+    let committed = Arc::new(gateway_web::Database::new(path.to_path_buf()));
+    let app = gateway_web::App::new(site, access, desk, committed);
+    let serving = app.clone();
+    let task = tokio::spawn(async move {
+        let until = async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        if let Err(error) = gateway_web::serve(listener, serving, until).await {
+            log::error!("failed to serve the page: {error}");
+        }
+    });
+    Ok((app, page, task))
+}
+
+/// Tests the whole way every minute and tells systemd's watchdog that the gateway works, if it does.
+async fn test_regularly(desk: Arc<DaemonDesk>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(SELF_TEST_EVERY);
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            _ = every.tick() => {}
+        }
+        let result = desk
+            .field
+            .self_test()
+            .await
+            .map_err(|error| error.to_string());
+        if let Err(error) = &result {
+            log::error!("failed to {error}");
+        }
+        desk.status.tested(result);
+    }
+}
