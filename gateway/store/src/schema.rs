@@ -8,7 +8,8 @@
 //! equality, never for order.
 //!
 //! Telemetry is keyed by time first: a batch of readings of many nodes then fills few pages, a twelfth of the bytes of node-first.
-//! Postings are keyed by usage point first: a statement reads neighbours, and no second index has to be written.
+//! Postings are keyed by usage point first: a statement reads neighbours, and no second index has to be written. Vends are keyed by
+//! receipt: they are looked up in memory, and a new one touches the last page instead of any.
 
 /// Marks the file as a database of this gateway: "PpGw" in ASCII.
 pub(crate) const APPLICATION_ID: i32 = 0x5070_4777;
@@ -111,4 +112,9 @@ CREATE TABLE posting_by_point (
 INSERT INTO posting_by_point SELECT * FROM posting;
 DROP TABLE posting;
 ALTER TABLE posting_by_point RENAME TO posting;
+
+CREATE TABLE vend_by_receipt (receipt INTEGER PRIMARY KEY, key TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+INSERT INTO vend_by_receipt SELECT json_extract(body, '$.receipt'), key, body FROM vend ORDER BY 1;
+DROP TABLE vend;
+ALTER TABLE vend_by_receipt RENAME TO vend;
 ";

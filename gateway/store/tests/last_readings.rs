@@ -139,6 +139,10 @@ INSERT INTO posting_1 SELECT * FROM posting;
 DROP TABLE posting;
 ALTER TABLE posting_1 RENAME TO posting;
 CREATE INDEX posting_by_usage_point ON posting (usage_point, at) WHERE usage_point IS NOT NULL;
+CREATE TABLE vend_1 (key TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO vend_1 SELECT key, body FROM vend;
+DROP TABLE vend;
+ALTER TABLE vend_1 RENAME TO vend;
 PRAGMA user_version = 1;
 ";
 
