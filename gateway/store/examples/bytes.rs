@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p gateway-store --example bytes -- FOLDER [HOURS] [NODES] [BATCH]`; the folder must lie on a real disk (in a
 //! memory file system the kernel counts nothing). A simulated site of NODES usage points, each read once a minute for HOURS, is
-//! written in batches of 1, 25, 75 and 300 readings to a fresh database each; then 200 single vends, a settlement between any two. With BATCH only that
-//! size is measured, with 0 only the vends.
+//! written in batches of 1, 25, 75 and 300 readings to a fresh database each; then 200 single vends at accounts that had run out, and
+//! 200 at accounts with credit left. With BATCH only that size is measured, with 0 only the vends.
 //!
 //! *Written*: what SQLite handed to the kernel. *Blocks*: what the kernel has to put on the disk for it, in whole pages of 4,096
 //! bytes (`write_bytes`), without the file system's own journal. Both include the log, its checkpoints and the last one at the end.
@@ -26,6 +26,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const SECONDS: i64 = 60;
+const VENDS: u32 = 200;
 
 /// Bytes written by this process: handed to the kernel, and in whole pages.
 #[derive(Clone, Copy)]
@@ -146,28 +147,35 @@ fn readings(folder: &Path, batch: usize, hours: i64, nodes: u32) {
     );
 }
 
-fn vends(folder: &Path, nodes: u32) {
-    // Closed and opened once, so that the setup's checkpoint is not counted.
-    let mut site = Site::with_usage_points_in(folder, nodes).restart();
-    let (before, mut times) = (io(), Vec::new());
-    for number in 0..200_u32 {
-        let node = 1 + number * 7_919 % nodes;
+fn vends(folder: &Path, nodes: u32, credit_left: bool) {
+    let mut site = Site::with_usage_points_in(folder, nodes);
+    let mut number = 0_u64;
+    let mut vend = |site: &mut Site, node: u32| {
+        number += 1;
         site.now += 40;
-        site.vend(
-            node,
-            100,
-            &format!(
-                "{:016x}",
-                u64::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            ),
-        )
-        .unwrap();
+        // Keys in no order, as the page makes them.
+        let key = format!("{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        site.vend(node, 100, &key).unwrap();
+    };
+    if credit_left {
+        (1..=nodes).for_each(|node| vend(&mut site, node));
+        site.commit().unwrap();
+    }
+    let mut site = site.restart();
+    let (before, mut times) = (io(), Vec::new());
+    for turn in 0..VENDS {
+        vend(&mut site, 1 + turn * 7_919 % nodes);
         commit(&mut site, &mut times);
     }
     let path = site.directory.database();
     drop(site.store);
     let file = std::fs::metadata(path).unwrap().len();
-    line("single vend", before, 200, &mut times, file);
+    let what = if credit_left {
+        "vend, credit left"
+    } else {
+        "vend, credit used up"
+    };
+    line(what, before, u64::from(VENDS), &mut times, file);
 }
 
 fn main() {
@@ -186,6 +194,7 @@ fn main() {
         readings(folder, batch, hours, nodes);
     }
     if wanted(&0) {
-        vends(folder, nodes);
+        vends(folder, nodes, false);
+        vends(folder, nodes, true);
     }
 }

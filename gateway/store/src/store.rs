@@ -17,8 +17,9 @@ use std::time::Duration;
 const LARGEST_EPOCH: u32 = (1 << 24) - 1;
 /// Readings removed per call of [`Store::prune_readings`]: some 20 ms on a Raspberry Pi, so that no relay waits for it.
 const PRUNED_AT_ONCE: u32 = 5_000;
-/// Page size of a new database. A commit writes whole pages: a quarter of the usual 4,096 bytes halves the bytes of twenty-five readings
-/// and takes three fifths off a vend's; half of it again gains little and makes the file larger (`examples/bytes.rs`).
+/// Page size of a new database. A commit writes whole pages: a quarter of the usual 4,096 bytes takes a third off the bytes of
+/// twenty-five readings and three fifths off a vend's; half of it again gains a tenth and makes the file a tenth larger
+/// (`examples/bytes.rs`).
 const PAGE_BYTES: u32 = 1_024;
 /// Bytes in the write-ahead log between two checkpoints. Pages changed twice in between are copied once; a larger log gained nothing.
 const LOG_BYTES: u32 = 4 << 20;

@@ -60,6 +60,8 @@ fn in_turn(count: u32) -> Vec<Read> {
 
 #[test]
 fn the_last_readings_are_there_after_a_restart() {
+    let without_3 = (200..450).map(|n| (1 + u32::try_from(n % 2).unwrap(), n, 9_000));
+    let without_3: Vec<Read> = without_3.collect();
     let silent = || [vec![(9, 0, 77)], in_turn(600)].concat();
     let cases: &[(&str, Vec<Read>, usize, i64)] = &[
         ("nothing was ever read", vec![], 1, 0),
@@ -83,6 +85,12 @@ fn the_last_readings_are_there_after_a_restart() {
         (
             "a second reading in the second of the copy",
             [in_turn(192), vec![(3, 191, 5_000)]].concat(),
+            1,
+            3,
+        ),
+        (
+            "a second reading in the second of the copy, then silence and the next copy",
+            [in_turn(192), vec![(3, 191, 5_000)], without_3].concat(),
             1,
             3,
         ),
