@@ -11,10 +11,10 @@ use std::path::Path;
 
 type Step = fn(&Transaction<'_>) -> Result<()>;
 
-const STEPS: &[Step] = &[create];
+const STEPS: &[Step] = &[create, write_once];
 
 /// The newest schema this version knows.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "one step per schema");
 
@@ -23,6 +23,10 @@ fn create(tx: &Transaction<'_>) -> Result<()> {
     tx.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
     tx.execute_batch("INSERT INTO meta VALUES ('site_id', randomblob(16)), ('gateway_epoch', 0);")?;
     journal::begin(tx)
+}
+
+fn write_once(tx: &Transaction<'_>) -> Result<()> {
+    Ok(tx.execute_batch(schema::STEP_2)?)
 }
 
 fn version(conn: &Connection) -> Result<u32> {
