@@ -1,7 +1,7 @@
 //! The tables, as data. A released step never changes; a new version adds a step ([`crate::migrate`]).
 //!
 //! Terms: *boundary*: a moment that is a multiple of 30 minutes; *entity row*: the current state of one tariff, usage point, node,
-//! ledger account, vend or alarm, always as of the journal's head.
+//! ledger account, vend, alarm or token state, always as of the journal's head.
 //!
 //! Units: times in seconds UTC, energy in watt-hours, money in micro-units, everything else as in
 //! [`gateway_core::Reading`]. Registers are 64 unsigned bits and stored as the signed number of the same bits: SQL may compare them for
@@ -75,4 +75,9 @@ CREATE TABLE rejection (
     node INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL, last_at INTEGER NOT NULL,
     PRIMARY KEY (node, reason)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Schema 2: token states of usage points. Those of before have none.
+pub(crate) const STEP_2: &str = "
+CREATE TABLE token_state (usage_point INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
 ";
