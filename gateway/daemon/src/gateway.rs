@@ -5,6 +5,7 @@ use crate::config::{self, ClockTrust, Config, WebAccess};
 use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
 use crate::{control, tariffs};
+use gateway_core::tokens::TokenRules;
 use gateway_core::{Command, NodeId, State};
 use gateway_field::link::NodeLinks;
 use gateway_field::{
@@ -66,6 +67,14 @@ pub enum StartError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The file of token keys is unusable.
+    #[error("read the token keys in {path}: {mistake}; run `check` to see every mistake")]
+    TokenKeys {
+        /// The file.
+        path: PathBuf,
+        /// The first mistake; never a key.
+        mistake: String,
+    },
     /// A tariff is unusable.
     #[error("adopt the tariff {id}: {error}")]
     Tariff {
@@ -124,6 +133,7 @@ impl Gateway {
             store,
             state,
             rules: config.rules(),
+            tokens: token_rules(config)?,
             clock,
             settings: settings(config),
             links,
@@ -133,6 +143,7 @@ impl Gateway {
             changes,
             listener,
             epoch,
+            keypads: cycle::Keypads::default(),
             batch: cycle::Batch::default(),
             told: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -186,6 +197,22 @@ impl Gateway {
             }
         }
     }
+}
+
+/// Keys go from the file to the cycle and stay there.
+fn token_rules(config: &Config) -> Result<TokenRules, StartError> {
+    let credit = config.tokens.credit;
+    let keys = match &config.tokens.keys_file {
+        None => crate::token_keys::MeterKeys::new(),
+        Some(path) => crate::token_keys::load(path).map_err(|mistakes| {
+            let mistake = mistakes.into_iter().next();
+            StartError::TokenKeys {
+                path: path.clone(),
+                mistake: mistake.map(|m| m.to_string()).unwrap_or_default(),
+            }
+        })?,
+    };
+    Ok(TokenRules { credit, keys })
 }
 
 fn admit_all(

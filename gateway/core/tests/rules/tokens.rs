@@ -123,6 +123,7 @@ fn a_credit_is_worth_what_its_energy_costs_from_where_the_account_stands() {
             "one posting from tokens"
         );
         let with = site.available();
+        site.now += 20 * 3_600;
         assert_eq!(site.read(used_wh + energy), None);
         assert_eq!(site.available(), with - taken, "{used_wh} Wh used it up");
         restart(&mut site);
