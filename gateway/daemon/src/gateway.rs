@@ -410,6 +410,7 @@ async fn serve_page(
     let site = gateway_web::Site {
         name: config.site.name.clone(),
         rules: config.rules(),
+        takes_tokens: config.tokens.keys_file.is_some(),
         tls: false,
         metrics_from: config.web.metrics_from.clone(),
     };

@@ -27,7 +27,7 @@ impl Cycle {
                 }
                 self.typed(
                     uplink.node,
-                    report.keypad.as_ref().map(|digits| digits.as_str()),
+                    report.keypad.as_ref().and_then(wire::Short::as_str),
                 );
                 self.batch.counters.push((uplink.node, counter));
                 self.batch.acks.push(uplink.ack);

@@ -115,6 +115,14 @@ pub(super) enum Done {
         available: String,
         repeated: bool,
     },
+    TokenTaken {
+        receipt: u64,
+        usage_point: String,
+        result: String,
+        units_wh: u64,
+        amount: String,
+        available: String,
+    },
 }
 
 impl From<Answer> for Done {
@@ -132,6 +140,21 @@ impl From<Answer> for Done {
                 amount: amount.to_string(),
                 available: available.to_string(),
                 repeated,
+            },
+            Answer::TokenTaken {
+                receipt,
+                usage_point,
+                words,
+                units_100wh,
+                amount,
+                available,
+            } => Self::TokenTaken {
+                receipt,
+                usage_point: usage_point.to_string(),
+                result: words,
+                units_wh: u64::from(units_100wh) * 100,
+                amount: amount.to_string(),
+                available: available.to_string(),
             },
             _ => Self::Done,
         }
