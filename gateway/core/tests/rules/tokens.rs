@@ -1,4 +1,5 @@
 //! Transfer tokens through the one way: what they move, once, and what is never written down.
+#![expect(clippy::panic, reason = "a helper of tests")]
 
 use crate::site::{DAY, NODE, NOVEMBER, POINT, Site, msedcl, msedcl_reference, reading};
 use gateway_core::alarm::{AlarmKind, Subject};

@@ -106,6 +106,10 @@ impl From<Problem> for ProblemBody {
 /// What a command achieved. Amounts are decimal strings here, unlike in the journal.
 #[derive(Serialize)]
 #[serde(tag = "done", rename_all = "kebab-case")]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "the variant is the word of the API"
+)]
 pub(super) enum Done {
     Done,
     Vended {
