@@ -201,6 +201,9 @@ listen = "127.0.0.1:0"
 access = "open"
 [clock]
 trust = "always"
+
+[cycle]
+gather_ms = 100
 """)
 write("mosquitto.conf", f"""
 listener {port} 127.0.0.1

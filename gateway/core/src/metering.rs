@@ -92,8 +92,8 @@ pub struct Limits {
 const SLACK_WH: u64 = 50;
 /// A restart may lose what the node had not yet saved; more than this is not explained by a restart.
 const RESTART_LOSS_WH: u64 = 200;
-/// When the clock cannot be trusted the elapsed time is unknown; assume at most this long an outage.
-const UNTRUSTED_ELAPSED_S: u64 = 31 * 86_400;
+/// When nothing tells the time that passed, assume at most this long an absence of the gateway.
+const LONGEST_ABSENCE_S: u64 = 31 * 86_400;
 
 /// Decides what a new reading's register means after the last accepted one.
 #[must_use]
@@ -151,15 +151,25 @@ fn backwards(last: &LastReading, new: &Reading, limits: Limits, most: u64) -> Me
 }
 
 /// The largest advance the connection can have carried since the last reading.
+///
+/// Within one start of the node its own uptime tells how long that was, whatever the clock says. Across a restart the clock
+/// does; while it cannot be trusted, a month is assumed, because nobody knows how long the gateway was away.
 fn plausible_advance(last: &LastReading, new: &Reading, now: Moment, limits: Limits) -> u64 {
     let by_clock = now.at.seconds_since(last.at);
-    let by_uptime = match (last.reading.uptime_s, new.uptime_s) {
-        (Some(before), Some(after)) => u64::from(after.saturating_sub(before)),
-        _ => 0,
+    let by_uptime = uptime_between(&last.reading, new);
+    let elapsed = match by_uptime {
+        Some(uptime) => by_clock.max(uptime.min(LONGEST_ABSENCE_S)),
+        None if now.clock_trusted => by_clock,
+        None => by_clock.max(LONGEST_ABSENCE_S),
     };
-    let mut elapsed = by_clock.max(by_uptime);
-    if !now.clock_trusted {
-        elapsed = elapsed.max(UNTRUSTED_ELAPSED_S);
-    }
     elapsed.saturating_mul(u64::from(limits.max_power_w)) / 3_600 + SLACK_WH
+}
+
+/// Seconds between two readings by the node's uptime, if it has not restarted in between.
+fn uptime_between(before: &Reading, after: &Reading) -> Option<u64> {
+    if before.boot_count != after.boot_count {
+        return None;
+    }
+    let seconds = after.uptime_s?.checked_sub(before.uptime_s?)?;
+    Some(u64::from(seconds))
 }

@@ -8,7 +8,7 @@
 //! 130.00, duty 407.36, together 2,953.36.
 //!
 //! Invariant: by a tariff that [`Tariff::check`] finds sound the cost never falls when energy or days grow, but for less than
-//! a micro-unit of each component's rounding.
+//! a micro-unit of each component's rounding, until a component stops at [`LARGEST_COST`]; from there on it is at least that.
 
 use crate::tariff::{BlockProration, FixedProration, Phases, Tariff};
 use crate::{Micro, WattHours};
@@ -166,7 +166,7 @@ pub fn cost(tariff: &Tariff, usage: &Usage) -> Charges {
     let wheeling = i128::from(usage.energy.0) * i128::from(tariff.wheeling_per_kwh.0);
     let [energy, wheeling, fuel] =
         [energy, wheeling, fuel].map(|amount| divide_half_away(amount, 1_000));
-    // Where these stop, a rebate that went on would make the cost fall.
+    // Where these stop, a rebate that went on would bring the cost back down to what somebody can pay.
     let stopped = energy.max(wheeling) >= LARGEST_COST;
     let fuel = if stopped { fuel.max(Micro::ZERO) } else { fuel };
     charges.set(Component::Energy, energy);

@@ -5,10 +5,12 @@
 //! Invariants: a mistake names the line and the key of the file, never a secret in it; a file that others may read is refused;
 //! no two usage points share a key, so a token is good at one of them only.
 
-use crate::config::{Key, Kind, Mistake, Presence, Schema, Table, Values, read, read_text};
+use crate::config::{Config, Key, Kind, Mistake, Presence, Schema, Table, Values, read, read_text};
+use crate::gateway::StartError;
 use gateway_core::UsagePointId;
 use gateway_core::tokens::{
-    Algorithm, BaseDate, DecoderKey, Ea07Tables, KeyTerms, KeyType, MeterKey, MeterPan, VendingKey,
+    Algorithm, BaseDate, DecoderKey, Ea07Tables, KeyTerms, KeyType, MeterKey, MeterPan, TokenRules,
+    VendingKey,
 };
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -99,6 +101,25 @@ const METER: &[Key] = &[
         "Or the key it is derived from.",
     ),
 ];
+
+/// What the cycle takes tokens by. The keys go from the file to its memory and nowhere else.
+///
+/// # Errors
+/// [`StartError::TokenKeys`].
+pub fn rules(config: &Config) -> Result<TokenRules, StartError> {
+    let credit = config.tokens.credit;
+    let keys = match &config.tokens.keys_file {
+        None => MeterKeys::new(),
+        Some(path) => load(path).map_err(|mistakes| {
+            let mistake = mistakes.into_iter().next();
+            StartError::TokenKeys {
+                path: path.clone(),
+                mistake: mistake.map(|m| m.to_string()).unwrap_or_default(),
+            }
+        })?,
+    };
+    Ok(TokenRules { credit, keys })
+}
 
 /// Reads the file.
 ///

@@ -29,6 +29,18 @@ const ARROWS: &[(&str, &[&str])] = &[
             "meter-node",
         ],
     ),
+    // Development only: it gives arbitrary bytes to the parsers of every crate. Nothing may depend on it.
+    (
+        "fuzz-bodies",
+        &[
+            "prepaid-common",
+            "gateway-core",
+            "gateway-field",
+            "gateway-web",
+            "meter-node",
+            "prepaid-gateway",
+        ],
+    ),
 ];
 
 /// What the core's tests may use of this workspace: the rules are tested without the parts that carry them out.

@@ -1,5 +1,8 @@
 //! Transfer tokens on the page and in the API.
-#![expect(clippy::unwrap_used, reason = "helpers of tests; a failure is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a failure is a failed test"
+)]
 
 #[expect(dead_code, reason = "shared with other tests")]
 mod fixture;
@@ -45,8 +48,7 @@ async fn a_token_is_entered_on_the_page_and_says_what_it_brought() {
     let [token, foreign] = tokens(&site);
     let form = site.send(&get("/usage-point/1")).await.body;
     assert!(form.contains("name=\"token\""), "{form}");
-    let balance =
-        |site: &TestSite| site.memory.lock().state.usage_points[&site.point].account.balance;
+    let balance = |site: &TestSite| {
         site.memory.lock().state.usage_points[&site.point]
             .account
             .balance

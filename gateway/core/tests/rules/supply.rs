@@ -171,6 +171,31 @@ fn breaks_of_a_register_never_become_money() {
     );
 }
 
+#[track_caller]
+fn check_untrusted(boots: (u32, u32), uptimes: (u32, u32), jumped: bool) {
+    let mut site = Site::with_one_point();
+    site.vend("a", "5000").expect("vend");
+    site.trusted = false;
+    for (raw, boot, uptime) in [(0, boots.0, uptimes.0), (40_000, boots.1, uptimes.1)] {
+        let mut reading = reading(NODE, raw);
+        (reading.boot_count, reading.uptime_s) = (Some(boot), Some(uptime));
+        assert!(site.event(&Event::Reading(reading)).is_ok());
+    }
+    assert_eq!(
+        open(&site, AlarmKind::RegisterJumped),
+        jumped,
+        "{boots:?} {uptimes:?}"
+    );
+}
+
+#[test]
+fn without_a_clock_the_node_s_uptime_tells_a_jump_from_an_advance() {
+    // 40 kWh in an hour is a jump on 23 kW, in four hours it is not, and across a restart nobody knows.
+    check_untrusted((1, 1), (60, 3_660), true);
+    check_untrusted((1, 1), (60, 14_460), false);
+    check_untrusted((1, 2), (60, 30), false);
+}
+
 #[test]
 fn a_disputed_jump_is_charged_only_when_an_operator_says_so() {
     for charge in [false, true] {

@@ -107,6 +107,10 @@ fn stty(word: &str) -> bool {
 
 /// Writes the hash whole or not at all, readable by its owner only, who is the owner of the directory.
 fn write(data: &Path, hash: &str) -> io::Result<PathBuf> {
+    // Before the first start there is none; nobody but its owner needs to see into it.
+    let mut dir = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut dir, 0o750);
+    dir.recursive(true).create(data)?;
     let path = operator_password_in(data);
     let new = path.with_extension("new");
     match fs::remove_file(&new) {

@@ -198,7 +198,8 @@ const CYCLE: &[Key] = &[
         whole(0, 60_000),
         "5000",
         "Longest wait for more readings before one write, in milliseconds. Longer is kinder to the card: with 300 meters\n\
-         a minute, 5000 writes a tenth of what 100 does. The page is at most this late.\n\
+         a minute, 5000 writes a tenth of what 100 does. The page is at most this late. Never more than a quarter\n\
+         of report_interval_s.\n\
          Recharges, orders and exhausted credit never wait.",
     ),
     key(

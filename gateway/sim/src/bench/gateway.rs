@@ -57,7 +57,7 @@ impl Gateway {
             "[site]\ntariffs_dir = {tariffs:?}\n[prepay]\nlow_credit = \"0.00\"\n\
              [store]\ndata_dir = {data:?}\n[field]\nlisten = \"{broker}\"\n\
              [web]\nlisten = \"{page}\"\naccess = \"open\"\n[clock]\ntrust = \"always\"\n\
-             [log]\nlevel = \"warn\"\n",
+             [log]\nlevel = \"warn\"\n[cycle]\ngather_ms = 500\n",
         );
         let write = |path: &Path, text: &str| {
             std::fs::write(path, text).map_err(|error| format!("write {}: {error}", path.display()))

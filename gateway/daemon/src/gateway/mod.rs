@@ -1,22 +1,24 @@
 //! A running gateway: everything started in order, everything stopped in order. `run` and `demo` differ only in what stands around it.
 
+mod error;
+mod nodes;
+
+pub use error::StartError;
+use nodes::{add_site_clients, admit_all, field_config};
+
 use crate::clock::{Clock, Trust};
 use crate::config::{self, ClockTrust, Config, WebAccess};
 use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
-use crate::{control, tariffs};
-use gateway_core::tokens::TokenRules;
-use gateway_core::{Command, NodeId, State};
-use gateway_field::link::NodeLinks;
-use gateway_field::{
-    Access as Topics, Credentials, ExternalBroker, Field, FieldConfig, TlsListener,
-};
+use crate::{control, tariffs, token_keys};
+use gateway_core::Command;
+use gateway_field::{Credentials, Field};
 use gateway_store::{Reader, Store};
 use gateway_web::{Desk, DeskError};
-use prepaid_common::wire::{Counter, Key};
+use prepaid_common::wire::Key;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -26,72 +28,6 @@ use tokio::task::JoinHandle;
 
 /// How often the whole way is tested: publish, commit, acknowledge.
 const SELF_TEST_EVERY: Duration = Duration::from_secs(60);
-
-/// Why the gateway did not start; fits after "failed to".
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data directory cannot be made.
-    #[error(
-        "create the data directory {path}: {error}; check its owner, or choose another with store.data_dir"
-    )]
-    DataDir {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The database.
-    #[error("open the database: {0}")]
-    Store(#[from] gateway_store::StoreError),
-    /// The broker.
-    #[error("{0}")]
-    Field(#[from] gateway_field::FieldError),
-    /// The page's address.
-    #[error(
-        "open the page on {address}: {error}; is another program using it? Choose another with web.listen"
-    )]
-    Web {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The control socket.
-    #[error("open the control socket: {0}")]
-    Control(std::io::Error),
-    /// Anything a file named in the configuration may do.
-    #[error("read {path}: {error}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The file of token keys is unusable.
-    #[error("read the token keys in {path}: {mistake}; run `check` to see every mistake")]
-    TokenKeys {
-        /// The file.
-        path: PathBuf,
-        /// The first mistake; never a key.
-        mistake: String,
-    },
-    /// A tariff is unusable.
-    #[error("adopt the tariff {id}: {error}")]
-    Tariff {
-        /// Its id.
-        id: String,
-        /// Why.
-        error: DeskError,
-    },
-    /// The page has no password yet.
-    #[error(
-        "open the page: no operator password is set; run `prepaid-gateway operator set-password` first"
-    )]
-    NoPassword,
-    /// The system gave no threads.
-    #[error("start a thread: {0}")]
-    Thread(std::io::Error),
-}
 
 /// A gateway at work.
 pub struct Gateway {
@@ -133,7 +69,7 @@ impl Gateway {
             store,
             state,
             rules: config.rules(),
-            tokens: token_rules(config)?,
+            tokens: token_keys::rules(config)?,
             clock,
             settings: settings(config),
             links,
@@ -199,107 +135,6 @@ impl Gateway {
     }
 }
 
-/// Keys go from the file to the cycle and stay there.
-fn token_rules(config: &Config) -> Result<TokenRules, StartError> {
-    let credit = config.tokens.credit;
-    let keys = match &config.tokens.keys_file {
-        None => crate::token_keys::MeterKeys::new(),
-        Some(path) => crate::token_keys::load(path).map_err(|mistakes| {
-            let mistake = mistakes.into_iter().next();
-            StartError::TokenKeys {
-                path: path.clone(),
-                mistake: mistake.map(|m| m.to_string()).unwrap_or_default(),
-            }
-        })?,
-    };
-    Ok(TokenRules { credit, keys })
-}
-
-fn admit_all(
-    state: &State,
-    keys: Vec<(NodeId, gateway_store::NodeKey)>,
-    credentials: &Credentials,
-    epoch: u32,
-) -> NodeLinks {
-    let mut links = NodeLinks::new(epoch);
-    for (node, key) in keys {
-        if state
-            .nodes
-            .get(&node)
-            .is_none_or(|node| node.role.is_none())
-        {
-            continue;
-        }
-        let counter = state
-            .readings
-            .get(&node)
-            .and_then(|last| last.reading.frame_counter);
-        let floor = counter.and_then(Counter::from_u64).unwrap_or(Counter::ZERO);
-        let key = Key(key);
-        let password = key.mqtt_password();
-        links.add(node, key, floor);
-        if let Err(error) = credentials.add_node(node, std::str::from_utf8(&password).unwrap_or(""))
-        {
-            log::error!("failed to let node {node} in: {error}");
-        }
-    }
-    links
-}
-
-fn add_site_clients(config: &Config, credentials: &Credentials) {
-    let (publish, subscribe) = (
-        &config.field.anonymous_publish,
-        &config.field.anonymous_subscribe,
-    );
-    if !publish.is_empty() || !subscribe.is_empty() {
-        let topics = Topics {
-            publish: publish.clone(),
-            subscribe: subscribe.clone(),
-        };
-        if let Err(error) = credentials.set_anonymous(Some(topics)) {
-            log::error!("failed to let clients without a login in: {error}");
-        }
-    }
-    for client in &config.field.clients {
-        let topics = Topics {
-            publish: client.publish.clone(),
-            subscribe: client.subscribe.clone(),
-        };
-        if let Err(error) = credentials.set_site_account(&client.name, &client.password, topics) {
-            log::error!("failed to let client {} in: {error}", client.name);
-        }
-    }
-}
-
-fn field_config(config: &Config) -> Result<FieldConfig, StartError> {
-    let external = config.field.broker.clone().map(|broker| ExternalBroker {
-        host: broker.host,
-        port: broker.port,
-        login: broker.login,
-        client_id: broker.client_id,
-    });
-    let mut field = FieldConfig {
-        listen: Some(config.field.listen),
-        external,
-        ..FieldConfig::default()
-    };
-    field.limits.connections = config.field.max_connections;
-    if let Some(tls) = &config.field.tls {
-        let read = |path: &PathBuf| {
-            std::fs::read(path).map_err(|error| StartError::File {
-                path: path.clone(),
-                error,
-            })
-        };
-        let server = gateway_field::tls_from_pem(&read(&tls.cert)?, &read(&tls.key)?)?;
-        field.tls = Some(TlsListener {
-            listen: tls.listen,
-            server,
-        });
-    }
-    Ok(field)
-}
-
 fn spawn_cycle(
     cycle: Cycle,
     inputs: mpsc::Receiver<Input>,
@@ -355,8 +190,10 @@ fn clock(config: &Config) -> Clock {
 }
 
 fn settings(config: &Config) -> cycle::Settings {
+    // A node waits for its acknowledgement; a quarter of its interval leaves it three to report again.
+    let patience = Duration::from_secs(config.cycle.report_interval_s.into()) / 4;
     cycle::Settings {
-        gather: config.cycle.gather,
+        gather: config.cycle.gather.min(patience),
         batch: config.cycle.batch,
         report_interval_s: config.cycle.report_interval_s,
         keep_readings_days: config.store.keep_readings_days,
@@ -401,7 +238,8 @@ async fn serve_page(
         WebAccess::Open => gateway_web::Access::Open,
         WebAccess::Password => {
             let file = config::operator_password_in(&config.store.data_dir);
-            let hash = std::fs::read_to_string(file).map_err(|_| StartError::NoPassword)?;
+            let hash = std::fs::read_to_string(file)
+                .map_err(|_| StartError::NoPassword(config.store.data_dir.display().to_string()))?;
             gateway_web::Access::Password {
                 hash: hash.trim().to_owned(),
             }

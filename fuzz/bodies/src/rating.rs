@@ -1,0 +1,116 @@
+//! Any sound tariff and any usage: a cost comes out, and never falls as energy or days grow.
+
+use crate::bytes::Bytes;
+use gateway_core::rating::{COMPONENTS, Component, LARGEST_COST, Usage, cost};
+use gateway_core::tariff::{Block, BlockProration, Duty, Fixed, FixedProration, Phases, Tariff};
+use gateway_core::{Micro, WattHours, lease};
+
+/// Highest charge per kWh or month a tariff may have, in micro-units.
+const LARGEST_RATE: u64 = 1_000_000_000_000;
+
+/// A tariff, two usages, one not less than the other.
+pub fn rating(data: &[u8]) {
+    let mut bytes = Bytes(data);
+    let tariff = any_tariff(&mut bytes);
+    if tariff.check().is_err() {
+        return;
+    }
+    let period_days = 28 + u16::from(bytes.u8() % 4);
+    let days_due = u16::from(bytes.u8()) % (period_days + 1);
+    let phases = phases(&mut bytes);
+    let usage = |energy, days_due| Usage {
+        energy: WattHours(energy),
+        days_due,
+        period_days,
+        phases,
+    };
+    // Twice the longest lease: no settlement looks further ahead.
+    let energy = bytes.up_to(2 * lease::LONGEST.0);
+    let more = energy.saturating_add(bytes.up_to(lease::LONGEST.0));
+    let less = cost(&tariff, &usage(energy, days_due));
+    // Each component is rounded by itself, so a rebate may take back less than a micro-unit of each.
+    let least = Micro(-i64::try_from(COMPONENTS).unwrap_or(0));
+    let after = cost(&tariff, &usage(more, days_due)).total();
+    let grown = after - less.total();
+    assert!(
+        grown >= least || after >= LARGEST_COST,
+        "{tariff:?} {energy} {more} {grown}"
+    );
+    let later = cost(&tariff, &usage(energy, (days_due + 1).min(period_days)));
+    let grown = later.total() - less.total();
+    assert!(grown >= Micro(0), "{tariff:?} {energy} {days_due} {grown}");
+    assert!(less.total() >= least);
+    // Beyond every register a meter can show.
+    let _ = cost(&tariff, &usage(u64::MAX - bytes.u64() % 1_000, u16::MAX)).total();
+    let _ = tariff.printed(less.total());
+}
+
+pub(crate) fn phases(bytes: &mut Bytes<'_>) -> Phases {
+    if bytes.bool() {
+        Phases::Three
+    } else {
+        Phases::Single
+    }
+}
+
+/// A tariff, not always a sound one.
+pub(crate) fn any_tariff(bytes: &mut Bytes<'_>) -> Tariff {
+    let mut block = Vec::new();
+    let (blocks, mut end) = (bytes.u8() % 5, 0_u32);
+    for _ in 0..blocks {
+        end = end.saturating_add(1 + u32::from(bytes.u16()));
+        block.push(any_block(bytes, Some(end)));
+    }
+    block.push(any_block(bytes, None));
+    let duty = bytes.bool().then(|| {
+        let on = bytes.u8();
+        let components = Component::ALL.into_iter().enumerate();
+        Duty {
+            percent: rate(bytes, 1_000_000_000),
+            on: components
+                .filter(|(i, _)| on >> i & 1 == 1)
+                .map(|(_, component)| component)
+                .collect(),
+        }
+    });
+    Tariff {
+        id: "any".into(),
+        name: String::new(),
+        currency: "INR".into(),
+        source: String::new(),
+        valid_from: "2026-04-01".into(),
+        valid_to: None,
+        block_proration: if bytes.bool() {
+            BlockProration::DaysOver30
+        } else {
+            BlockProration::CalendarMonth
+        },
+        printed_step: rate(bytes, LARGEST_RATE),
+        wheeling_per_kwh: rate(bytes, LARGEST_RATE),
+        fixed: Fixed {
+            single_phase_per_month: rate(bytes, LARGEST_RATE),
+            three_phase_per_month: rate(bytes, LARGEST_RATE),
+            proration: if bytes.bool() {
+                FixedProration::TwelveOver365
+            } else {
+                FixedProration::WholePeriod
+            },
+        },
+        duty,
+        block,
+        worked_bill: Vec::new(),
+    }
+}
+
+fn any_block(bytes: &mut Bytes<'_>, up_to_kwh: Option<u32>) -> Block {
+    let fuel = rate(bytes, LARGEST_RATE);
+    Block {
+        up_to_kwh,
+        energy_per_kwh: rate(bytes, LARGEST_RATE),
+        fuel_adjustment_per_kwh: if bytes.bool() { -fuel } else { fuel },
+    }
+}
+
+fn rate(bytes: &mut Bytes<'_>, most: u64) -> Micro {
+    Micro(i64::try_from(bytes.up_to(most)).unwrap_or(0))
+}

@@ -1,0 +1,71 @@
+//! What can keep the gateway from starting.
+
+use gateway_web::DeskError;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why the gateway did not start; fits after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made.
+    #[error(
+        "create the data directory {path}: {error}; check its owner, or choose another with store.data_dir"
+    )]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The database.
+    #[error("open the database: {0}")]
+    Store(#[from] gateway_store::StoreError),
+    /// The broker.
+    #[error("{0}")]
+    Field(#[from] gateway_field::FieldError),
+    /// The page's address.
+    #[error(
+        "open the page on {address}: {error}; is another program using it? Choose another with web.listen"
+    )]
+    Web {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The control socket.
+    #[error("open the control socket: {0}")]
+    Control(std::io::Error),
+    /// Anything a file named in the configuration may do.
+    #[error("read {path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file of token keys is unusable.
+    #[error("read the token keys in {path}: {mistake}; run `check` to see every mistake")]
+    TokenKeys {
+        /// The file.
+        path: PathBuf,
+        /// The first mistake; never a key.
+        mistake: String,
+    },
+    /// A tariff is unusable.
+    #[error("adopt the tariff {id}: {error}")]
+    Tariff {
+        /// Its id.
+        id: String,
+        /// Why.
+        error: DeskError,
+    },
+    /// The page has no password yet.
+    #[error(
+        "open the page: no operator password is set; run `prepaid-gateway operator set-password --data {0}` first"
+    )]
+    NoPassword(String),
+    /// The system gave no threads.
+    #[error("start a thread: {0}")]
+    Thread(std::io::Error),
+}
