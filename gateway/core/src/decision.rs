@@ -12,6 +12,7 @@ use crate::metering::{MeterFit, RegisterBreak};
 use crate::rating::Component;
 use crate::supply::{Reasons, Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
+use crate::tokens::{Entry, KeyCheck, KeyTerms};
 use crate::{Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -100,6 +101,30 @@ pub enum Decision {
         /// Who took the money.
         by: String,
     },
+    /// The site gave a usage point a token key, the first one or another. The key itself is never written down.
+    TokenProvisioned {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// Fingerprint of the key.
+        check: KeyCheck,
+        /// What the key is for.
+        terms: KeyTerms,
+        /// Its expiry number; 255: none.
+        expiry: u8,
+    },
+    /// A token was taken, or an entry changed the usage point's token state (wrong digits count towards the lock-out).
+    TokenEntered {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// What the token said or why it was not taken, with the identifier it used up.
+        entry: Entry,
+        /// What it moves: positive from `tokens` to the credit, negative (a cleared credit) back. The number of this
+        /// decision is the receipt number.
+        #[serde(default)]
+        amount: Micro,
+        /// Who entered it, or `keypad`.
+        by: String,
+    },
     /// The supplier ordered a supply on, off or automatic.
     SupplyOrdered {
         /// The usage point.
@@ -172,6 +197,8 @@ impl Decision {
             | Self::DisputeResolved { usage_point, .. }
             | Self::Settled { usage_point, .. }
             | Self::Vended { usage_point, .. }
+            | Self::TokenProvisioned { usage_point, .. }
+            | Self::TokenEntered { usage_point, .. }
             | Self::SupplyOrdered { usage_point, .. }
             | Self::SupplyDesired { usage_point, .. }
             | Self::SupplyReported { usage_point, .. }
@@ -210,6 +237,20 @@ impl Decision {
                     to,
                     amount: *amount
                 }]
+            }
+            Self::TokenEntered {
+                usage_point,
+                amount,
+                ..
+            } if *amount != Micro::ZERO => {
+                let (tokens, credit) = (LedgerAccount::Tokens, LedgerAccount::Credit(*usage_point));
+                let (from, to) = if *amount > Micro::ZERO {
+                    (tokens, credit)
+                } else {
+                    (credit, tokens)
+                };
+                let amount = Micro(amount.0.saturating_abs());
+                alloc::vec![Posting { from, to, amount }]
             }
             Self::Settled {
                 usage_point,

@@ -119,6 +119,15 @@ pub enum Command {
         /// Who took the money.
         by: String,
     },
+    /// Take a transfer token.
+    EnterToken {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// 20 digits; spaces and hyphens are ignored.
+        token: String,
+        /// Who entered it.
+        by: String,
+    },
     /// Order the supply of a usage point on, off, or back to automatic.
     OrderSupply {
         /// The usage point.
@@ -196,5 +205,20 @@ pub enum Answer {
         available: Micro,
         /// Whether this very vend had been made before and nothing was added now.
         repeated: bool,
+    },
+    /// The token was taken.
+    TokenTaken {
+        /// Receipt number: the entry's number in the journal.
+        receipt: u64,
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// What has happened, in words.
+        words: String,
+        /// Energy on the token, in 100 Wh; zero if it is not a credit.
+        units_100wh: u32,
+        /// What it brought, negative if it cleared credit.
+        amount: Micro,
+        /// Credit available after it.
+        available: Micro,
     },
 }

@@ -16,6 +16,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 pub enum LedgerAccount {
     /// What the residents have paid in: the counterpart of every vend. Its balance is minus the money received.
     Payments,
+    /// What transfer tokens have brought, paid for elsewhere: the counterpart of every credit token. Its balance is minus their worth.
+    Tokens,
     /// The prepaid credit of one usage point (COSEM `available_credit` before the open settlement).
     Credit(UsagePointId),
     /// Charges collected, by component.
@@ -26,6 +28,7 @@ impl fmt::Display for LedgerAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Payments => f.write_str("payments"),
+            Self::Tokens => f.write_str("tokens"),
             Self::Credit(id) => write!(f, "credit:{}", id.0),
             Self::Revenue(component) => write!(f, "revenue:{}", component.name()),
         }
@@ -47,6 +50,7 @@ impl FromStr for LedgerAccount {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             None if text == "payments" => Ok(Self::Payments),
+            None if text == "tokens" => Ok(Self::Tokens),
             Some(("credit", id)) => id
                 .parse()
                 .map(|id| Self::Credit(UsagePointId(id)))

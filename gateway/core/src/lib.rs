@@ -40,7 +40,7 @@ pub mod tariff;
 pub mod tokens;
 pub mod usage_point;
 
-pub use decide::{Ruling, decide};
+pub use decide::{Ruling, decide, decide_with_tokens};
 pub use decision::{Decision, Record};
 pub use event::{Answer, Command, Event, Moment, Reading};
 pub use refusal::Refusal;

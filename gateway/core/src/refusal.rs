@@ -1,5 +1,6 @@
 //! Why an event was not obeyed. Values, in order of precedence within each command; nothing changes when one is returned.
 
+use crate::tokens::Rejection;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,14 @@ pub enum Refusal {
     BalanceTooLarge,
     /// The idempotency key was used before with other content.
     KeyUsedForOtherVend,
+    /// The token was not taken; it is not used up.
+    Token(Rejection),
+    /// The token asks for a display or a test, which only a meter with a display of its own can do.
+    TokenTestNotHere,
+    /// The token limits the difference between phases, which nodes do not measure.
+    UnbalanceLimitNotHere,
+    /// By the tariff the token's energy costs nothing now; it is not used up.
+    TokenWorthNothing,
     /// The reading comes from a node that meters nothing.
     NodeMetersNothing,
     /// The reading is older than one already accepted.
@@ -63,6 +72,10 @@ impl Refusal {
             Self::AmountTooLarge => "amount-too-large",
             Self::BalanceTooLarge => "balance-too-large",
             Self::KeyUsedForOtherVend => "key-used-for-other-vend",
+            Self::Token(rejection) => rejection.name(),
+            Self::TokenTestNotHere => "token-test-not-here",
+            Self::UnbalanceLimitNotHere => "unbalance-limit-not-here",
+            Self::TokenWorthNothing => "token-worth-nothing",
             Self::NodeMetersNothing => "node-meters-nothing",
             Self::ReadingOlder => "reading-older",
         }
@@ -88,6 +101,10 @@ impl fmt::Display for Refusal {
             Self::AmountTooLarge => "the amount is above the largest vend of this site",
             Self::BalanceTooLarge => "the credit would pass the largest balance an account may hold",
             Self::KeyUsedForOtherVend => "this key was used for another vend; nothing was credited, use a new key for a new payment",
+            Self::Token(rejection) => return rejection.fmt(f),
+            Self::TokenTestNotHere => "the token asks the meter for a display or a test, which meters here do not have",
+            Self::UnbalanceLimitNotHere => "the token limits the difference between phases, which meters here do not measure",
+            Self::TokenWorthNothing => "by the tariff the token's energy costs nothing now; it is not used up, enter it later",
             Self::NodeMetersNothing => "the node meters nothing; install it at a usage point",
             Self::ReadingOlder => "the reading is older than one already accepted",
         })

@@ -15,6 +15,7 @@ use crate::ledger::LedgerAccount;
 use crate::metering::{LastReading, MeterFit};
 use crate::supply::Supply;
 use crate::tariff::Tariff;
+use crate::tokens::{Effect, PointTokens};
 use crate::usage_point::{Dispute, UsagePoint};
 use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
 use alloc::collections::BTreeMap;
@@ -93,6 +94,8 @@ pub enum Key {
     Ledger(LedgerAccount),
     /// A vend.
     Vend(String),
+    /// A usage point's token state.
+    Tokens(UsagePointId),
     /// An alarm.
     Alarm(AlarmKind, Subject),
 }
@@ -114,6 +117,8 @@ pub struct State {
     pub ledger: BTreeMap<LedgerAccount, Micro>,
     /// Vends by idempotency key.
     pub vends: BTreeMap<String, Vend>,
+    /// Token states of the usage points that have been given a key.
+    pub tokens: BTreeMap<UsagePointId, PointTokens>,
     /// Open alarms.
     pub alarms: BTreeMap<(AlarmKind, Subject), Alarm>,
     /// Last accepted reading of each node: telemetry.
@@ -232,6 +237,9 @@ impl State {
                 };
                 self.vends.insert(key.clone(), vend);
             }
+            Decision::TokenProvisioned { .. } | Decision::TokenEntered { .. } => {
+                self.apply_token(&record.decision);
+            }
             _ => {}
         }
         if let Some(id) = record.decision.usage_point()
@@ -262,6 +270,8 @@ impl State {
                 keys.extend(replaces.map(Key::Node));
             }
             Decision::Vended { key, .. } => keys.push(Key::Vend(key.clone())),
+            Decision::TokenProvisioned { usage_point, .. }
+            | Decision::TokenEntered { usage_point, .. } => keys.push(Key::Tokens(*usage_point)),
             Decision::AlarmRaised { kind, subject, .. }
             | Decision::AlarmCleared { kind, subject }
             | Decision::AlarmAcknowledged { kind, subject, .. } => {
@@ -271,6 +281,30 @@ impl State {
         }
         keys.extend(record.decision.usage_point().map(Key::UsagePoint));
         keys
+    }
+
+    fn apply_token(&mut self, decision: &Decision) {
+        match decision {
+            Decision::TokenProvisioned {
+                usage_point,
+                check,
+                terms,
+                expiry,
+            } => {
+                let known = self.tokens.remove(usage_point);
+                let tokens = PointTokens::provision(known, *usage_point, (*check, *terms, *expiry));
+                // What could fail was refused when it was decided.
+                self.tokens.extend(tokens.ok().map(|t| (*usage_point, t)));
+            }
+            Decision::TokenEntered {
+                usage_point, entry, ..
+            } => {
+                if let Some(tokens) = self.tokens.get_mut(usage_point) {
+                    tokens.acceptance.apply(entry);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn apply_alarm(&mut self, record: &Record) {
@@ -335,6 +369,7 @@ pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
         account: Account::open(tariff.clone(), *period, *day, WattHours(0)),
         meter: None,
         supply: Supply::default(),
+        load_limit_w: 0,
         disputes: Vec::new(),
     })
 }
@@ -369,6 +404,12 @@ impl UsagePoint {
             }
             Decision::Settled { settlement, .. } => self.account.apply(settlement),
             Decision::Vended { amount, .. } => self.account.balance += *amount,
+            Decision::TokenEntered { entry, amount, .. } => {
+                self.account.balance += *amount;
+                if let Ok(Effect::PowerLimit { watts, .. }) = &entry.outcome {
+                    self.load_limit_w = *watts;
+                }
+            }
             Decision::SupplyOrdered { order, .. } => self.supply.order = *order,
             Decision::SupplyDesired { reasons, .. } => self.supply.reasons = *reasons,
             Decision::SupplyReported { relay, .. } => self.supply.reported = Some(*relay),

@@ -40,6 +40,9 @@ pub struct UsagePoint {
     pub meter: Option<MeterFit>,
     /// The switch.
     pub supply: Supply,
+    /// Largest power the supplier allows, in watts, as a token has set it; zero: no limit.
+    #[serde(default)]
+    pub load_limit_w: u32,
     /// Register advances in dispute.
     #[serde(default)]
     pub disputes: Vec<Dispute>,
@@ -80,7 +83,7 @@ impl UsagePoint {
         Some(Directive {
             order: self.supply.order,
             cutoff,
-            load_limit_w: 0,
+            load_limit_w: self.load_limit_w,
             text: text.into(),
         })
     }

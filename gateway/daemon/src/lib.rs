@@ -18,6 +18,7 @@ mod signals;
 pub mod tariffs;
 mod theft;
 mod token;
+mod token_keys;
 
 pub use control::{Request, Response};
 

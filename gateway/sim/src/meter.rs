@@ -131,6 +131,14 @@ impl Meter {
         self.welded = welded;
     }
 
+    /// Digits typed at its keypad. False without power, or while the digits before wait for the gateway.
+    pub fn typed(&mut self, digits: &str) -> bool {
+        match &mut self.power {
+            Power::On(node) => node.typed(digits.as_bytes()),
+            Power::Off(_) => false,
+        }
+    }
+
     /// Reports every so many seconds from now on, whatever the gateway says.
     pub fn set_report_interval(&mut self, seconds: u16) {
         self.report_interval_s = Some(seconds);

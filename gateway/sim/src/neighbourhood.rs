@@ -85,6 +85,13 @@ impl Neighbourhood {
         self.with(node, |device| device.meter.weld(welded))
     }
 
+    /// Types digits at a node's keypad. False for a stranger, and while the digits before wait for the gateway.
+    pub fn type_digits(&self, node: NodeId, digits: &str) -> bool {
+        let mut taken = false;
+        self.with(node, |device| taken = device.meter.typed(digits));
+        taken
+    }
+
     /// A load at the feeder that no meter counts, watts.
     pub fn set_tap(&self, watts: u32) {
         self.world.set_tap(watts);

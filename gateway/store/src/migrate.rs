@@ -11,10 +11,10 @@ use std::path::Path;
 
 type Step = fn(&Transaction<'_>) -> Result<()>;
 
-const STEPS: &[Step] = &[create, write_once];
+const STEPS: &[Step] = &[create, write_once, add_tokens];
 
 /// The newest schema this version knows.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "one step per schema");
 
@@ -27,6 +27,10 @@ fn create(tx: &Transaction<'_>) -> Result<()> {
 
 fn write_once(tx: &Transaction<'_>) -> Result<()> {
     Ok(tx.execute_batch(schema::STEP_2)?)
+}
+
+fn add_tokens(tx: &Transaction<'_>) -> Result<()> {
+    Ok(tx.execute_batch(schema::STEP_3)?)
 }
 
 fn version(conn: &Connection) -> Result<u32> {
@@ -78,4 +82,74 @@ pub(crate) fn readable(conn: &Connection, path: &Path) -> Result<()> {
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Batch, Reader, Store, StoreError, verify};
+    use gateway_core::alarm::{AlarmKind, Subject};
+    use gateway_core::{Decision, Record, UtcSeconds};
+
+    /// A database as schema 1 left it, with something in its journal.
+    fn schema_1(path: &Path) {
+        let mut conn = Connection::open(path).unwrap();
+        let tx = conn.transaction().unwrap();
+        create(&tx).unwrap();
+        tx.pragma_update(None, "user_version", 1).unwrap();
+        let record = Record {
+            number: 1,
+            at: UtcSeconds(1_800_000_000),
+            decision: Decision::AlarmRaised {
+                kind: AlarmKind::Tamper,
+                subject: Subject::Site,
+                details: "before".into(),
+            },
+        };
+        let mut state = gateway_core::State::default();
+        state.apply(&record);
+        let keys = gateway_core::State::touched(&record).into_iter().collect();
+        let head = journal::head(&tx).unwrap();
+        journal::append(&tx, head, &[record]).unwrap();
+        crate::rows::write(&tx, &state, &keys).unwrap();
+        tx.commit().unwrap();
+    }
+
+    #[test]
+    fn a_database_of_schema_1_goes_on_with_everything_it_had() {
+        let name = format!("gateway-store-migrate-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("site.db");
+        schema_1(&path);
+        let older = Reader::open(&path).unwrap_err();
+        assert!(
+            matches!(older, StoreError::OlderSchema { found: 1, known: SCHEMA }),
+            "{older}"
+        );
+        let (mut store, mut state) = Store::open(&path).unwrap();
+        assert_eq!(
+            (state.number, state.alarms.len(), state.tokens.len()),
+            (1, 1, 0)
+        );
+        let report = verify(&path).unwrap();
+        assert!(report.is_clean(), "{:#?}", report.findings);
+        let record = Record {
+            number: 2,
+            at: UtcSeconds(1_800_000_001),
+            decision: Decision::AlarmCleared {
+                kind: AlarmKind::Tamper,
+                subject: Subject::Site,
+            },
+        };
+        state.apply(&record);
+        let batch = Batch {
+            records: vec![record],
+            ..Batch::default()
+        };
+        store.commit(&batch, &state).unwrap();
+        drop(store);
+        assert_eq!(Store::open(&path).unwrap().1, state);
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 }

@@ -8,6 +8,7 @@ use crate::{journal, telemetry};
 use gateway_core::alarm::{Alarm, AlarmKind, Subject};
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::state::{Key, State, Vend};
+use gateway_core::tokens::PointTokens;
 use gateway_core::{Micro, NodeId, UsagePointId};
 use rusqlite::{Connection, Params, Transaction, params};
 use serde::Serialize;
@@ -51,6 +52,14 @@ fn write_one(tx: &Transaction<'_>, state: &State, key: &Key) -> Result<()> {
             let (body, receipt) = (json(state, vend)?, vend.map(|vend| vend.receipt));
             let sql = "REPLACE INTO vend VALUES (?1, ?2, ?3)";
             put(tx, sql, params![receipt.map(u64::cast_signed), key, body])
+        }
+        Key::Tokens(id) => {
+            let body = json(state, state.tokens.get(id))?;
+            put(
+                tx,
+                "REPLACE INTO token_state VALUES (?1, ?2)",
+                params![id.0, body],
+            )
         }
         Key::Alarm(kind, subject) => {
             let (name, whom) = (kind_name(*kind), subject.to_string());
@@ -101,6 +110,7 @@ pub(crate) enum Table {
     UsagePoint,
     Node,
     Vend,
+    Tokens,
     Alarm,
 }
 
@@ -113,6 +123,9 @@ impl Table {
             }
             Self::Node => "SELECT CAST(id AS TEXT), body FROM node ORDER BY node.id",
             Self::Vend => "SELECT key, body FROM vend ORDER BY key",
+            Self::Tokens => {
+                "SELECT CAST(usage_point AS TEXT), body FROM token_state ORDER BY token_state.usage_point"
+            }
             Self::Alarm => "SELECT kind || ' ' || subject, body FROM alarm ORDER BY 1",
         }
     }
@@ -124,6 +137,7 @@ impl Table {
             Self::UsagePoint => "usage point",
             Self::Node => "node",
             Self::Vend => "vend",
+            Self::Tokens => "token state",
             Self::Alarm => "alarm",
         }
     }
@@ -175,6 +189,7 @@ pub(crate) fn load(conn: &Connection) -> Result<State> {
     let usage_points: Vec<UsagePoint> = entities(conn, Table::UsagePoint)?;
     let nodes: Vec<Node> = entities(conn, Table::Node)?;
     let vends: Vec<Vend> = entities(conn, Table::Vend)?;
+    let tokens: Vec<PointTokens> = entities(conn, Table::Tokens)?;
     let alarms: Vec<Alarm> = entities(conn, Table::Alarm)?;
     let readings = telemetry::last_readings(conn)?;
     let observed_at = readings.values().map(|last| last.at).max();
@@ -193,6 +208,7 @@ pub(crate) fn load(conn: &Connection) -> Result<State> {
             .collect::<BTreeMap<NodeId, _>>(),
         ledger: ledger(conn)?,
         vends: vends.into_iter().map(|v| (v.key.clone(), v)).collect(),
+        tokens: tokens.into_iter().map(|t| (t.usage_point, t)).collect(),
         alarms: alarms
             .into_iter()
             .map(by_subject)

@@ -1,7 +1,7 @@
 //! The tables, as data. A released step never changes; a new version adds a step ([`crate::migrate`]).
 //!
 //! Terms: *boundary*: a moment that is a multiple of 30 minutes; *entity row*: the current state of one tariff, usage point, node,
-//! ledger account, vend or alarm, always as of the journal's head.
+//! ledger account, vend, alarm or token state, always as of the journal's head.
 //!
 //! Units: times in seconds UTC, energy in watt-hours, money in micro-units, everything else as in
 //! [`gateway_core::Reading`]. Registers are 64 unsigned bits and stored as the signed number of the same bits: SQL may compare them for
@@ -117,4 +117,9 @@ CREATE TABLE vend_by_receipt (receipt INTEGER PRIMARY KEY, key TEXT NOT NULL, bo
 INSERT INTO vend_by_receipt SELECT json_extract(body, '$.receipt'), key, body FROM vend ORDER BY 1;
 DROP TABLE vend;
 ALTER TABLE vend_by_receipt RENAME TO vend;
+";
+
+/// Schema 3: token states of usage points. Those of before have none.
+pub(crate) const STEP_3: &str = "
+CREATE TABLE token_state (usage_point INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
 ";

@@ -295,6 +295,8 @@ fn check_rows(conn: &Connection, report: &mut Report, replayed: &State) -> Resul
     check_table(conn, report, Table::Node, nodes)?;
     let vends = replayed.vends.iter().map(|(key, v)| (key.clone(), v));
     check_table(conn, report, Table::Vend, vends)?;
+    let tokens = replayed.tokens.iter().map(|(id, t)| (word(&id.0), t));
+    check_table(conn, report, Table::Tokens, tokens)?;
     let alarms = replayed.alarms.iter().map(|((kind, subject), alarm)| {
         let key = format!("{} {subject}", rows::kind_name(*kind));
         (key, alarm)

@@ -191,6 +191,7 @@ async fn main() -> std::io::Result<()> {
     let site = Site {
         name: "Shanti Nagar".to_owned(),
         rules: memory.lock().rules.clone(),
+        takes_tokens: true,
         tls: false,
         metrics_from: Vec::new(),
     };

@@ -25,6 +25,8 @@ pub struct Site {
     pub name: String,
     /// Local time, billing periods and limits.
     pub rules: Rules,
+    /// Whether tokens are taken; their form is shown then.
+    pub takes_tokens: bool,
     /// Whether browsers reach the page over TLS; cookies are then never sent in clear.
     pub tls: bool,
     /// Addresses besides loopback that may read `/metrics`.

@@ -142,7 +142,7 @@ pub struct StatementLine {
     pub number: u64,
     /// When it was decided.
     pub at: UtcSeconds,
-    /// The other account: payments, or revenue by component.
+    /// The other account: payments, tokens, or revenue by component.
     pub other: LedgerAccount,
     /// How much the credit grew; negative for a charge.
     pub amount: Micro,
@@ -153,12 +153,12 @@ pub struct StatementLine {
 }
 
 impl StatementLine {
-    /// The component it charges; nothing for a vend.
+    /// The component it charges; nothing for a vend or a token.
     #[must_use]
     pub fn component(&self) -> Option<Component> {
         match self.other {
             LedgerAccount::Revenue(component) => Some(component),
-            LedgerAccount::Payments | LedgerAccount::Credit(_) => None,
+            LedgerAccount::Payments | LedgerAccount::Tokens | LedgerAccount::Credit(_) => None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod commands;
 mod readings;
 mod supply;
 mod time;
+mod tokens;
 mod vends;
 
 use crate::alarm::{AlarmKind, Subject};
@@ -16,6 +17,7 @@ use crate::metering::LastReading;
 use crate::refusal::Refusal;
 use crate::state::{Rules, State};
 use crate::tariff::Tariff;
+use crate::tokens::TokenRules;
 use crate::usage_point::UsagePoint;
 use crate::{UsagePointId, WattHours};
 use alloc::string::String;
@@ -32,55 +34,76 @@ pub struct Ruling {
     pub answer: Result<Answer, Refusal>,
 }
 
-/// Decides what an event leads to. Pure: the same arguments give the same ruling.
+/// Decides what an event leads to. Pure: the same arguments give the same ruling. No token is known.
 #[must_use]
 pub fn decide(state: &State, rules: &Rules, clock: Moment, event: &Event) -> Ruling {
+    decide_with_tokens(state, rules, &TokenRules::default(), clock, event)
+}
+
+/// The same at a site that takes transfer tokens. Their keys come in here and go out nowhere.
+#[must_use]
+pub fn decide_with_tokens(
+    state: &State,
+    rules: &Rules,
+    tokens: &TokenRules,
+    clock: Moment,
+    event: &Event,
+) -> Ruling {
     let mut draft = Draft::new(state, rules, state.moment(clock));
     let answer = match event {
         Event::Reading(reading) => readings::accept(&mut draft, reading),
         Event::Tick => time::pass(&mut draft),
-        Event::Command(command) => match command {
-            Command::AdoptTariff { tariff } => commands::adopt_tariff(&mut draft, tariff),
-            Command::AddUsagePoint { .. } => commands::add_usage_point(&mut draft, command),
-            Command::AddNode { node, role } => commands::add_node(&mut draft, *node, *role),
-            Command::Vend {
-                key,
-                usage_point,
-                amount,
-                by,
-            } => vends::vend(&mut draft, key, *usage_point, *amount, by),
-            Command::OrderSupply {
-                usage_point,
-                order,
-                by,
-            } => supply::order(&mut draft, *usage_point, *order, by),
-            Command::AcknowledgeAlarm { number, by } => {
-                commands::acknowledge(&mut draft, *number, by)
-            }
-            Command::ResolveDispute {
-                usage_point,
-                number,
-                charge,
-                by,
-            } => commands::resolve_dispute(&mut draft, *usage_point, *number, *charge, by),
-            Command::Report {
-                kind,
-                node,
-                details,
-            } => {
-                draft.raise(
-                    *kind,
-                    node.map_or(Subject::Site, Subject::Node),
-                    details.clone(),
-                );
-                Ok(Answer::Done)
-            }
-        },
+        Event::Command(Command::EnterToken {
+            usage_point,
+            token,
+            by,
+        }) => tokens::enter(&mut draft, tokens, (*usage_point, token, by)),
+        Event::Command(command) => commanded(&mut draft, command),
     };
     Ruling {
         decisions: draft.decisions,
         accepted: draft.accepted,
         answer,
+    }
+}
+
+fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal> {
+    match command {
+        Command::AdoptTariff { tariff } => commands::adopt_tariff(draft, tariff),
+        Command::AddUsagePoint { .. } => commands::add_usage_point(draft, command),
+        Command::AddNode { node, role } => commands::add_node(draft, *node, *role),
+        Command::Vend {
+            key,
+            usage_point,
+            amount,
+            by,
+        } => vends::vend(draft, key, *usage_point, *amount, by),
+        Command::OrderSupply {
+            usage_point,
+            order,
+            by,
+        } => supply::order(draft, *usage_point, *order, by),
+        Command::AcknowledgeAlarm { number, by } => commands::acknowledge(draft, *number, by),
+        Command::ResolveDispute {
+            usage_point,
+            number,
+            charge,
+            by,
+        } => commands::resolve_dispute(draft, *usage_point, *number, *charge, by),
+        Command::Report {
+            kind,
+            node,
+            details,
+        } => {
+            draft.raise(
+                *kind,
+                node.map_or(Subject::Site, Subject::Node),
+                details.clone(),
+            );
+            Ok(Answer::Done)
+        }
+        // Handled with the keys.
+        Command::EnterToken { .. } => Ok(Answer::Done),
     }
 }
 

@@ -56,7 +56,12 @@ impl Acceptance {
     /// A usage point that has used no token yet. `expiry` is the key's expiry number, 255 for none.
     #[must_use]
     pub fn new(key: &DecoderKey, terms: KeyTerms, expiry: u8) -> Self {
-        let check = key.check();
+        Self::provisioned(key.check(), terms, expiry)
+    }
+
+    /// The same from the key's fingerprint, as a journal has it.
+    #[must_use]
+    pub fn provisioned(check: KeyCheck, terms: KeyTerms, expiry: u8) -> Self {
         Self {
             terms,
             expiry,

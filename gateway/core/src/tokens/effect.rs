@@ -5,6 +5,7 @@
 use super::{DecoderKey, KeyCheck, KeyTerms, Rejection, Tid, TokenNumber};
 use crate::UtcSeconds;
 use alloc::vec::Vec;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// What a token brings about.
@@ -84,6 +85,34 @@ impl Effect {
             | Self::ClearCredit { tid }
             | Self::ClearTamper { tid } => Some(*tid),
             Self::MeterTest { .. } | Self::KeyPartTaken { .. } | Self::KeyChanged { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    /// What has happened, as a short sentence without its full stop.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credit { amount_100wh, .. } => {
+                let (units, tenth) = (amount_100wh / 10, amount_100wh % 10);
+                write!(f, "{units}.{tenth} units credited")
+            }
+            Self::PowerLimit { watts: 0, .. } => f.write_str("Power limit lifted"),
+            Self::PowerLimit { watts, .. } => write!(f, "Power limit is {watts} W now"),
+            Self::UnbalanceLimit { watts, .. } => {
+                write!(f, "Limit between phases is {watts} W now")
+            }
+            Self::ClearCredit { .. } => f.write_str("Credit cleared"),
+            Self::ClearTamper { .. } => f.write_str("Tamper alarm cleared"),
+            Self::MeterTest { .. } => f.write_str("Meter test"),
+            Self::KeyPartTaken { missing, .. } => {
+                write!(f, "Part of a new key taken, {missing} still to come")
+            }
+            Self::KeyChanged { terms, .. } => write!(
+                f,
+                "Key changed: supply group {:06}, tariff index {:02}, revision {}",
+                terms.supply_group, terms.tariff_index, terms.revision
+            ),
         }
     }
 }

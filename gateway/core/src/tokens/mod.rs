@@ -7,9 +7,10 @@
 //! | `message`, `key_change` | what a token says |
 //! | `amount`, `tid`, `pan` | codings of amounts, times and meter numbers |
 //! | `key`, `misty1`, `ea07` | keys and ciphers |
+//! | `provision` | which keys and which worth a site has given its usage points |
 //! | `acceptance`, `effect`, `memory`, `lockout`, `rejection` | whether a usage point takes a token |
 //!
-//! Not decided here: what a credit is worth, where keys are kept, who may vend. The project makes no claim to be certified
+//! Not decided here: what a credit moves in the ledger, where keys are kept, who may vend. The project makes no claim to be certified
 //! by the STS Association; supply groups and vending keys are the site's.
 //!
 //! Terms: *class*: 0 credit, 1 test, 2 management; *vend*: write a token; *accept*: take it.
@@ -31,6 +32,7 @@ mod misty1;
 mod misty1_tables;
 mod number;
 mod pan;
+mod provision;
 mod rejection;
 mod tid;
 
@@ -46,5 +48,6 @@ pub use memory::{Memory, REMEMBERED};
 pub use message::{Commodity, Issue, Message, Register};
 pub use number::TokenNumber;
 pub use pan::{MeterPan, NotAMeterPan};
+pub use provision::{MeterKey, PointTokens, TokenCredit, TokenRules};
 pub use rejection::Rejection;
 pub use tid::{BaseDate, NotATid, NotAVendingTime, Tid, VendingTime};

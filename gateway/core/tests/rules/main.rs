@@ -4,3 +4,4 @@ mod extremes;
 mod money;
 mod site;
 mod supply;
+mod tokens;

@@ -65,6 +65,7 @@ pub const NODE: NodeId = NodeId(1);
 pub struct Site {
     pub state: State,
     pub rules: Rules,
+    pub tokens: tokens::TokenRules,
     pub now: i64,
     pub trusted: bool,
     pub journal: Vec<Record>,
@@ -76,6 +77,7 @@ impl Site {
         let mut site = Self {
             state,
             rules,
+            tokens: tokens::TokenRules::default(),
             now: NOVEMBER,
             trusted: true,
             journal: Vec::new(),
@@ -118,7 +120,7 @@ impl Site {
             clock_trusted: self.trusted,
         };
         let at = self.state.moment(clock).at;
-        let ruling = decide(&self.state, &self.rules, clock, event);
+        let ruling = decide_with_tokens(&self.state, &self.rules, &self.tokens, clock, event);
         for decision in ruling.decisions {
             let record = Record {
                 number: self.state.number + 1,

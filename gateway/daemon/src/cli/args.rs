@@ -97,11 +97,11 @@ pub enum Action {
         #[command(subcommand)]
         action: OperatorAction,
     },
-    /// Transfer tokens (IEC 62055-41), without a daemon
+    /// Transfer tokens (IEC 62055-41)
     Token {
         /// What to do with them.
         #[command(subcommand)]
-        action: crate::token::TokenCommand,
+        action: TokenAction,
     },
     /// Loss and theft on a feeder, from recorded readings, without a daemon
     Theft {
@@ -153,6 +153,29 @@ pub struct Target {
     /// Data directory
     #[arg(long, default_value = DATA_DIR)]
     pub data: PathBuf,
+}
+
+/// `token …`
+#[derive(Debug, Subcommand)]
+pub enum TokenAction {
+    /// Enter a token at a usage point of a running gateway
+    Enter(EnterArgs),
+    /// What needs no daemon.
+    #[command(flatten)]
+    Desk(crate::token::TokenCommand),
+}
+
+/// `token enter`
+#[derive(Debug, Args)]
+pub struct EnterArgs {
+    /// The usage point, for example UP-0007 or 7
+    pub usage_point: UsagePointId,
+    /// The 20 digits; spaces and hyphens are ignored
+    #[arg(num_args = 1.., required = true)]
+    pub token: Vec<String>,
+    /// Which gateway.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// `config …`

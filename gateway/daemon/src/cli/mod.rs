@@ -16,6 +16,7 @@ mod said;
 mod secret;
 mod supply;
 mod table;
+mod token;
 mod usage_point;
 mod vend;
 mod verify;
@@ -25,7 +26,8 @@ pub use said::Exit;
 use said::{Failure, Said};
 
 use args::{
-    AlarmAction, ConfigAction, DisputeAction, NodeAction, OperatorAction, UsagePointAction,
+    AlarmAction, ConfigAction, DisputeAction, NodeAction, OperatorAction, TokenAction,
+    UsagePointAction,
 };
 use std::process::ExitCode;
 
@@ -70,7 +72,12 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Operator {
             action: OperatorAction::SetPassword { data, generate },
         } => operator::set_password(data, *generate),
-        Action::Token { action } => crate::token::run(action)
+        Action::Token {
+            action: TokenAction::Enter(args),
+        } => token::enter(args),
+        Action::Token {
+            action: TokenAction::Desk(action),
+        } => crate::token::run(action)
             .map(|shown| Said::done(shown.text, shown.json))
             .map_err(|failed| Failure::refused(failed.doing, failed.name, failed.why)),
         Action::Theft { action } => return Some(crate::theft::run(action, cli.json)),

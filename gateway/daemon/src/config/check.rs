@@ -34,6 +34,7 @@ pub fn check(path: &Path) -> Vec<Checked> {
     }];
     if let Some(config) = config {
         checked.extend(tariff_files(&config));
+        checked.extend(token_keys(&config));
     }
     checked
 }
@@ -64,6 +65,12 @@ fn named_files(config: &Config) -> Vec<Mistake> {
         mistakes.push(Mistake::at(None, "store.data_dir", what));
     }
     mistakes
+}
+
+fn token_keys(config: &Config) -> Option<Checked> {
+    let file = config.tokens.keys_file.clone()?;
+    let mistakes = crate::token_keys::load(&file).err().unwrap_or_default();
+    Some(Checked { file, mistakes })
 }
 
 /// Logins the broker would not take, for example with a topic that is no MQTT filter.

@@ -58,6 +58,11 @@ pub static SCHEMA: Schema = Schema {
     tables: &[
         table("site", "The neighbourhood.", SITE),
         table("prepay", "Money. Amounts are written in quotes.", PREPAY),
+        table(
+            "tokens",
+            "Transfer tokens of 20 digits (IEC 62055-41), entered on the page, the command line, the API or a node's keypad.",
+            TOKENS,
+        ),
         table("store", "What is kept on disk.", STORE),
         table(
             "cycle",
@@ -152,6 +157,23 @@ const PREPAY: &[Key] = &[
         whole(10, 31 * 86_400),
         "900",
         "A node not heard for so many seconds is silent.",
+    ),
+];
+
+const TOKENS: &[Key] = &[
+    optional(
+        "keys_file",
+        Kind::Path,
+        "\"/etc/prepaid-gateway/token-keys.toml\"",
+        "File of the usage points' token keys, readable by the service only; docs/tokens.md says what it holds.\n\
+         Without it no token is taken.",
+    ),
+    key(
+        "credit",
+        Kind::OneOf(&["energy-at-tariff", "money"]),
+        "\"energy-at-tariff\"",
+        "\"energy-at-tariff\": a token of 10.0 units is worth what 10 kWh cost the account from where it stands in its billing period.\n\
+         \"money\": a token of 10.0 units is worth 10.0 of the currency.",
     ),
 ];
 

@@ -22,6 +22,7 @@ pub use schema::{Key, Kind, Presence, Schema, Table};
 pub use template::template;
 
 use gateway_core::calendar::Calendar;
+use gateway_core::tokens::TokenCredit;
 use gateway_core::{Micro, Rules};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ pub struct Config {
     pub site: Site,
     /// Money and silence.
     pub prepay: Prepay,
+    /// Transfer tokens.
+    pub tokens: Tokens,
     /// What is kept on disk.
     pub store: Store,
     /// How readings are gathered.
@@ -74,6 +77,15 @@ pub struct Prepay {
     pub largest_balance: Micro,
     /// Seconds after which a node is silent.
     pub silent_after_s: u32,
+}
+
+/// `[tokens]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// File of the keys; without it no token is taken.
+    pub keys_file: Option<PathBuf>,
+    /// What a credit is worth.
+    pub credit: TokenCredit,
 }
 
 /// `[store]`
@@ -207,6 +219,13 @@ impl Config {
                 default_max_power_w: values.whole("site.default_max_power_w"),
             },
             prepay: prepay(&values, &mut mistakes),
+            tokens: Tokens {
+                keys_file: values.optional_text("tokens.keys_file").map(PathBuf::from),
+                credit: match values.text("tokens.credit").as_str() {
+                    "money" => TokenCredit::Money,
+                    _ => TokenCredit::EnergyAtTariff,
+                },
+            },
             store: Store {
                 data_dir: values.text("store.data_dir").into(),
                 keep_readings_days: values.whole("store.keep_readings_days"),

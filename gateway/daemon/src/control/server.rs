@@ -240,6 +240,7 @@ async fn command_of(command: Command, office: &Office, who: &str) -> Response {
 fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
     match &mut command {
         Command::Vend { by, .. }
+        | Command::EnterToken { by, .. }
         | Command::OrderSupply { by, .. }
         | Command::AcknowledgeAlarm { by, .. }
         | Command::ResolveDispute { by, .. } => *by = who.into(),
@@ -259,6 +260,8 @@ fn in_words(command: &Command) -> String {
             amount,
             ..
         } => format!("vend {amount} to {usage_point}"),
+        // Not the digits: a token is money until it is used.
+        Command::EnterToken { usage_point, .. } => format!("enter a token at {usage_point}"),
         Command::OrderSupply {
             usage_point, order, ..
         } => {

@@ -72,6 +72,9 @@ impl Cycle {
         for node in nodes {
             self.tell(node);
         }
+        for (node, text) in batch.texts {
+            self.show(node, &text);
+        }
         for (reply, answer) in batch.replies {
             // Whoever asked may have gone; the decision stands.
             let _ = reply.send(answer.map_err(DeskError::Refused));
@@ -185,6 +188,7 @@ impl Cycle {
         log::error!("failed to store: {error}");
         let words = format!("nothing can be stored: {error}");
         self.status.storage_failed(&words);
+        self.keypads.forget();
         for (node, counter) in &batch.counters {
             self.links.uncommitted(*node, *counter);
         }

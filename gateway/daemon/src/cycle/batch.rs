@@ -28,6 +28,8 @@ pub struct Batch {
     pub counters: Vec<(NodeId, Counter)>,
     /// Frames that answer greetings.
     pub frames: Vec<(NodeId, Vec<u8>)>,
+    /// Words for the displays of nodes at which something was typed.
+    pub texts: Vec<(NodeId, String)>,
     /// Answers to commands.
     pub replies: Vec<(oneshot::Sender<Reply>, Result<Answer, Refusal>)>,
     /// Frames or readings refused: node and reason.

@@ -9,6 +9,7 @@
 
 mod act;
 mod batch;
+mod keypad;
 mod lease;
 mod node;
 mod status;
@@ -16,8 +17,9 @@ mod uplink;
 
 use crate::clock::Clock;
 use gateway_core::event::Answer;
+use gateway_core::tokens::TokenRules;
 use gateway_core::{
-    Command, Event, Moment, NodeId, Record, Refusal, Rules, State, UtcSeconds, decide,
+    Command, Event, Moment, NodeId, Record, Refusal, Rules, State, UtcSeconds, decide_with_tokens,
 };
 use gateway_field::link::NodeLinks;
 use gateway_field::{Credentials, Field, Uplink};
@@ -29,6 +31,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 pub use batch::{Batch, Reply};
+pub use keypad::Keypads;
 pub use status::{Counts, Status, Storage};
 
 /// Commands waiting for the cycle. An operator and a few programs; a hundred is a burst of bulk orders.
@@ -69,6 +72,8 @@ pub struct Cycle {
     pub store: Store,
     pub state: State,
     pub rules: Rules,
+    /// Keys and worth of transfer tokens; they leave this thread for nowhere.
+    pub tokens: TokenRules,
     pub clock: Clock,
     pub settings: Settings,
     pub links: NodeLinks,
@@ -78,7 +83,9 @@ pub struct Cycle {
     pub changes: watch::Sender<u64>,
     pub listener: Listener,
     pub epoch: u32,
-    /// Begins empty, like the two below.
+    /// Begins empty, like the three below.
+    pub keypads: Keypads,
+    /// What waits for the next commit.
     pub batch: Batch,
     /// The lease each node was last sent, and when.
     pub told: BTreeMap<NodeId, (u32, u64)>,
@@ -185,7 +192,7 @@ impl Cycle {
     fn event(&mut self, event: &Event) -> Result<Answer, Refusal> {
         let clock = self.clock.now();
         let at = self.state.moment(clock).at;
-        let ruling = decide(&self.state, &self.rules, clock, event);
+        let ruling = decide_with_tokens(&self.state, &self.rules, &self.tokens, clock, event);
         for decision in ruling.decisions {
             let record = Record {
                 number: self.state.number + 1,

@@ -25,6 +25,10 @@ impl Cycle {
                 if let Err(refusal) = self.event(&Event::Reading(reading)) {
                     self.batch.rejected.push((uplink.node, refusal.name()));
                 }
+                self.typed(
+                    uplink.node,
+                    report.keypad.as_ref().and_then(wire::Short::as_str),
+                );
                 self.batch.counters.push((uplink.node, counter));
                 self.batch.acks.push(uplink.ack);
             }

@@ -44,6 +44,14 @@ pub enum StartError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The file of token keys is unusable.
+    #[error("read the token keys in {path}: {mistake}; run `check` to see every mistake")]
+    TokenKeys {
+        /// The file.
+        path: PathBuf,
+        /// The first mistake; never a key.
+        mistake: String,
+    },
     /// A tariff is unusable.
     #[error("adopt the tariff {id}: {error}")]
     Tariff {

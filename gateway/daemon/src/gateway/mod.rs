@@ -10,7 +10,7 @@ use crate::clock::{Clock, Trust};
 use crate::config::{self, ClockTrust, Config, WebAccess};
 use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
-use crate::{control, tariffs};
+use crate::{control, tariffs, token_keys};
 use gateway_core::Command;
 use gateway_field::{Credentials, Field};
 use gateway_store::{Reader, Store};
@@ -69,6 +69,7 @@ impl Gateway {
             store,
             state,
             rules: config.rules(),
+            tokens: token_keys::rules(config)?,
             clock,
             settings: settings(config),
             links,
@@ -78,6 +79,7 @@ impl Gateway {
             changes,
             listener,
             epoch,
+            keypads: cycle::Keypads::default(),
             batch: cycle::Batch::default(),
             told: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -246,6 +248,7 @@ async fn serve_page(
     let site = gateway_web::Site {
         name: config.site.name.clone(),
         rules: config.rules(),
+        takes_tokens: config.tokens.keys_file.is_some(),
         tls: false,
         metrics_from: config.web.metrics_from.clone(),
     };

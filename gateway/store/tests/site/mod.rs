@@ -6,9 +6,10 @@ use gateway_core::event::Role;
 use gateway_core::metering::LastReading;
 use gateway_core::supply::Relay;
 use gateway_core::tariff::{Phases, Tariff};
+use gateway_core::tokens::TokenRules;
 use gateway_core::{
     Answer, Command, Event, Micro, Moment, NodeId, Reading, Record, Refusal, Rules, State,
-    UsagePointId, UtcSeconds, WattHours, decide,
+    UsagePointId, UtcSeconds, WattHours, decide_with_tokens,
 };
 use gateway_store::{Batch, Store, StoreError};
 use std::path::{Path, PathBuf};
@@ -59,6 +60,7 @@ pub struct Site {
     pub store: Store,
     pub state: State,
     pub rules: Rules,
+    pub tokens: TokenRules,
     pub batch: Batch,
     pub now: i64,
 }
@@ -76,6 +78,7 @@ impl Site {
             store,
             state,
             rules: Rules::default(),
+            tokens: TokenRules::default(),
             batch: Batch::default(),
             now: START,
         }
@@ -124,7 +127,7 @@ impl Site {
             clock_trusted: true,
         };
         let at = self.state.moment(clock).at;
-        let ruling = decide(&self.state, &self.rules, clock, event);
+        let ruling = decide_with_tokens(&self.state, &self.rules, &self.tokens, clock, event);
         for decision in ruling.decisions {
             let number = self.state.number + 1;
             let record = Record {
@@ -175,6 +178,7 @@ impl Site {
             store,
             state,
             rules: self.rules,
+            tokens: self.tokens,
             batch: Batch::default(),
             now: self.now,
         }

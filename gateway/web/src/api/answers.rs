@@ -106,6 +106,10 @@ impl From<Problem> for ProblemBody {
 /// What a command achieved. Amounts are decimal strings here, unlike in the journal.
 #[derive(Serialize)]
 #[serde(tag = "done", rename_all = "kebab-case")]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "the variant is the word of the API"
+)]
 pub(super) enum Done {
     Done,
     Vended {
@@ -114,6 +118,14 @@ pub(super) enum Done {
         amount: String,
         available: String,
         repeated: bool,
+    },
+    TokenTaken {
+        receipt: u64,
+        usage_point: String,
+        result: String,
+        units_wh: u64,
+        amount: String,
+        available: String,
     },
 }
 
@@ -132,6 +144,21 @@ impl From<Answer> for Done {
                 amount: amount.to_string(),
                 available: available.to_string(),
                 repeated,
+            },
+            Answer::TokenTaken {
+                receipt,
+                usage_point,
+                words,
+                units_100wh,
+                amount,
+                available,
+            } => Self::TokenTaken {
+                receipt,
+                usage_point: usage_point.to_string(),
+                result: words,
+                units_wh: u64::from(units_100wh) * 100,
+                amount: amount.to_string(),
+                available: available.to_string(),
             },
             _ => Self::Done,
         }

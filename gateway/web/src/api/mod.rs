@@ -5,6 +5,7 @@
 //! | GET `usage-points` | | every usage point now |
 //! | GET `usage-points/{id}` | | one of them |
 //! | POST `usage-points/{id}/vend` | `{"key": "…", "amount": "12.50"}` | receipt |
+//! | POST `usage-points/{id}/token` | `{"token": "20 digits"}` | receipt, what it did in words, units and worth |
 //! | POST `usage-points/{id}/supply` | `{"order": "on" \| "off" \| "auto"}` | `{"done": "done"}` |
 //! | GET `alarms` | | open alarms |
 //! | POST `alarms/{number}/acknowledge` | `{}` | `{"done": "done"}` |
@@ -21,6 +22,6 @@ mod routes;
 
 pub use parse::{
     ParseError, SupplyRequest, VendRequest, parse_amount, parse_empty, parse_order, parse_supply,
-    parse_vend,
+    parse_token, parse_vend,
 };
 pub(crate) use routes::routes;

@@ -56,6 +56,12 @@ struct VendBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct TokenBody {
+    token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SupplyBody {
     order: String,
 }
@@ -72,6 +78,14 @@ pub fn parse_vend(body: &[u8]) -> Result<VendRequest, ParseError> {
     let VendBody { key, amount } = parse(body)?;
     let amount = parse_amount(&amount)?;
     Ok(VendRequest { key, amount })
+}
+
+/// `{"token": "20 digits"}`; whether it is one, the rules say.
+///
+/// # Errors
+/// `not-json`, `unknown-field`, `missing-field`, `field-unusable`.
+pub fn parse_token(body: &[u8]) -> Result<String, ParseError> {
+    parse(body).map(|TokenBody { token }| token)
 }
 
 /// `{"order": "on"}`, `"off"` or `"auto"`

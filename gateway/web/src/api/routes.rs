@@ -1,7 +1,7 @@
 //! Addresses of the API.
 
 use super::answers::{Alarms, Done, Point, Points, Records, Status};
-use super::{parse_empty, parse_supply, parse_vend};
+use super::{parse_empty, parse_supply, parse_token, parse_vend};
 use crate::access::Operator;
 use crate::app::App;
 use crate::committed::JournalQuery;
@@ -29,6 +29,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/usage-points", get(usage_points))
         .route("/usage-points/{id}", get(usage_point))
         .route("/usage-points/{id}/vend", post(vend))
+        .route("/usage-points/{id}/token", post(token))
         .route("/usage-points/{id}/supply", post(supply))
         .route("/alarms", get(alarms))
         .route("/alarms/{number}/acknowledge", post(acknowledge))
@@ -65,6 +66,22 @@ async fn vend(
         key: request.key,
         usage_point: find(&app, &id).await?.point.id,
         amount: request.amount,
+        by: operator.by,
+    };
+    Ok(Json(submit(&app, command).await?.into()))
+}
+
+async fn token(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Done>, ApiFailure> {
+    let token = parse_token(&json(&headers, body)?)?;
+    let command = Command::EnterToken {
+        usage_point: find(&app, &id).await?.point.id,
+        token,
         by: operator.by,
     };
     Ok(Json(submit(&app, command).await?.into()))

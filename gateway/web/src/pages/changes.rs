@@ -3,14 +3,16 @@
 //! The vend's key is made with the form and goes along through confirming, so that a double click, a reload or the back button is
 //! the same vend.
 
-use super::usage_point::{new_key, with_vend_error};
+use super::usage_point::{new_key, with_error};
 use super::{find, submit};
 use crate::access::Operator;
 use crate::api::{parse_amount, parse_order};
 use crate::app::App;
 use crate::committed::UsagePointRows;
 use crate::failure::{Failure, PageFailure};
-use crate::view::{ConfirmSupply, ConfirmVend, Page, PointFacts, Shell, Tab, VendEntry};
+use crate::view::{
+    ConfirmSupply, ConfirmVend, Page, PointFacts, Shell, Tab, TokenEntry, Typed, VendEntry,
+};
 use axum::Extension;
 use axum::Form;
 use axum::extract::rejection::{FormRejection, QueryRejection};
@@ -32,6 +34,12 @@ pub(crate) struct VendForm {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SupplyForm {
     order: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenForm {
+    token: String,
 }
 
 const CONFIRM: Page<'static> = Page {
@@ -121,7 +129,47 @@ async fn wrong_vend(
         key,
         error: Some(failure.message),
     };
-    Ok(with_vend_error(app, asking, rows, (vend, failure.status)).await?)
+    let typed = Typed {
+        vend,
+        token: TokenEntry::default(),
+    };
+    Ok(with_error(app, asking, rows, (typed, failure.status)).await?)
+}
+
+/// Enters a transfer token. There is nothing to confirm: it says itself what it is worth, and counts once.
+pub(crate) async fn enter_token(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    form: Result<Form<TokenForm>, FormRejection>,
+) -> Result<Response, PageFailure> {
+    let Form(form) = form.map_err(|_| form_unusable())?;
+    let rows = find(&app, &id).await?;
+    let usage_point = rows.point.id;
+    let command = Command::EnterToken {
+        usage_point,
+        token: form.token.clone(),
+        by: operator.by.clone(),
+    };
+    let failure = match submit(&app, command).await {
+        Ok(Answer::TokenTaken { receipt, .. }) => {
+            let target = format!("/usage-point/{usage_point}?vended={receipt}");
+            return Ok(Redirect::to(&target).into_response());
+        }
+        Ok(_) => return Ok(Redirect::to(&format!("/usage-point/{usage_point}")).into_response()),
+        Err(failure) => failure,
+    };
+    let vend = VendEntry {
+        key: new_key()?,
+        ..VendEntry::default()
+    };
+    let token = TokenEntry {
+        digits: form.token,
+        error: Some(failure.message),
+    };
+    let typed = (Typed { vend, token }, failure.status);
+    Ok(with_error(&app, (&operator, &headers), rows, typed).await?)
 }
 
 /// An amount that the rules will not refuse; they have the last word.

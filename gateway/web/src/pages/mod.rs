@@ -9,7 +9,7 @@ mod status;
 mod usage_point;
 
 pub(crate) use alarms::{acknowledge, alarms};
-pub(crate) use changes::{confirm_supply, confirm_vend, order_supply, vend};
+pub(crate) use changes::{confirm_supply, confirm_vend, enter_token, order_supply, vend};
 pub(crate) use journal::journal;
 pub(crate) use login::{login, login_form, logout};
 pub(crate) use neighbourhood::neighbourhood;

@@ -7,8 +7,8 @@ use crate::committed::{JournalQuery, ProfileRow, Span, Statement, StatementQuery
 use crate::failure::{Failure, PageFailure};
 use crate::format;
 use crate::view::{
-    Notice, Page, PointInputs, Shell, StatementView, Tab, UsagePointView, VendEntry,
-    statement_csv as csv,
+    Notice, Page, PointInputs, Shell, StatementView, Tab, TokenEntry, Typed, UsagePointView,
+    VendEntry, statement_csv as csv,
 };
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
@@ -16,6 +16,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gateway_core::calendar::LocalDay;
+use gateway_core::tokens::Effect;
 use gateway_core::{Decision, Record, UsagePointId, UtcSeconds};
 use serde::Deserialize;
 
@@ -32,7 +33,7 @@ pub(crate) struct Wanted {
     to: String,
     /// Days of the load profile.
     days: String,
-    /// Receipt of a vend just made.
+    /// Receipt of a vend just made or a token just taken.
     vended: Option<u64>,
 }
 
@@ -50,19 +51,23 @@ pub(crate) async fn usage_point(
         key: new_key()?,
         ..VendEntry::default()
     };
-    let page = show(&app, (&operator, &headers), rows, wanted, vend).await?;
+    let typed = Typed {
+        vend,
+        token: TokenEntry::default(),
+    };
+    let page = show(&app, (&operator, &headers), rows, wanted, typed).await?;
     Ok(page)
 }
 
-/// The page again, with what is wrong with the vend form.
-pub(crate) async fn with_vend_error(
+/// The page again, with what is wrong with a form.
+pub(crate) async fn with_error(
     app: &App,
     (operator, headers): (&Operator, &HeaderMap),
     rows: UsagePointRows,
-    (vend, status): (VendEntry, StatusCode),
+    (typed, status): (Typed, StatusCode),
 ) -> Result<Response, Failure> {
     let wanted = Wanted::default();
-    let mut page = show(app, (operator, headers), rows, wanted, vend).await?;
+    let mut page = show(app, (operator, headers), rows, wanted, typed).await?;
     *page.status_mut() = status;
     Ok(page)
 }
@@ -91,7 +96,7 @@ async fn show(
     (operator, headers): (&Operator, &HeaderMap),
     rows: UsagePointRows,
     wanted: Wanted,
-    vend: VendEntry,
+    typed: Typed,
 ) -> Result<Response, Failure> {
     let (rules, now) = (&app.0.site.rules, app.0.desk.now());
     let range = Range::new(app, &rows, &wanted, now.at);
@@ -100,30 +105,22 @@ async fn show(
         "7" => 7,
         _ => 2,
     };
-    let is_error = vend.error.is_some();
+    let is_error = typed.vend.error.is_some() || typed.token.error.is_some();
     let found = read(app, &rows, (range.span, days, wanted.vended), now.at).await?;
     let currency = rows.tariff.as_ref().map_or("", |tariff| &tariff.currency);
     let span_words = (range.from.to_string(), range.to.to_string());
     let mut statement =
         StatementView::new(rows.point.id, span_words, &found.statement, rules, currency);
     statement.error = range.error;
-    let notice = found.vended.first().and_then(|record| {
-        let Decision::Vended { amount, .. } = &record.decision else {
-            return None;
-        };
-        let amount = format::Money::new(*amount, currency).text();
-        Some(Notice(format!(
-            "Recharged with {amount}. Receipt {}.",
-            record.number
-        )))
-    });
+    let notice = found.vended.first().and_then(|r| notice(r, currency));
     let title = rows.point.label.clone();
     let inputs = PointInputs {
         rows: &rows,
         profile: &found.profile,
         events: &found.events,
         statement,
-        vend,
+        typed,
+        takes_tokens: app.0.site.takes_tokens,
         notice,
         days,
     };
@@ -177,9 +174,27 @@ async fn read(
     Ok(found)
 }
 
+/// Good news about a receipt; nothing if the record is none.
+fn notice(record: &Record, currency: &str) -> Option<Notice> {
+    let money = |amount| format::Money::new(amount, currency).text();
+    let what = match &record.decision {
+        Decision::Vended { amount, .. } => format!("Recharged with {}", money(*amount)),
+        Decision::TokenEntered { entry, amount, .. } => match entry.outcome.as_ref().ok()? {
+            effect @ Effect::Credit { .. } => format!("{effect}, worth {}", money(*amount)),
+            effect => effect.to_string(),
+        },
+        _ => return None,
+    };
+    Some(Notice(format!("{what}. Receipt {}.", record.number)))
+}
+
 fn vended_number(record: &Record, id: UsagePointId) -> Option<u64> {
     match &record.decision {
-        Decision::Vended { usage_point, .. } if *usage_point == id => Some(record.number),
+        Decision::Vended { usage_point, .. } | Decision::TokenEntered { usage_point, .. }
+            if *usage_point == id =>
+        {
+            Some(record.number)
+        }
         _ => None,
     }
 }

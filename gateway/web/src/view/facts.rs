@@ -238,6 +238,7 @@ mod tests {
             account,
             meter: None,
             supply: Supply::default(),
+            load_limit_w: 0,
             disputes: Vec::new(),
         }
     }

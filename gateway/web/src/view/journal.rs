@@ -6,6 +6,7 @@ use gateway_core::alarm::Subject;
 use gateway_core::event::Role;
 use gateway_core::metering::RegisterBreak;
 use gateway_core::supply::{Relay, SupplyOrder};
+use gateway_core::tokens::{Effect, Entry};
 use gateway_core::{Decision, Record, Rules, WattHours};
 
 /// A decision for people.
@@ -77,6 +78,9 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
         Decision::Vended { amount, by, .. } => {
             ("vend", format!("Recharged with {} by {by}", money(*amount)))
         }
+        Decision::TokenEntered {
+            entry, amount, by, ..
+        } => describe_token(entry, money(*amount), by),
         Decision::SupplyOrdered { .. }
         | Decision::SupplyDesired { .. }
         | Decision::SupplyReported { .. } => describe_supply(decision),
@@ -84,6 +88,16 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
         | Decision::AlarmCleared { .. }
         | Decision::AlarmAcknowledged { .. } => describe_alarm(decision),
         _ => describe_administration(decision),
+    }
+}
+
+fn describe_token(entry: &Entry, amount: String, by: &str) -> (&'static str, String) {
+    match &entry.outcome {
+        Ok(effect @ Effect::Credit { .. }) => {
+            ("vend", format!("Token: {effect}, worth {amount}, by {by}"))
+        }
+        Ok(effect) => ("admin", format!("Token: {effect}, by {by}")),
+        Err(rejection) => ("alarm", format!("Token by {by} not taken: {rejection}")),
     }
 }
 
@@ -138,6 +152,13 @@ fn describe_alarm(decision: &Decision) -> (&'static str, String) {
 fn describe_administration(decision: &Decision) -> (&'static str, String) {
     match decision {
         Decision::TariffAdopted { tariff } => ("admin", format!("Tariff {} adopted", tariff.id)),
+        Decision::TokenProvisioned { terms, check, .. } => (
+            "admin",
+            format!(
+                "Token key {check} provisioned: supply group {:06}, tariff index {:02}, revision {}",
+                terms.supply_group, terms.tariff_index, terms.revision
+            ),
+        ),
         Decision::UsagePointAdded { label, tariff, .. } => (
             "admin",
             format!("Usage point “{label}” added with tariff {tariff}"),

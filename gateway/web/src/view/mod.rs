@@ -19,4 +19,4 @@ pub(crate) use login::LoginView;
 pub(crate) use neighbourhood::{Filter, NeighbourhoodView, all_facts};
 pub(crate) use shell::{Page, Shell, Tab};
 pub(crate) use statement::{StatementView, statement_csv};
-pub(crate) use usage_point::{Notice, PointInputs, UsagePointView, VendEntry};
+pub(crate) use usage_point::{Notice, PointInputs, TokenEntry, Typed, UsagePointView, VendEntry};

@@ -3,6 +3,7 @@
 use crate::committed::{Statement, StatementLine};
 use crate::format::{self, Money, csv_field};
 use askama::Template;
+use gateway_core::ledger::LedgerAccount;
 use gateway_core::rating::Component;
 use gateway_core::{Micro, Rules, UsagePointId, WattHours};
 use std::fmt::Write as _;
@@ -82,6 +83,12 @@ fn entry(group: &[StatementLine], rules: &Rules, currency: &str) -> Entry {
     let total: Micro = group.iter().map(|line| line.amount).sum();
     let is_vend = first.component().is_none();
     let what = match (is_vend, first.energy) {
+        (true, _) if first.other == LedgerAccount::Tokens && total < Micro::ZERO => {
+            format!("Credit cleared by a token, receipt {}", first.number)
+        }
+        (true, _) if first.other == LedgerAccount::Tokens => {
+            format!("Token, receipt {}", first.number)
+        }
         (true, _) => format!("Recharge, receipt {}", first.number),
         (false, WattHours(0)) => "Daily charge".to_owned(),
         (false, energy) => format!("{} kWh", format::units_exact(energy)),
@@ -117,7 +124,11 @@ pub(crate) fn statement_csv(label: &str, statement: &Statement, rules: &Rules) -
     let label = csv_field(label);
     let mut settled = None;
     for line in &statement.lines {
-        let item = line.component().map_or("recharge", component_words);
+        let brought = match line.other {
+            LedgerAccount::Tokens => "token",
+            _ => "recharge",
+        };
+        let item = line.component().map_or(brought, component_words);
         // A settlement's energy stands once, with its first component, so that the column adds up.
         let energy = if settled.replace(line.number) == Some(line.number) {
             WattHours(0)

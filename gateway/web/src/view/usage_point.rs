@@ -22,6 +22,21 @@ pub(crate) struct VendEntry {
     pub error: Option<String>,
 }
 
+/// What was typed into the token form, and what is wrong with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TokenEntry {
+    /// As typed.
+    pub digits: String,
+    pub error: Option<String>,
+}
+
+/// What was typed into the forms of the page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Typed {
+    pub vend: VendEntry,
+    pub token: TokenEntry,
+}
+
 /// Good news on top of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Notice(pub String);
@@ -91,6 +106,8 @@ pub(crate) struct UsagePointView {
     pub days: i64,
     pub disputes: Vec<DisputeLine>,
     pub vend: VendEntry,
+    /// The token form, if the site takes tokens.
+    pub token: Option<TokenEntry>,
     pub notice: Option<Notice>,
     pub statement: StatementView,
     pub events: Vec<JournalLine>,
@@ -102,7 +119,8 @@ pub(crate) struct PointInputs<'a> {
     pub profile: &'a [ProfileRow],
     pub events: &'a [Record],
     pub statement: StatementView,
-    pub vend: VendEntry,
+    pub typed: Typed,
+    pub takes_tokens: bool,
     pub notice: Option<Notice>,
     /// Days the load profile shows: 1, 2 or 7.
     pub days: i64,
@@ -154,7 +172,8 @@ impl UsagePointView {
             chart: Chart::new(inputs.profile, now.at, inputs.days * 24, calendar),
             days: inputs.days,
             disputes: rows.point.disputes.iter().map(dispute).collect(),
-            vend: inputs.vend,
+            vend: inputs.typed.vend,
+            token: Some(inputs.typed.token).filter(|_| inputs.takes_tokens),
             notice: inputs.notice,
             statement: inputs.statement,
             events: own_lines(inputs.events, rules, &facts.currency),

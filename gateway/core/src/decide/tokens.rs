@@ -1,0 +1,171 @@
+//! Transfer tokens: entered once, by whatever channel, and turned into what they say.
+//!
+//! A credit is worth what its energy costs the account: *cost(now + energy) − cost(now)* in the open billing period, after
+//! everything used so far has been settled. So a token of 10 kWh lasts for 10 kWh of use, whatever block the account has reached, until the
+//! period ends; daily charges come out of the same credit. The settlement in the journal before the entry shows the position it was
+//! priced from.
+//!
+//! Decided here: what a token moves. Not decided here: whether it is taken ([`crate::tokens`]).
+//!
+//! Invariants: a refused token is not used up; an entry that changes nothing is not journalled, so nobody can fill the card
+//! by typing; a token is one posting.
+
+use super::{Draft, supply, usable};
+use crate::alarm::{AlarmKind, Subject};
+use crate::decision::Decision;
+use crate::event::Answer;
+use crate::refusal::Refusal;
+use crate::tokens::{Effect, Entry, PointTokens, TokenCredit, TokenNumber, TokenRules};
+use crate::{Micro, UsagePointId, WattHours};
+use alloc::string::ToString as _;
+
+pub(super) fn enter(
+    draft: &mut Draft<'_>,
+    rules: &TokenRules,
+    (usage_point, token, by): (UsagePointId, &str, &str),
+) -> Result<Answer, Refusal> {
+    usable(by)?;
+    draft.take(usage_point)?;
+    let token: TokenNumber = token.parse().map_err(Refusal::Token)?;
+    let tokens = provision(draft, rules, usage_point)?;
+    let entry = rules.judge(&tokens, token, draft.now.at);
+    let amount = match &entry.outcome {
+        Ok(effect) => worth(draft, rules.credit, effect)?,
+        Err(rejection) => {
+            let mut after = tokens.acceptance.clone();
+            after.apply(&entry);
+            let refusal = Refusal::Token(*rejection);
+            if after != tokens.acceptance {
+                push(draft, usage_point, entry, Micro::ZERO, by);
+            }
+            return Err(refusal);
+        }
+    };
+    let (words, units_100wh) = match &entry.outcome {
+        Ok(effect @ Effect::Credit { amount_100wh, .. }) => (effect.to_string(), *amount_100wh),
+        Ok(effect) => (effect.to_string(), 0),
+        Err(rejection) => (rejection.to_string(), 0),
+    };
+    let clears_tamper = matches!(entry.outcome, Ok(Effect::ClearTamper { .. }));
+    let receipt = push(draft, usage_point, entry, amount, by);
+    if clears_tamper {
+        acknowledge_tamper(draft, usage_point, by);
+    }
+    supply::review(draft);
+    let register = draft.register();
+    let available = match (&draft.point, draft.tariff()) {
+        (Some(point), Some(tariff)) => point.available(tariff, register),
+        _ => amount,
+    };
+    Ok(Answer::TokenTaken {
+        receipt,
+        usage_point,
+        words,
+        units_100wh,
+        amount,
+        available,
+    })
+}
+
+/// The usage point's token state; if the site's file has another key than before, that is decided first.
+fn provision(
+    draft: &mut Draft<'_>,
+    rules: &TokenRules,
+    usage_point: UsagePointId,
+) -> Result<PointTokens, Refusal> {
+    let known = draft.state.tokens.get(&usage_point);
+    let Some(meter) = rules.keys.get(&usage_point) else {
+        let missing = Refusal::Token(crate::tokens::Rejection::KeyNotProvisioned);
+        return known.cloned().ok_or(missing);
+    };
+    let (check, terms, expiry) = (meter.key.check(), meter.terms, meter.expiry);
+    if let Some(known) = known.filter(|known| known.provisioned == (check, terms, expiry)) {
+        return Ok(known.clone());
+    }
+    let provisioned = (check, terms, expiry);
+    let tokens = PointTokens::provision(known.cloned(), usage_point, provisioned);
+    let tokens = tokens.map_err(Refusal::Token)?;
+    draft.push(Decision::TokenProvisioned {
+        usage_point,
+        check,
+        terms,
+        expiry,
+    });
+    Ok(tokens)
+}
+
+fn push(
+    draft: &mut Draft<'_>,
+    usage_point: UsagePointId,
+    entry: Entry,
+    amount: Micro,
+    by: &str,
+) -> u64 {
+    let receipt = draft.next_number();
+    draft.push(Decision::TokenEntered {
+        usage_point,
+        entry,
+        amount,
+        by: by.into(),
+    });
+    receipt
+}
+
+/// What a token moves. Settles what was used so far if that matters.
+fn worth(draft: &mut Draft<'_>, credit: TokenCredit, effect: &Effect) -> Result<Micro, Refusal> {
+    match effect {
+        Effect::MeterTest { .. } => Err(Refusal::TokenTestNotHere),
+        Effect::UnbalanceLimit { .. } => Err(Refusal::UnbalanceLimitNotHere),
+        Effect::Credit { amount_100wh, .. } => {
+            let amount = match credit {
+                TokenCredit::Money => TokenCredit::tenths(*amount_100wh),
+                TokenCredit::EnergyAtTariff => at_tariff(draft, *amount_100wh)?,
+            };
+            if amount <= Micro::ZERO {
+                return Err(Refusal::TokenWorthNothing);
+            }
+            let after = balance(draft).checked_add(amount);
+            if after.is_none_or(|after| after > draft.rules.largest_balance) {
+                return Err(Refusal::BalanceTooLarge);
+            }
+            Ok(amount)
+        }
+        // A debt is not credit and stays.
+        Effect::ClearCredit { .. } => {
+            settle(draft);
+            Ok(-balance(draft).max(Micro::ZERO))
+        }
+        _ => Ok(Micro::ZERO),
+    }
+}
+
+fn at_tariff(draft: &mut Draft<'_>, amount_100wh: u32) -> Result<Micro, Refusal> {
+    settle(draft);
+    let tariff = draft.tariff().ok_or(Refusal::NoSuchTariff)?;
+    let point = draft.point.as_ref().ok_or(Refusal::NoSuchUsagePoint)?;
+    let now = point.account.settled_to;
+    let then = now.saturating_add(WattHours(u64::from(amount_100wh) * 100));
+    let cost = |register| point.account.pending(tariff, point.phases, register);
+    Ok(cost(then) - cost(now))
+}
+
+fn settle(draft: &mut Draft<'_>) {
+    let today = draft.rules.calendar.day_of(draft.now.at);
+    let register = draft.register();
+    supply::settle(draft, register, today);
+}
+
+fn balance(draft: &Draft<'_>) -> Micro {
+    let point = draft.point.as_ref();
+    point.map(|point| point.account.balance).unwrap_or_default()
+}
+
+/// The alarm is seen; the node is told to clear what it has latched, and with that the alarm ends.
+fn acknowledge_tamper(draft: &mut Draft<'_>, usage_point: UsagePointId, by: &str) {
+    let (kind, subject) = (AlarmKind::Tamper, Subject::UsagePoint(usage_point));
+    let alarm = draft.state.alarms.get(&(kind, subject));
+    if alarm.is_some_and(|alarm| alarm.acknowledged_by.is_none()) {
+        let by = by.into();
+        draft.push(Decision::AlarmAcknowledged { kind, subject, by });
+    }
+}
