@@ -129,8 +129,13 @@ def relay_is(node, state):
     return lambda: relays().get(node, ("", ""))[0] == state
 
 
+def newest(column):
+    """A column of each node's newest reading."""
+    return dict(rows(f"SELECT node, {column} FROM reading ORDER BY slot"))
+
+
 def counters():
-    return dict(rows("SELECT node, frame_counter FROM last_reading"))
+    return newest("frame_counter")
 
 
 def report_from(after, frames=1):
@@ -262,7 +267,7 @@ try:
     print(f"   node 3 has used its credit and is off, after {took:.1f} s")
 
     kill(broker)
-    stored = rows("SELECT at, node FROM reading")
+    stored = rows("SELECT slot, node FROM reading")
     office("vend", "3", "200", "--key", "while-the-broker-was-dead")
     broker = start_broker()
     before = counters()
@@ -282,7 +287,7 @@ try:
 
     before = counters()
     kill(daemon)
-    stored += rows("SELECT at, node FROM reading")
+    stored += rows("SELECT slot, node FROM reading")
     daemon, page = start_gateway()
     _, took = wait_for("readings after the gateway's restart", lambda: report_from(before))
     # Without the question a node gives its session up after three reports, 45 s.
@@ -307,11 +312,11 @@ try:
         slots = [cells[place : place + 16] for place in range(0, 768, 16)]
         saved = [int.from_bytes(slot[1:7], "big") for slot in slots if slot[1:12] != b"\xff" * 11]
         metered[int(re.search(r"(\d+)", os.path.basename(file))[1])] = max(saved)
-    registers = lambda: dict(rows("SELECT node, register FROM last_reading"))
+    registers = lambda: newest("register")
     wait_for(f"the registers {metered} on the gateway's disk", lambda: registers() == metered)
     print(f"   {sum(metered.values())} Wh metered at the nodes, the same on the gateway's disk")
 
-    lost = set(stored) - set(rows("SELECT at, node FROM reading"))
+    lost = set(stored) - set(rows("SELECT slot, node FROM reading"))
     assert not lost, f"stored before a kill and gone: {lost}"
     office("verify")
     print("   verify finds nothing")

@@ -74,8 +74,10 @@ pub enum Finding {
         /// The record.
         number: u64,
     },
-    /// There are postings without a record.
-    #[error("a posting names record {number}, which is not in the journal")]
+    /// There are postings without a record of their usage point.
+    #[error(
+        "a posting names record {number}, which is not in the journal or not of its usage point"
+    )]
     PostingWithoutRecord {
         /// The number.
         number: u64,

@@ -11,10 +11,10 @@ use std::path::Path;
 
 type Step = fn(&Transaction<'_>) -> Result<()>;
 
-const STEPS: &[Step] = &[create, add_tokens];
+const STEPS: &[Step] = &[create, write_once, add_tokens];
 
 /// The newest schema this version knows.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "one step per schema");
 
@@ -25,8 +25,12 @@ fn create(tx: &Transaction<'_>) -> Result<()> {
     journal::begin(tx)
 }
 
-fn add_tokens(tx: &Transaction<'_>) -> Result<()> {
+fn write_once(tx: &Transaction<'_>) -> Result<()> {
     Ok(tx.execute_batch(schema::STEP_2)?)
+}
+
+fn add_tokens(tx: &Transaction<'_>) -> Result<()> {
+    Ok(tx.execute_batch(schema::STEP_3)?)
 }
 
 fn version(conn: &Connection) -> Result<u32> {
@@ -120,7 +124,7 @@ mod tests {
         schema_1(&path);
         let older = Reader::open(&path).unwrap_err();
         assert!(
-            matches!(older, StoreError::OlderSchema { found: 1, known: 2 }),
+            matches!(older, StoreError::OlderSchema { found: 1, known: 3 }),
             "{older}"
         );
         let (mut store, mut state) = Store::open(&path).unwrap();

@@ -270,7 +270,7 @@ impl Reader {
         rows.map(|row| row?.record()).collect()
     }
 
-    /// A node's readings for `from ≤ at < to`, oldest first. Reads the rows of all nodes in the range: ask for hours, and for a
+    /// A node's readings for `from ≤ at < to`, oldest first, of one second the last one. Reads the rows of all nodes in the range: ask for hours, and for a
     /// longer time use [`Reader::profile`].
     ///
     /// # Errors
@@ -282,12 +282,18 @@ impl Reader {
         to: UtcSeconds,
     ) -> Result<Vec<ReadingRow>> {
         let mut query = self.conn.prepare_cached(
-            "SELECT at, register, export, power_w, voltage_dv, voltage_out_dv, current_ma, \
+            "SELECT slot, register, export, power_w, voltage_dv, voltage_out_dv, current_ma, \
              neutral_ma, frequency_chz, relay, tamper FROM reading \
-             WHERE at >= ?1 AND at < ?2 AND node = ?3 ORDER BY at LIMIT ?4",
+             WHERE slot >= ?1 AND slot < ?2 AND node = ?3 ORDER BY slot LIMIT ?4",
         )?;
-        let rows = query.query_map(params![from.0, to.0, node.0, MOST_ROWS], reading_row)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let (from, to) = (telemetry::first_slot(from), telemetry::first_slot(to));
+        let mut found: Vec<ReadingRow> = Vec::new();
+        for row in query.query_map(params![from, to, node.0, MOST_ROWS], reading_row)? {
+            let row = row?;
+            found.pop_if(|earlier| earlier.at == row.at);
+            found.push(row);
+        }
+        Ok(found)
     }
 
     /// A node's load profile for the boundaries in `from ≤ end ≤ to`, at most [`MOST_ROWS`] of them (104 days). Costs a look-up per boundary,
@@ -409,7 +415,7 @@ fn statement_line(row: &Row<'_>, credit: &str, before: Micro) -> Result<Statemen
 
 fn reading_row(row: &Row<'_>) -> rusqlite::Result<ReadingRow> {
     Ok(ReadingRow {
-        at: UtcSeconds(row.get(0)?),
+        at: telemetry::second(row.get(0)?),
         register: telemetry::register(row, 1)?,
         export: telemetry::register(row, 2)?,
         power_w: row.get(3)?,

@@ -48,8 +48,10 @@ fn write_one(tx: &Transaction<'_>, state: &State, key: &Key) -> Result<()> {
             put(tx, sql, params![account.to_string(), balance.0])
         }
         Key::Vend(key) => {
-            let body = json(state, state.vends.get(key))?;
-            put(tx, "REPLACE INTO vend VALUES (?1, ?2)", params![key, body])
+            let vend = state.vends.get(key);
+            let (body, receipt) = (json(state, vend)?, vend.map(|vend| vend.receipt));
+            let sql = "REPLACE INTO vend VALUES (?1, ?2, ?3)";
+            put(tx, sql, params![receipt.map(u64::cast_signed), key, body])
         }
         Key::Tokens(id) => {
             let body = json(state, state.tokens.get(id))?;

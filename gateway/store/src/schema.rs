@@ -8,6 +8,8 @@
 //! equality, never for order.
 //!
 //! Telemetry is keyed by time first: a batch of readings of many nodes then fills few pages, a twelfth of the bytes of node-first.
+//! Postings are keyed by usage point first: a statement reads neighbours, and no second index has to be written. Vends are keyed by
+//! receipt: they are looked up in memory, and a new one touches the last page instead of any.
 
 /// Marks the file as a database of this gateway: "PpGw" in ASCII.
 pub(crate) const APPLICATION_ID: i32 = 0x5070_4777;
@@ -77,7 +79,47 @@ CREATE TABLE rejection (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Schema 2: token states of usage points. Those of before have none.
+/// Schema 2: a reading is written once, at the end of its table. Its row holds all that a restart needs; `last_reading` is brought up to
+/// date now and then, and `readings_copied_at` says up to when it is. A reading's *slot* is its second times 2^20 plus the place within
+/// that second: rows lie in order of time without a second key, and SQLite only ever touches the last page.
 pub(crate) const STEP_2: &str = "
+CREATE TABLE reading_by_slot (
+    slot INTEGER PRIMARY KEY, node INTEGER NOT NULL,
+    register INTEGER NOT NULL, export INTEGER NOT NULL, power_w INTEGER,
+    voltage_dv INTEGER, voltage_out_dv INTEGER, current_ma INTEGER, neutral_ma INTEGER,
+    frequency_chz INTEGER, relay INTEGER, lease_id INTEGER, cutoff INTEGER,
+    uptime_s INTEGER, boot_count INTEGER, tamper INTEGER NOT NULL, frame_counter INTEGER,
+    intervals BLOB
+) STRICT;
+INSERT INTO reading_by_slot
+    SELECT (reading.at << 20) + row_number() OVER (PARTITION BY reading.at ORDER BY reading.node),
+        reading.node, reading.register, reading.export, reading.power_w,
+        reading.voltage_dv, reading.voltage_out_dv, reading.current_ma, reading.neutral_ma,
+        reading.frequency_chz, reading.relay, last.lease_id, last.cutoff,
+        last.uptime_s, last.boot_count, reading.tamper, last.frame_counter,
+        nullif(last.intervals, x'')
+    FROM reading LEFT JOIN last_reading AS last USING (at, node) ORDER BY reading.at, reading.node;
+DROP TABLE reading;
+ALTER TABLE reading_by_slot RENAME TO reading;
+INSERT INTO meta SELECT 'readings_copied_at', coalesce(max(at), 0) FROM last_reading;
+
+CREATE TABLE posting_by_point (
+    number INTEGER NOT NULL, line INTEGER NOT NULL,
+    from_account TEXT NOT NULL, to_account TEXT NOT NULL, amount INTEGER NOT NULL,
+    at INTEGER NOT NULL, usage_point INTEGER NOT NULL,
+    PRIMARY KEY (usage_point, number, line)
+) STRICT, WITHOUT ROWID;
+INSERT INTO posting_by_point SELECT * FROM posting;
+DROP TABLE posting;
+ALTER TABLE posting_by_point RENAME TO posting;
+
+CREATE TABLE vend_by_receipt (receipt INTEGER PRIMARY KEY, key TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+INSERT INTO vend_by_receipt SELECT json_extract(body, '$.receipt'), key, body FROM vend ORDER BY 1;
+DROP TABLE vend;
+ALTER TABLE vend_by_receipt RENAME TO vend;
+";
+
+/// Schema 3: token states of usage points. Those of before have none.
+pub(crate) const STEP_3: &str = "
 CREATE TABLE token_state (usage_point INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
 ";

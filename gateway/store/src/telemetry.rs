@@ -5,6 +5,10 @@
 //! value replaces an estimated one, nothing replaces an exact one. A boundary without a row lies inside a silence: nobody
 //! knows how its energy was spread, so nothing is padded.
 //!
+//! A reading is written once, at the end of its table, and is all a restart needs. The *last readings* are derived: the newest row of each
+//! node since the last *copy*, else its row in the table of last readings, which a copy brings up to date. Readings before the copy
+//! may be removed.
+//!
 //! Terms: *boundary*: a multiple of [`INTERVAL_S`]; the profile's registers are the node's raw ones.
 
 use crate::error::Result;
@@ -12,8 +16,9 @@ use gateway_core::event::IntervalEnd;
 use gateway_core::metering::LastReading;
 use gateway_core::supply::Relay;
 use gateway_core::{NodeId, Reading, UtcSeconds, WattHours};
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Length of a load profile interval: what Indian smart meters record and the head-end expects.
 pub const INTERVAL_S: i64 = 1_800;
@@ -23,60 +28,159 @@ const LONGEST_SILENCE_S: i64 = 3 * 86_400;
 /// one node cannot fill the table.
 const OLDEST_INTERVAL_S: i64 = 45 * 86_400;
 
+/// The table of last readings is brought up to date after so many readings for each node: the copy then costs a few bytes per
+/// reading, and a restart reads about an hour of a site that is read every minute.
+const COPY_AFTER: usize = 64;
+
 /// Last reading of each node.
 pub(crate) type Latest = BTreeMap<NodeId, LastReading>;
 
-/// Writes readings in the order they were accepted; returns the newest of each node.
-pub(crate) fn write<'a>(
-    tx: &Transaction<'_>,
-    known: &Latest,
-    readings: &'a [LastReading],
-) -> Result<BTreeMap<NodeId, &'a LastReading>> {
-    let mut newest: BTreeMap<NodeId, &LastReading> = BTreeMap::new();
-    for last in readings {
-        let node = last.reading.node;
-        write_reading(tx, last)?;
-        let before = newest.get(&node).copied().or_else(|| known.get(&node));
-        write_profile(tx, before, last)?;
-        newest.insert(node, last);
-    }
-    for last in newest.values() {
-        write_last(tx, last)?;
-    }
-    Ok(newest)
+/// What the writer remembers between commits.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    latest: Latest,
+    /// Up to when the table of last readings is complete.
+    copied_at: UtcSeconds,
+    /// Readings since then.
+    since: usize,
+    /// The newest reading's slot.
+    slot: i64,
 }
 
-fn write_reading(tx: &Transaction<'_>, last: &LastReading) -> Result<()> {
-    let reading = &last.reading;
-    tx.prepare_cached(
-        "REPLACE INTO reading VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )?
-    .execute(params![
-        last.at.0,
-        reading.node.0,
-        reading.register.0.cast_signed(),
-        reading.export.0.cast_signed(),
-        reading.power_w,
-        reading.voltage_dv,
-        reading.voltage_out_dv,
-        reading.current_ma,
-        reading.neutral_ma,
-        reading.frequency_chz,
-        reading.relay.map(relay_number),
-        reading.tamper,
-    ])?;
-    Ok(())
+/// What a transaction changes in [`Memory`], once it is committed.
+pub(crate) struct Written<'a> {
+    newest: BTreeMap<NodeId, &'a LastReading>,
+    copied_at: Option<UtcSeconds>,
+    count: usize,
+    slot: i64,
 }
 
-fn write_last(tx: &Transaction<'_>, last: &LastReading) -> Result<()> {
+impl Memory {
+    /// What was committed; `latest` is what [`last_readings`] says.
+    pub(crate) fn open(conn: &Connection, latest: Latest) -> Result<Self> {
+        let copied_at = copied_at(conn)?;
+        let since: i64 = conn
+            .prepare_cached("SELECT count(*) FROM reading WHERE slot >= ?1")?
+            .query_row([first_slot(copied_at)], |row| row.get(0))?;
+        let slot = conn
+            .prepare_cached("SELECT coalesce(max(slot), 0) FROM reading")?
+            .query_row([], |row| row.get(0))?;
+        Ok(Self {
+            latest,
+            copied_at,
+            since: usize::try_from(since).unwrap_or_default(),
+            slot,
+        })
+    }
+
+    /// Writes readings in the order they were accepted, the times never backwards.
+    pub(crate) fn write<'a>(
+        &self,
+        tx: &Transaction<'_>,
+        readings: &'a [LastReading],
+    ) -> Result<Written<'a>> {
+        let mut newest: BTreeMap<NodeId, &LastReading> = BTreeMap::new();
+        let mut slot = self.slot;
+        for last in readings {
+            let node = last.reading.node;
+            // Behind every other one, also within one second.
+            slot = slot.saturating_add(1).max(first_slot(last.at));
+            write_row(tx, WRITE_READING, slot, last)?;
+            let before = newest
+                .get(&node)
+                .copied()
+                .or_else(|| self.latest.get(&node));
+            write_profile(tx, before, last)?;
+            newest.insert(node, last);
+        }
+        let mut written = Written {
+            newest,
+            copied_at: None,
+            count: readings.len(),
+            slot,
+        };
+        let nodes = self.latest.len().max(written.newest.len());
+        if self.since + written.count >= COPY_AFTER * nodes.max(1) {
+            written.copied_at = Some(self.copy(tx, &written.newest)?);
+        }
+        Ok(written)
+    }
+
+    /// Copies the last readings that have changed since the last copy.
+    fn copy(
+        &self,
+        tx: &Transaction<'_>,
+        newest: &BTreeMap<NodeId, &LastReading>,
+    ) -> Result<UtcSeconds> {
+        let older = self.latest.iter();
+        let older = older.filter(|(node, _)| !newest.contains_key(node));
+        let all = older.map(|(_, last)| last).chain(newest.values().copied());
+        let mut copied_at = self.copied_at;
+        for last in all.filter(|last| last.at >= self.copied_at) {
+            write_row(tx, WRITE_LAST, last.at.0, last)?;
+            copied_at = copied_at.max(last.at);
+        }
+        tx.prepare_cached("REPLACE INTO meta VALUES ('readings_copied_at', ?1)")?
+            .execute([copied_at.0])?;
+        Ok(copied_at)
+    }
+
+    /// Takes note of what was committed.
+    pub(crate) fn committed(&mut self, written: Written<'_>) {
+        (self.since, self.slot) = (self.since + written.count, written.slot);
+        if let Some(copied_at) = written.copied_at {
+            (self.copied_at, self.since) = (copied_at, 0);
+        }
+        for (node, last) in written.newest {
+            self.latest.insert(node, last.clone());
+        }
+    }
+
+    /// Readings before this moment are not needed for a restart.
+    pub(crate) fn copied_at(&self) -> UtcSeconds {
+        self.copied_at
+    }
+}
+
+/// Places in a second: a thousand times what a site can send.
+const SLOTS: i64 = 1 << 20;
+
+/// Where the readings of a second begin.
+pub(crate) fn first_slot(at: UtcSeconds) -> i64 {
+    at.0.saturating_mul(SLOTS)
+}
+
+/// The second of a slot.
+pub(crate) fn second(slot: i64) -> UtcSeconds {
+    UtcSeconds(slot.div_euclid(SLOTS))
+}
+
+/// The columns of [`last_reading`] behind the first, in both tables.
+macro_rules! columns {
+    () => {
+        "node, register, export, power_w, voltage_dv, voltage_out_dv, current_ma, neutral_ma, \
+         frequency_chz, relay, lease_id, cutoff, uptime_s, boot_count, tamper, frame_counter, \
+         intervals"
+    };
+}
+
+const WRITE_READING: &str = concat!(
+    "INSERT INTO reading (slot, ",
+    columns!(),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+     nullif(?18, x''))"
+);
+const WRITE_LAST: &str = concat!(
+    "REPLACE INTO last_reading (at, ",
+    columns!(),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+);
+
+fn write_row(tx: &Transaction<'_>, sql: &str, key: i64, last: &LastReading) -> Result<()> {
     let reading = &last.reading;
-    tx.prepare_cached(
-        "REPLACE INTO last_reading VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-         ?13, ?14, ?15, ?16, ?17, ?18)",
-    )?
-    .execute(params![
+    tx.prepare_cached(sql)?.execute(params![
+        key,
         reading.node.0,
-        last.at.0,
         reading.register.0.cast_signed(),
         reading.export.0.cast_signed(),
         reading.power_w,
@@ -154,7 +258,7 @@ pub(crate) fn relay(number: Option<u8>) -> Option<Relay> {
     })
 }
 
-/// Sixteen bytes an interval: a JSON text would be four times as long and is rewritten with every batch.
+/// Sixteen bytes an interval, a quarter of a JSON text.
 fn pack(intervals: &[IntervalEnd]) -> Vec<u8> {
     let bytes = intervals.iter().flat_map(|interval| {
         [
@@ -180,14 +284,15 @@ pub(crate) fn register(row: &Row<'_>, column: usize) -> rusqlite::Result<WattHou
     Ok(WattHours(row.get::<_, i64>(column)?.cast_unsigned()))
 }
 
+/// From a time (not a slot) and [`columns`].
 fn last_reading(row: &Row<'_>) -> rusqlite::Result<LastReading> {
     let unsigned = |column| -> rusqlite::Result<Option<u64>> {
         Ok(row.get::<_, Option<i64>>(column)?.map(i64::cast_unsigned))
     };
     Ok(LastReading {
-        at: UtcSeconds(row.get(1)?),
+        at: UtcSeconds(row.get(0)?),
         reading: Reading {
-            node: NodeId(row.get(0)?),
+            node: NodeId(row.get(1)?),
             register: register(row, 2)?,
             export: register(row, 3)?,
             power_w: row.get(4)?,
@@ -203,24 +308,63 @@ fn last_reading(row: &Row<'_>) -> rusqlite::Result<LastReading> {
             boot_count: row.get(14)?,
             tamper: row.get(15)?,
             frame_counter: unsigned(16)?,
-            intervals: unpack(&row.get::<_, Vec<u8>>(17)?),
+            intervals: unpack(&row.get::<_, Option<Vec<u8>>>(17)?.unwrap_or_default()),
         },
     })
 }
 
-/// The last reading of every node.
+/// Up to when the table of last readings is complete.
+fn copied_at(conn: &Connection) -> Result<UtcSeconds> {
+    let sql =
+        "SELECT coalesce((SELECT value FROM meta WHERE key = 'readings_copied_at'), -1 << 63)";
+    Ok(UtcSeconds(
+        conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?,
+    ))
+}
+
+/// The last reading of every node: the newest since the copy, else the copied one.
 pub(crate) fn last_readings(conn: &Connection) -> Result<Latest> {
-    let mut query = conn.prepare_cached("SELECT * FROM last_reading")?;
-    let rows = query.query_map([], last_reading)?;
-    let by_node = |last: LastReading| (last.reading.node, last);
-    Ok(rows
-        .map(|row| row.map(by_node))
-        .collect::<rusqlite::Result<_>>()?)
+    let mut latest = Latest::new();
+    let mut newest_first = conn.prepare_cached(concat!(
+        "SELECT slot >> 20, ",
+        columns!(),
+        " FROM reading WHERE slot >= ?1 ORDER BY slot DESC"
+    ))?;
+    let mut rows = newest_first.query([first_slot(copied_at(conn)?)])?;
+    while let Some(row) = rows.next()? {
+        if let Entry::Vacant(unseen) = latest.entry(NodeId(row.get(1)?)) {
+            unseen.insert(last_reading(row)?);
+        }
+    }
+    let sql = concat!("SELECT at, ", columns!(), " FROM last_reading");
+    let mut copied = conn.prepare_cached(sql)?;
+    for last in copied.query_map([], last_reading)? {
+        let last = last?;
+        latest.entry(last.reading.node).or_insert(last);
+    }
+    Ok(latest)
 }
 
 /// The last reading of one node.
 pub(crate) fn last_reading_of(conn: &Connection, node: NodeId) -> Result<Option<LastReading>> {
-    let mut query = conn.prepare_cached("SELECT * FROM last_reading WHERE node = ?1")?;
-    let mut rows = query.query_map([node.0], last_reading)?;
-    Ok(rows.next().transpose()?)
+    let one = |sql: &str, values: &[i64]| -> Result<Option<LastReading>> {
+        let mut query = conn.prepare_cached(sql)?;
+        let mut rows = query.query_map(params_from_iter(values), last_reading)?;
+        Ok(rows.next().transpose()?)
+    };
+    let newest = concat!(
+        "SELECT slot >> 20, ",
+        columns!(),
+        " FROM reading WHERE slot >= ?1 AND node = ?2 ORDER BY slot DESC LIMIT 1"
+    );
+    let copied = concat!(
+        "SELECT at, ",
+        columns!(),
+        " FROM last_reading WHERE node = ?1"
+    );
+    let node = i64::from(node.0);
+    match one(newest, &[first_slot(copied_at(conn)?), node])? {
+        Some(last) => Ok(Some(last)),
+        None => one(copied, &[node]),
+    }
 }

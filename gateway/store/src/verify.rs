@@ -15,8 +15,8 @@ use crate::read::{Reader, account_sums};
 use crate::rows::{self, Table};
 use crate::{migrate, telemetry};
 use gateway_core::ledger::{LedgerAccount, Posting};
-use gateway_core::{Micro, State};
-use rusqlite::Connection;
+use gateway_core::{Micro, State, UsagePointId};
+use rusqlite::{Connection, params};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -188,7 +188,8 @@ fn check_record(
             }
             let postings = record.decision.postings();
             report.postings += postings.len() as u64;
-            if posting_rows(conn, number)? != expected_postings(stored, &postings) {
+            let of = record.decision.usage_point();
+            if posting_rows(conn, number, of)? != expected_postings(stored, &postings) {
                 report.find(Finding::PostingsDiffer { number });
             }
             state.apply(&record);
@@ -206,12 +207,17 @@ fn check_record(
 /// A posting's row: line, from, to, amount, time, usage point.
 type PostingRow = (i64, String, String, i64, i64, Option<u32>);
 
-fn posting_rows(conn: &Connection, number: u64) -> Result<Vec<PostingRow>> {
+fn posting_rows(
+    conn: &Connection,
+    number: u64,
+    usage_point: Option<UsagePointId>,
+) -> Result<Vec<PostingRow>> {
     let mut query = conn.prepare_cached(
         "SELECT line, from_account, to_account, amount, at, usage_point FROM posting \
-         WHERE number = ?1 ORDER BY line",
+         WHERE number = ?1 AND usage_point = ?2 ORDER BY line",
     )?;
-    let rows = query.query_map([number.cast_signed()], |row| {
+    let keys = params![number.cast_signed(), usage_point.map(|id| id.0)];
+    let rows = query.query_map(keys, |row| {
         Ok((
             row.get(0)?,
             row.get(1)?,
@@ -235,7 +241,8 @@ fn expected_postings(stored: &Stored, postings: &[Posting]) -> Vec<PostingRow> {
 
 fn check_orphans(conn: &Connection, report: &mut Report) -> Result<()> {
     let mut query = conn.prepare(
-        "SELECT DISTINCT number FROM posting WHERE number NOT IN (SELECT number FROM journal)",
+        "SELECT DISTINCT number FROM posting LEFT JOIN journal USING (number) \
+         WHERE journal.usage_point IS NOT posting.usage_point",
     )?;
     let rows = query.query_map([], |row| row.get::<_, i64>(0))?;
     for number in rows {

@@ -189,7 +189,8 @@ fn readings_are_kept_per_second_and_node() {
         .unwrap()
         .remove(0);
     assert_eq!((first.power_w, first.voltage_dv), (Some(-5), Some(2_301)));
-    assert_eq!(reader.totals().unwrap().readings, 5);
+    // Both of the same second are in the table; the later one is the reading of that second.
+    assert_eq!(reader.totals().unwrap().readings, 6);
 }
 
 #[test]
@@ -216,7 +217,7 @@ fn pruning_removes_old_readings_in_small_steps_and_nothing_else() {
         }
     }
     assert_eq!(steps.iter().sum::<usize>(), 11_000);
-    assert!(steps.iter().all(|removed| *removed <= 5_002), "{steps:?}");
+    assert!(steps.iter().all(|removed| *removed <= 5_000), "{steps:?}");
     let site = site.restart();
     assert_eq!(site.state, before);
     let reader = Reader::open(&site.directory.database()).unwrap();

@@ -158,6 +158,10 @@ fn damage_to_money_is_found() {
             &["the postings of record", "ledger account credit:2 shows"],
         ),
         (
+            "UPDATE posting SET usage_point = 2 WHERE usage_point = 1",
+            &["the postings of record", "not of its usage point"],
+        ),
+        (
             "DELETE FROM posting WHERE from_account = 'payments'",
             &["the postings of record", "ledger account payments shows"],
         ),
@@ -245,16 +249,20 @@ fn damage_to_the_rest_of_the_state_is_found() {
             &["alarm tamper UP-0001 differs"],
         ),
         (
-            "DELETE FROM last_reading WHERE node = 1",
+            "DELETE FROM reading WHERE node = 1",
             &["the last reading of N-00000001, the meter of UP-0001, is missing"],
         ),
         (
-            "UPDATE last_reading SET register = 1100 WHERE node = 1",
+            "UPDATE reading SET register = 1100 WHERE node = 1",
             &["the last reading of N-00000001 lies before what UP-0001 has settled"],
         ),
         (
-            "DROP INDEX posting_by_usage_point",
-            &["\"posting_by_usage_point\" is missing"],
+            "UPDATE meta SET value = value + 9999999999 WHERE key = 'readings_copied_at'",
+            &["the last reading of N-00000001, the meter of UP-0001, is missing"],
+        ),
+        (
+            "DROP INDEX journal_by_usage_point",
+            &["\"journal_by_usage_point\" is missing"],
         ),
         (
             "CREATE TABLE x (y); DROP TABLE reading; DROP TABLE x",
@@ -334,13 +342,14 @@ fn a_damaged_end_is_noticed_at_the_start() {
 /// A page full of rubbish anywhere in the file is found and never a panic, neither here nor at the start.
 #[test]
 fn a_page_of_rubbish_is_found() {
-    let pages = {
+    let (pages, size) = {
         let site = busy_site();
         let reader = Connection::open(site.directory.database()).unwrap();
-        let count = |row: &rusqlite::Row<'_>| row.get::<_, u32>(0);
-        reader
-            .pragma_query_value(None, "page_count", count)
-            .unwrap()
+        let number = |name| {
+            let number = |row: &rusqlite::Row<'_>| row.get::<_, u32>(0);
+            reader.pragma_query_value(None, name, number).unwrap()
+        };
+        (number("page_count"), number("page_size"))
     };
     assert!(pages > 20);
     for page in 0..pages {
@@ -350,8 +359,8 @@ fn a_page_of_rubbish_is_found() {
         drop(store);
         let path = directory.database();
         let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-        file.seek(SeekFrom::Start(u64::from(page) * 4_096)).unwrap();
-        file.write_all(&[0xA5; 4_096]).unwrap();
+        file.seek(SeekFrom::Start(u64::from(page * size))).unwrap();
+        file.write_all(&vec![0xA5; size as usize]).unwrap();
         drop(file);
         if let Ok(report) = verify(&path) {
             assert!(!report.is_clean(), "page {page}");

@@ -23,10 +23,14 @@ pub struct Directory(PathBuf);
 
 impl Directory {
     pub fn new() -> Self {
+        Self::within(&std::env::temp_dir())
+    }
+
+    pub fn within(parent: &Path) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("gateway-store-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let path = parent.join(name);
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -64,7 +68,10 @@ pub struct Site {
 impl Site {
     /// An empty site.
     pub fn empty() -> Self {
-        let directory = Directory::new();
+        Self::empty_in(Directory::new())
+    }
+
+    fn empty_in(directory: Directory) -> Self {
         let (store, state) = Store::open(&directory.database()).unwrap();
         Self {
             directory,
@@ -79,7 +86,11 @@ impl Site {
 
     /// A site with the shipped tariff and some usage points, each with a node and read once, with nothing uncommitted.
     pub fn with_usage_points(count: u32) -> Self {
-        let mut site = Self::empty();
+        Self::with_usage_points_in(&std::env::temp_dir(), count)
+    }
+
+    pub fn with_usage_points_in(parent: &Path, count: u32) -> Self {
+        let mut site = Self::empty_in(Directory::within(parent));
         site.command(Command::AdoptTariff {
             tariff: Box::new(tariff()),
         })
