@@ -74,7 +74,14 @@ fn the_shipped_file_is_the_generated_one_and_right() {
     let before_clients = sections.clone().next().expect("a beginning");
     let after_clients = written_out.split_once("\n[web]").expect("a web section").1;
     // What is absent by default, and a directory that is not there.
-    let absent = ["tls_", "address", "user", "password", "tariffs_dir"];
+    let absent = [
+        "tls_",
+        "address",
+        "user",
+        "password",
+        "tariffs_dir",
+        "keys_file",
+    ];
     let has_default = |line: &String| !absent.iter().any(|key| line.starts_with(key));
     let text: Vec<String> = before_clients
         .lines()

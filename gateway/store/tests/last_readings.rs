@@ -151,6 +151,7 @@ CREATE TABLE vend_1 (key TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT R
 INSERT INTO vend_1 SELECT key, body FROM vend;
 DROP TABLE vend;
 ALTER TABLE vend_1 RENAME TO vend;
+DROP TABLE token_state;
 PRAGMA user_version = 1;
 ";
 

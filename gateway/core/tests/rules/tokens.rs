@@ -108,10 +108,13 @@ fn restart(site: &mut Site) {
 
 #[test]
 fn a_credit_is_worth_what_its_energy_costs_from_where_the_account_stands() {
-    for (used_wh, tenths) in [(0, 10), (90_000, 200), (99_999, 1), (290_000, 4_000)] {
+    for (used_wh, tenths) in [(0, 10), (90_000, 200), (99_999, 1), (290_000, 3_000)] {
         let mut site = site();
         site.vend("k", "9000").expect("vend");
         site.now = NOVEMBER + 20 * DAY;
+        assert_eq!(site.read(used_wh / 2), None);
+        // The rest is used, not settled.
+        site.now += 7 * 3_600;
         assert_eq!(site.read(used_wh), None);
         let taken = amount(enter(&mut site, &credit(0, 7, tenths)));
         let energy = u64::from(tenths) * 100;
@@ -124,7 +127,7 @@ fn a_credit_is_worth_what_its_energy_costs_from_where_the_account_stands() {
             "one posting from tokens"
         );
         let with = site.available();
-        site.now += 20 * 3_600;
+        site.now += 16 * 3_600;
         assert_eq!(site.read(used_wh + energy), None);
         assert_eq!(site.available(), with - taken, "{used_wh} Wh used it up");
         restart(&mut site);
