@@ -3,11 +3,13 @@
 //! A [`Draft`] collects decisions for one event. It applies each one to its own copy of the usage point at once, so that a later
 //! step sees what an earlier one decided, and leaves the state alone.
 
+mod bands;
 mod commands;
 mod readings;
 mod supply;
 mod time;
 mod vends;
+mod versions;
 
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::{Decision, Record};
@@ -20,6 +22,7 @@ use crate::usage_point::UsagePoint;
 use crate::{UsagePointId, WattHours};
 use alloc::string::String;
 use alloc::vec::Vec;
+use bands::Known;
 
 /// What an event leads to. Nothing of it is true before it is written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,11 @@ pub fn decide(state: &State, rules: &Rules, clock: Moment, event: &Event) -> Rul
         Event::Command(command) => match command {
             Command::AdoptTariff { tariff } => commands::adopt_tariff(&mut draft, tariff),
             Command::AddUsagePoint { .. } => commands::add_usage_point(&mut draft, command),
+            Command::SetSanctionedLoad {
+                usage_point,
+                load_w,
+                by,
+            } => commands::set_sanctioned_load(&mut draft, *usage_point, *load_w, by),
             Command::AddNode { node, role } => commands::add_node(&mut draft, *node, *role),
             Command::Vend {
                 key,
@@ -93,6 +101,8 @@ struct Draft<'a> {
     accepted: Option<LastReading>,
     /// The usage point in hand, with this draft's decisions applied.
     point: Option<UsagePoint>,
+    /// What is known of its register between the reading before and the one in hand.
+    known: Option<Known>,
 }
 
 impl<'a> Draft<'a> {
@@ -104,6 +114,7 @@ impl<'a> Draft<'a> {
             decisions: Vec::new(),
             accepted: None,
             point: None,
+            known: None,
         }
     }
 
@@ -115,6 +126,7 @@ impl<'a> Draft<'a> {
             .get(&id)
             .ok_or(Refusal::NoSuchUsagePoint)?;
         self.point = Some(point.clone());
+        self.known = None;
         Ok(())
     }
 

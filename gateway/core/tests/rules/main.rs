@@ -1,6 +1,11 @@
 //! The rules, driven like the daemon drives them.
 
+mod changes;
 mod extremes;
+mod journal;
 mod money;
+mod reference;
 mod site;
 mod supply;
+mod tariffs;
+mod worksheets;
