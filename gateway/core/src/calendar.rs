@@ -59,6 +59,8 @@ impl fmt::Display for NotADay {
     }
 }
 
+impl core::error::Error for NotADay {}
+
 impl FromStr for LocalDay {
     type Err = NotADay;
 

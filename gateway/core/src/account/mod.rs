@@ -197,13 +197,11 @@ impl Account {
                 entry.percent_of_previous_energy != Micro::ZERO
             };
             settlement.opens = Some(next);
-            settlement.previous_energy =
-                tariff.fuel_adjustment.iter().any(is_taken_on_it).then(|| {
-                    let before = open
-                        .part
-                        .map_or(Charges::default(), |part| part.charged_before);
-                    (before + open.charged + settlement.charges)[Component::Energy]
-                });
+            settlement.previous_energy = tariff
+                .fuel_adjustment
+                .iter()
+                .any(is_taken_on_it)
+                .then(|| (open.settled().1 + settlement.charges)[Component::Energy]);
         }
         Some(settlement)
     }

@@ -112,6 +112,18 @@ impl OpenPeriod {
         self.part.map_or(self.period.first, |part| part.first)
     }
 
+    /// Energy settled and what was charged in the whole period, before a cut and after it.
+    #[must_use]
+    pub fn settled(&self) -> (WattHours, Charges) {
+        match self.part {
+            None => (self.energy, self.charged),
+            Some(part) => (
+                part.energy_before.saturating_add(self.energy),
+                part.charged_before + self.charged,
+            ),
+        }
+    }
+
     /// Days from a day through another, none if that is earlier.
     pub(super) fn days(first: LocalDay, last: LocalDay) -> u16 {
         let days = i64::from(last.0) - i64::from(first.0) + 1;

@@ -37,6 +37,8 @@ pub enum TariffFault {
     BlockPaysTheCustomer,
     /// `printed_step` is not positive.
     PrintedStepNotPositive,
+    /// There is a duty that takes nothing: neither a percentage on something nor an amount per unit.
+    DutyOnNothing,
     /// The duty is taken on itself.
     DutyOnDuty,
     /// The duty is taken on the minimum charge but not on everything the minimum makes up for.
@@ -70,6 +72,7 @@ impl fmt::Display for TariffFault {
                 "using more in a block would cost less: its rates with rebate, band and duty are below zero"
             }
             Self::PrintedStepNotPositive => "printed_step must be positive, for example \"0.01\"",
+            Self::DutyOnNothing => "a duty needs percent and on, or per_kwh",
             Self::DutyOnDuty => "duty cannot be taken on duty",
             Self::DutyOnMinimumAlone => {
                 "duty on the minimum must be on energy, wheeling, fixed, fuel-adjustment, time-of-day and rebate too"
@@ -256,6 +259,10 @@ impl Tariff {
         }
         if let Some(duty) = &self.duty {
             let on = |component: &Component| duty.on.contains(component);
+            let per_unit = duty.per_kwh > Micro::ZERO;
+            if duty.on.is_empty() && (duty.percent > Micro::ZERO || !per_unit) {
+                return Err(TariffFault::DutyOnNothing);
+            }
             if on(&Component::Duty) {
                 return Err(TariffFault::DutyOnDuty);
             }

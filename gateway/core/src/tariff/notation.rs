@@ -20,6 +20,8 @@ impl fmt::Display for NotATimeOfDay {
     }
 }
 
+impl core::error::Error for NotATimeOfDay {}
+
 impl fmt::Display for TimeOfDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02}:{:02}", self.0 / 60, self.0 % 60)

@@ -167,6 +167,8 @@ fn what_makes_no_sense_is_named() {
         TariffFault::BlockPaysTheCustomer,
     );
     check("[minimum]", &rebate("-1"), TariffFault::NegativeRate);
+    let on = FILES[5].lines().find(|line| line.starts_with("on = "));
+    check(on.expect("a duty"), "on = []", TariffFault::DutyOnNothing);
     let allowance = "[allowance]\nwh_per_day = 500\nreset_hour = 24\n\n[minimum]";
     check("[minimum]", allowance, TariffFault::AllowanceIsNever);
 }

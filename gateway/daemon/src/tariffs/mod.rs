@@ -65,13 +65,21 @@ pub fn parse(text: &str) -> Result<Tariff, Vec<Mistake>> {
         let line = before.map(|before| before.split(|byte| *byte == b'\n').count());
         vec![Mistake::at(line, "", error.message())]
     })?;
+    if let (Some(line), None) = (values.line("duty.on"), values.line("duty.percent")) {
+        let what = "this key is missing; write the percentage taken on the components of duty.on";
+        return Err(vec![Mistake::at(Some(line), "duty.percent", what)]);
+    }
     if let Err(fault) = tariff.check() {
         let key = schema::key_of(fault);
-        let line = values.line(key).or_else(|| {
-            let blocks = values.many("block").iter();
-            blocks
-                .filter_map(|block| block.line("block.energy_per_kwh"))
-                .next_back()
+        let in_last_of = |table: &str, key: &str| {
+            let tables = values.many(table).iter();
+            tables.filter_map(|table| table.line(key)).next_back()
+        };
+        let line = values.line(key).or_else(|| match key {
+            "band" => in_last_of("band", "band.per_kwh"),
+            "fuel_adjustment" => in_last_of("fuel_adjustment", "fuel_adjustment.month"),
+            "duty.percent" => values.line("duty.on"),
+            _ => in_last_of("block", "block.energy_per_kwh"),
         });
         return Err(vec![Mistake::at(line, key, fault.to_string())]);
     }

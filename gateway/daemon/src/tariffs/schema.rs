@@ -17,6 +17,7 @@ pub(super) fn key_of(fault: TariffFault) -> &'static str {
         TariffFault::FuelMonthTwice | TariffFault::FuelAmountsAreNotOnePerBlock => {
             "fuel_adjustment"
         }
+        TariffFault::DutyOnNothing => "duty.percent",
         TariffFault::RebateAboveAll => "rebate.percent",
         TariffFault::AllowanceIsNever => "allowance.reset_hour",
         TariffFault::NegativeRate | TariffFault::RateTooLarge => "",
