@@ -75,11 +75,17 @@ pub fn cost(tariff: &Tariff, usage: &Usage) -> Charges {
     let fuel = fuel_adjustment(tariff, usage, fuel);
     let time_of_day = time_of_day(tariff, usage);
     // Where these stop, a rebate that went on would bring the cost back down to what somebody can pay.
-    let stopped = charges[Component::Energy].max(charges[Component::Wheeling]) >= LARGEST_COST;
+    let per_unit = [
+        charges[Component::Energy],
+        charges[Component::Wheeling],
+        fuel,
+        time_of_day,
+    ];
+    let stopped = per_unit.iter().any(|amount| *amount >= LARGEST_COST);
     let lowest = if stopped { Micro::ZERO } else { -LARGEST_COST };
     charges.set(Component::FuelAdjustment, fuel.max(lowest));
     charges.set(Component::TimeOfDay, time_of_day.max(lowest));
-    if let Some(rebate) = &tariff.rebate {
+    if let Some(rebate) = tariff.rebate.as_ref().filter(|_| !stopped) {
         // A percentage carries six decimals like money: 2 % is 2,000,000.
         let share = i128::from(charges[Component::Energy].0) * i128::from(rebate.percent.0);
         charges.set(Component::Rebate, -divide_half_away(share, 100_000_000));

@@ -246,11 +246,14 @@ impl Tariff {
             None => 0,
         };
         let duty_per_unit = self.duty.as_ref().map_or(0, |duty| whole(duty.per_kwh));
-        let with_duty = rates
+        let duties = rates
             .iter()
-            .map(|(component, rate)| rate + rate / 100_000_000 * duty_on(*component));
+            .map(|(component, rate)| rate / 100_000_000 * duty_on(*component));
+        let duty = duties.sum::<i128>() + duty_per_unit;
         let before_wheeling: i128 = rates[..4].iter().map(|(_, rate)| rate).sum();
-        before_wheeling < 0 || with_duty.sum::<i128>() + duty_per_unit < 0
+        let all: i128 = rates.iter().map(|(_, rate)| rate).sum();
+        // Below a minimum only the duty moves.
+        before_wheeling < 0 || all + duty < 0 || (self.minimum.is_some() && duty < 0)
     }
 
     fn check_rest(&self) -> Result<(), TariffFault> {
