@@ -8,6 +8,7 @@ use crate::event::{Answer, Reading, Role};
 use crate::metering::{self, LastReading, Limits, Meaning, MeterFit, RegisterBreak};
 use crate::refusal::Refusal;
 use crate::supply::SupplyOrder;
+use crate::usage_point::UsagePoint;
 use crate::{UsagePointId, WattHours};
 use alloc::format;
 use alloc::vec::Vec;
@@ -97,7 +98,7 @@ fn advance(draft: &mut Draft<'_>, fit: MeterFit, reading: &Reading) -> Result<()
     };
     match metering::judge(last, reading, draft.now, limits) {
         Meaning::Advance => {
-            if draft.now.clock_trusted {
+            if draft.now.clock_trusted && needs_times(draft) {
                 draft.known = Some(Known::between(last, reading, draft.now.at, fit));
                 close_days(draft);
             }
@@ -124,6 +125,14 @@ fn advance(draft: &mut Draft<'_>, fit: MeterFit, reading: &Reading) -> Result<()
     Ok(())
 }
 
+/// Whether it matters when the advance happened: a day has passed, or the tariff knows times of day.
+fn needs_times(draft: &Draft<'_>) -> bool {
+    let today = draft.rules.calendar.day_of(draft.now.at);
+    let behind = |point: &UsagePoint| point.account.period.through < today;
+    draft.point.as_ref().is_some_and(behind)
+        || draft.tariff().is_some_and(|tariff| !tariff.band.is_empty())
+}
+
 /// Closes what ended before this reading, each at its register: billing periods at the last register known until their end,
 /// so that the rest of the advance belongs to the new period; a tariff version at the register of its last moment.
 fn close_days(draft: &mut Draft<'_>) {
@@ -134,6 +143,9 @@ fn close_days(draft: &mut Draft<'_>) {
             return;
         };
         let through = point.account.period.through;
+        if through >= today {
+            return;
+        }
         let next_period = point.account.period.period.first_of_next();
         let change = versions::next_change(draft, today).map(|(_, day)| day);
         let change = change.filter(|day| *day < next_period);
