@@ -2,7 +2,11 @@
 
 use crate::bytes::Bytes;
 use gateway_core::rating::{COMPONENTS, Component, LARGEST_COST, Usage, cost};
-use gateway_core::tariff::{Block, BlockProration, Duty, Fixed, FixedProration, Phases, Tariff};
+use gateway_core::tariff::bands::{Band, Bands};
+use gateway_core::tariff::{
+    Block, BlockProration, Duty, Fixed, FixedProration, Minimum, OnChange, Phases, Rebate, Tariff,
+    TimeOfDay,
+};
 use gateway_core::{Micro, WattHours, lease};
 
 /// Highest charge per kWh or month a tariff may have, in micro-units.
@@ -11,22 +15,33 @@ const LARGEST_RATE: u64 = 1_000_000_000_000;
 /// A tariff, two usages, one not less than the other.
 pub fn rating(data: &[u8]) {
     let mut bytes = Bytes(data);
-    let tariff = any_tariff(&mut bytes);
-    if tariff.check().is_err() {
-        return;
-    }
+    let mut tariff = any_tariff(&mut bytes);
     let period_days = 28 + u16::from(bytes.u8() % 4);
     let days_due = u16::from(bytes.u8()) % (period_days + 1);
     let phases = phases(&mut bytes);
-    let usage = |energy, days_due| Usage {
-        energy: WattHours(energy),
-        days_due,
-        period_days,
-        phases,
-    };
     // Twice the longest lease: no settlement looks further ahead.
     let energy = bytes.up_to(2 * lease::LONGEST.0);
     let more = energy.saturating_add(bytes.up_to(lease::LONGEST.0));
+    let beyond = u64::MAX - bytes.u64() % 1_000;
+    any_extras(&mut bytes, &mut tariff);
+    if tariff.check().is_err() {
+        return;
+    }
+    let load_w = u32::from(bytes.u16());
+    let (band_before, band) = (bytes.u8() % 8, bytes.u8() % 8);
+    let usage = |to: u64, days_due| {
+        let mut bands = Bands::all_in(band_before, WattHours(energy.min(to)));
+        bands.add(band, WattHours(to.saturating_sub(energy)));
+        Usage {
+            energy: WattHours(to),
+            days_due,
+            period_days,
+            phases,
+            load_w,
+            bands,
+            ..Usage::default()
+        }
+    };
     let less = cost(&tariff, &usage(energy, days_due));
     // Each component is rounded by itself, so a rebate may take back less than a micro-unit of each.
     let least = Micro(-i64::try_from(COMPONENTS).unwrap_or(0));
@@ -41,7 +56,7 @@ pub fn rating(data: &[u8]) {
     assert!(grown >= Micro(0), "{tariff:?} {energy} {days_due} {grown}");
     assert!(less.total() >= least);
     // Beyond every register a meter can show.
-    let _ = cost(&tariff, &usage(u64::MAX - bytes.u64() % 1_000, u16::MAX)).total();
+    let _ = cost(&tariff, &usage(beyond, u16::MAX)).total();
     let _ = tariff.printed(less.total());
 }
 
@@ -71,6 +86,7 @@ pub(crate) fn any_tariff(bytes: &mut Bytes<'_>) -> Tariff {
                 .filter(|(i, _)| on >> i & 1 == 1)
                 .map(|(_, component)| component)
                 .collect(),
+            per_kwh: Micro::ZERO,
         }
     });
     Tariff {
@@ -80,6 +96,10 @@ pub(crate) fn any_tariff(bytes: &mut Bytes<'_>) -> Tariff {
         source: String::new(),
         valid_from: "2026-04-01".into(),
         valid_to: None,
+        unverified: None,
+        family: None,
+        category: None,
+        on_change: OnChange::AtRegister,
         block_proration: if bytes.bool() {
             BlockProration::DaysOver30
         } else {
@@ -90,6 +110,7 @@ pub(crate) fn any_tariff(bytes: &mut Bytes<'_>) -> Tariff {
         fixed: Fixed {
             single_phase_per_month: rate(bytes, LARGEST_RATE),
             three_phase_per_month: rate(bytes, LARGEST_RATE),
+            per_kw_per_month: Micro::ZERO,
             proration: if bytes.bool() {
                 FixedProration::TwelveOver365
             } else {
@@ -97,8 +118,46 @@ pub(crate) fn any_tariff(bytes: &mut Bytes<'_>) -> Tariff {
             },
         },
         duty,
+        rebate: None,
+        minimum: None,
+        allowance: None,
         block,
+        band: Vec::new(),
+        fuel_adjustment: Vec::new(),
         worked_bill: Vec::new(),
+    }
+}
+
+/// What a tariff may have besides blocks; nothing if no bytes are left.
+fn any_extras(bytes: &mut Bytes<'_>, tariff: &mut Tariff) {
+    let has = bytes.u8();
+    if has & 1 != 0 {
+        let percent = rate(bytes, 110_000_000);
+        tariff.rebate = Some(Rebate { percent });
+    }
+    if has & 2 != 0 {
+        tariff.minimum = Some(Minimum {
+            per_month: rate(bytes, LARGEST_RATE),
+            per_kw_per_month: rate(bytes, LARGEST_RATE),
+        });
+    }
+    if has & 4 != 0 {
+        tariff.fixed.per_kw_per_month = rate(bytes, LARGEST_RATE);
+    }
+    if let Some(duty) = &mut tariff.duty
+        && has & 8 != 0
+    {
+        duty.per_kwh = rate(bytes, LARGEST_RATE);
+    }
+    for hour in 0..u16::from(has >> 4) {
+        let adder = rate(bytes, LARGEST_RATE);
+        tariff.band.push(Band {
+            name: String::new(),
+            from: TimeOfDay(hour * 60),
+            to: TimeOfDay(hour * 60 + 60),
+            months: Vec::new(),
+            per_kwh: if bytes.bool() { -adder } else { adder },
+        });
     }
 }
 

@@ -4,13 +4,15 @@
 //! on a configured day of the month. Not decided here: whether the clock may be believed ([`crate::event::Moment`]).
 //!
 //! Terms: *local day*: days since 1970-01-01 on the site's calendar; *billing period*: from its first local day, for
-//! its number of days, for example 2026-12-01 for 31 days.
+//! its number of days, for example 2026-12-01 for 31 days; *month*: a calendar month, for example 2026-12.
 
 use crate::UtcSeconds;
+use alloc::string::String;
 use core::fmt;
+use core::str::FromStr;
 use jiff::civil::{Date, date};
 use jiff::{Span, ToSpan};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A local calendar day, counted from 1970-01-01 = 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,6 +36,106 @@ impl LocalDay {
             .since(date(1970, 1, 1))
             .map_or(0, |span| span.get_days());
         Self(since)
+    }
+}
+
+impl LocalDay {
+    /// The calendar month that holds the day.
+    #[must_use]
+    pub fn month(self) -> Month {
+        let date = self.date();
+        let year = u16::try_from(date.year()).unwrap_or(1970);
+        Month(year * 12 + u16::from(date.month().unsigned_abs()) - 1)
+    }
+}
+
+/// The text is not a day or month of the calendar between 1970 and 2199.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotADay;
+
+impl fmt::Display for NotADay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a day or month between 1970 and 2199; write it like 2026-04-01 or 2026-04")
+    }
+}
+
+impl core::error::Error for NotADay {}
+
+impl FromStr for LocalDay {
+    type Err = NotADay;
+
+    /// Reads ISO 8601, `2026-11-23`.
+    fn from_str(text: &str) -> Result<Self, NotADay> {
+        let [year, month, day] = numbers(text, [4, 2, 2]).ok_or(NotADay)?;
+        let narrow = |number: u16| i8::try_from(number).ok();
+        let (Some(month), Some(day)) = (narrow(month), narrow(day)) else {
+            return Err(NotADay);
+        };
+        let year = i16::try_from(year).map_err(|_| NotADay)?;
+        let date = Date::new(year, month, day).map_err(|_| NotADay)?;
+        if (1970..2200).contains(&date.year()) {
+            Ok(Self::from_date(date))
+        } else {
+            Err(NotADay)
+        }
+    }
+}
+
+/// Numbers of fixed widths with hyphens between them.
+fn numbers<const N: usize>(text: &str, widths: [usize; N]) -> Option<[u16; N]> {
+    let mut parts = text.split('-');
+    let mut found = [0; N];
+    for (number, width) in found.iter_mut().zip(widths) {
+        let part = parts.next()?;
+        if part.len() != width || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        *number = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(found)
+}
+
+/// A calendar month: year times twelve, plus 0 for January to 11 for December.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Month(u16);
+
+impl Month {
+    /// 1 for January to 12 for December.
+    #[must_use]
+    pub fn of_year(self) -> u8 {
+        u8::try_from(self.0 % 12).unwrap_or(0) + 1
+    }
+}
+
+impl fmt::Display for Month {
+    /// ISO 8601: `2026-11`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.0 / 12, self.of_year())
+    }
+}
+
+impl FromStr for Month {
+    type Err = NotADay;
+
+    /// Reads ISO 8601, `2026-11`.
+    fn from_str(text: &str) -> Result<Self, NotADay> {
+        match numbers(text, [4, 2]) {
+            Some([year @ 1970..2200, month @ 1..=12]) => Ok(Self(year * 12 + month - 1)),
+            _ => Err(NotADay),
+        }
+    }
+}
+
+impl Serialize for Month {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Month {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -86,6 +188,13 @@ impl Calendar {
             .div_euclid(SECONDS_PER_DAY)
             .clamp(0, i64::from(LAST_DAY));
         LocalDay(i32::try_from(day).unwrap_or(LAST_DAY))
+    }
+
+    /// Minutes since local midnight, 0 to 1,439.
+    #[must_use]
+    pub fn minute_of(self, at: UtcSeconds) -> u16 {
+        let local = at.0.saturating_add(i64::from(self.utc_offset_s));
+        u16::try_from(local.rem_euclid(SECONDS_PER_DAY) / 60).unwrap_or(0)
     }
 
     /// The moment a local day begins.

@@ -3,7 +3,7 @@
 //! A decision carries its results (amounts, registers, reasons), never its inputs alone, so replaying the journal needs neither tariff
 //! nor clock. Adding a variant or an optional field is compatible; changing the meaning of one is not.
 
-use crate::account::Settlement;
+use crate::account::{Change, Settlement};
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::BillingPeriod;
 use crate::event::Role;
@@ -27,6 +27,29 @@ pub enum Decision {
     TariffAdopted {
         /// Its whole content.
         tariff: Box<Tariff>,
+    },
+    /// Another version of its tariff prices an account.
+    TariffChanged {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// Tariff id of the version before.
+        from: String,
+        /// Tariff id of the version from now on.
+        to: String,
+        /// What becomes of the period in progress.
+        change: Change,
+        /// The band of the new version at this moment; 0 outside every band.
+        #[serde(default)]
+        band: u8,
+    },
+    /// The sanctioned load of a usage point was set. Per-kW charges count it for the whole period in progress.
+    SanctionedLoadSet {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// Watts.
+        load_w: u32,
+        /// Who set it.
+        by: String,
     },
     /// A usage point exists.
     UsagePointAdded {
@@ -193,6 +216,8 @@ impl Decision {
     pub fn usage_point(&self) -> Option<UsagePointId> {
         match self {
             Self::UsagePointAdded { usage_point, .. }
+            | Self::TariffChanged { usage_point, .. }
+            | Self::SanctionedLoadSet { usage_point, .. }
             | Self::MeterFitted { usage_point, .. }
             | Self::DisputeResolved { usage_point, .. }
             | Self::Settled { usage_point, .. }

@@ -83,7 +83,8 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Command {
-    /// Make a tariff usable. The same content again changes nothing.
+    /// Make a tariff usable. The same content again changes nothing; the same prices with later fuel adjustments, or with another
+    /// name or document, take its place.
     AdoptTariff {
         /// The tariff.
         tariff: Box<Tariff>,
@@ -96,10 +97,19 @@ pub enum Command {
         label: String,
         /// Single or three phase.
         phases: Phases,
-        /// Tariff id.
+        /// A tariff's family, or the id of a version; the version of the day is taken.
         tariff: String,
         /// Largest power of the connection in watts; the site's default if absent.
         max_power_w: Option<u32>,
+    },
+    /// Set the sanctioned load of a usage point, by which per-kW charges are reckoned.
+    SetSanctionedLoad {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// Watts, at least 1.
+        load_w: u32,
+        /// Who sets it.
+        by: String,
     },
     /// Create a node and say what it meters. At a usage point that has one it replaces it; the account stays.
     AddNode {

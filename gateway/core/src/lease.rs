@@ -4,10 +4,15 @@
 //! node cuts when its register reaches it, gateway alive or dead. The lease is a pure function of the last
 //! settlement, so it changes only when money, the tariff or the day does, not with every reading.
 //!
+//! Time of day: a lease is reckoned at the adder of the account's band, as if all of the advance were used in it: no more than the
+//! credit pays for in the current band, and not a watt-hour less. When another band begins the account is settled and the lease reckoned
+//! anew at once, so the adder of a later band never cuts early. A node that cannot be told goes on with the lease it has: until it is
+//! heard again the credit can be overdrawn by at most (lease − register at the change) times (new adder − old adder), with duty.
+//!
 //! Invariant: at the lease the account can pay; one watt-hour further it cannot (unless the lease is at its cap).
 
 use crate::account::Account;
-use crate::tariff::{Phases, Tariff};
+use crate::tariff::{Connection, Tariff};
 use crate::{Micro, WattHours};
 
 /// Longest lease beyond the last settlement: 100 MWh, decades of a household; it bounds the search and what a free tariff grants.
@@ -15,10 +20,14 @@ pub const LONGEST: WattHours = WattHours(100_000_000);
 
 /// The largest usage-point register the account can afford; the settled register itself if it cannot afford more.
 #[must_use]
-pub fn affordable_register(account: &Account, tariff: &Tariff, phases: Phases) -> WattHours {
+pub fn affordable_register(
+    account: &Account,
+    tariff: &Tariff,
+    connection: Connection,
+) -> WattHours {
     let can_pay = |advance: u64| {
         let register = account.settled_to.saturating_add(WattHours(advance));
-        account.available(tariff, phases, register) >= Micro::ZERO
+        account.available(tariff, connection, register) >= Micro::ZERO
     };
     if !can_pay(0) {
         return account.settled_to;

@@ -26,6 +26,8 @@ pub enum Refusal {
     TariffDiffers,
     /// The tariff makes no sense.
     TariffFaulty,
+    /// The sanctioned load is zero or above 10 MW.
+    LoadOutOfRange,
     /// The usage point has no meter.
     NoMeterInPlace,
     /// A text is empty, too long, or has control characters.
@@ -66,6 +68,7 @@ impl Refusal {
             Self::NodeExists => "node-exists",
             Self::TariffDiffers => "tariff-differs",
             Self::TariffFaulty => "tariff-faulty",
+            Self::LoadOutOfRange => "load-out-of-range",
             Self::NoMeterInPlace => "no-meter-in-place",
             Self::TextUnusable => "text-unusable",
             Self::AmountNotPositive => "amount-not-positive",
@@ -93,8 +96,9 @@ impl fmt::Display for Refusal {
             Self::NoSuchDispute => "no dispute has this number; see `usage-point show`",
             Self::UsagePointExists => "a usage point with this number exists already",
             Self::NodeExists => "a node with this number exists already",
-            Self::TariffDiffers => "a tariff with this id is in use with other content; give the new one a new id",
+            Self::TariffDiffers => "a tariff with this id is in use with other prices; give the new one a new id",
             Self::TariffFaulty => "the tariff makes no sense; run `check` on it",
+            Self::LoadOutOfRange => "the sanctioned load must be from 1 W to 10 MW",
             Self::NoMeterInPlace => "the usage point has no meter; install one first",
             Self::TextUnusable => "a text is empty, longer than 64 characters, or has control characters",
             Self::AmountNotPositive => "the amount must be more than zero",

@@ -8,13 +8,13 @@
 
 use crate::account::Account;
 use crate::alarm::{Alarm, AlarmKind, Subject};
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, LocalDay};
 use crate::decision::{Decision, Record};
 use crate::event::{Moment, Role};
 use crate::ledger::LedgerAccount;
 use crate::metering::{LastReading, MeterFit};
 use crate::supply::Supply;
-use crate::tariff::Tariff;
+use crate::tariff::{SMALLEST_LOAD_W, Tariff};
 use crate::tokens::{Effect, PointTokens};
 use crate::usage_point::{Dispute, UsagePoint};
 use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
@@ -148,6 +148,31 @@ impl State {
     #[must_use]
     pub fn tariff_of(&self, usage_point: &UsagePoint) -> Option<&Tariff> {
         self.tariffs.get(&usage_point.account.tariff)
+    }
+
+    /// The tariff of a name on a day: of a family the version of that day, the earliest if none has begun; of a version's id that
+    /// version, or a later one of its family that has begun.
+    #[must_use]
+    pub fn tariff_named(&self, name: &str, day: LocalDay) -> Option<&Tariff> {
+        let named = self.tariffs.get(name);
+        let family = named.map_or(Some(name), |tariff| tariff.family.as_deref());
+        let Some(family) = family else { return named };
+        let newest = self
+            .versions(family)
+            .filter(|tariff| tariff.first_day() <= day)
+            .max_by_key(|tariff| tariff.first_day());
+        match (named, newest) {
+            (Some(named), Some(newest)) if newest.first_day() > named.first_day() => Some(newest),
+            (Some(named), _) => Some(named),
+            (None, Some(newest)) => Some(newest),
+            (None, None) => self.versions(family).min_by_key(|t| t.first_day()),
+        }
+    }
+
+    /// The versions of a tariff.
+    pub(crate) fn versions<'a>(&'a self, family: &str) -> impl Iterator<Item = &'a Tariff> {
+        let tariffs = self.tariffs.values();
+        tariffs.filter(move |tariff| tariff.family.as_deref() == Some(family))
     }
 
     /// The raw register last reported by the meter of a usage point.
@@ -366,6 +391,7 @@ pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
         label: label.clone(),
         phases: *phases,
         max_power_w: *max_power_w,
+        sanctioned_load_w: SMALLEST_LOAD_W,
         account: Account::open(tariff.clone(), *period, *day, WattHours(0)),
         meter: None,
         supply: Supply::default(),
@@ -403,6 +429,10 @@ impl UsagePoint {
                 }
             }
             Decision::Settled { settlement, .. } => self.account.apply(settlement),
+            Decision::TariffChanged {
+                to, change, band, ..
+            } => self.account.change(to, change, *band),
+            Decision::SanctionedLoadSet { load_w, .. } => self.sanctioned_load_w = *load_w,
             Decision::Vended { amount, .. } => self.account.balance += *amount,
             Decision::TokenEntered { entry, amount, .. } => {
                 self.account.balance += *amount;

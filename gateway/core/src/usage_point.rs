@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::lease;
 use crate::metering::{MeterFit, RegisterBreak};
 use crate::supply::{Directive, Supply, SupplyOrder};
-use crate::tariff::{Phases, Tariff};
+use crate::tariff::{Connection, Phases, SMALLEST_LOAD_W, Tariff};
 use crate::{Micro, UsagePointId, UtcSeconds, WattHours};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -34,6 +34,12 @@ pub struct UsagePoint {
     pub phases: Phases,
     /// Largest power the connection can carry, in watts; a register advance beyond it is set aside.
     pub max_power_w: u32,
+    /// Sanctioned load, in watts, by which per-kW charges are reckoned; 1 kW until one is set.
+    #[serde(
+        default = "smallest_load_w",
+        skip_serializing_if = "is_smallest_load_w"
+    )]
+    pub sanctioned_load_w: u32,
     /// The account.
     pub account: Account,
     /// The meter in place, if any.
@@ -41,24 +47,53 @@ pub struct UsagePoint {
     /// The switch.
     pub supply: Supply,
     /// Largest power the supplier allows, in watts, as a token has set it; zero: no limit.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_unlimited")]
     pub load_limit_w: u32,
     /// Register advances in dispute.
     #[serde(default)]
     pub disputes: Vec<Dispute>,
 }
 
+fn smallest_load_w() -> u32 {
+    SMALLEST_LOAD_W
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_smallest_load_w(load_w: &u32) -> bool {
+    *load_w == SMALLEST_LOAD_W
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks with a reference"
+)]
+fn is_unlimited(watts: &u32) -> bool {
+    *watts == 0
+}
+
 impl UsagePoint {
+    /// What a tariff needs to know of it.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        Connection {
+            phases: self.phases,
+            load_w: self.sanctioned_load_w,
+        }
+    }
+
     /// The largest register of the usage point its credit pays for.
     #[must_use]
     pub fn affordable(&self, tariff: &Tariff) -> WattHours {
-        lease::affordable_register(&self.account, tariff, self.phases)
+        lease::affordable_register(&self.account, tariff, self.connection())
     }
 
     /// Credit left at a register value.
     #[must_use]
     pub fn available(&self, tariff: &Tariff, register: WattHours) -> Micro {
-        self.account.available(tariff, self.phases, register)
+        self.account.available(tariff, self.connection(), register)
     }
 
     /// The usage point's register for its meter's raw value; the settled register if there is no meter or the

@@ -2,8 +2,10 @@
 //!
 //! Decided here: how a bill is shown. Not decided here: what it costs ([`rating`]).
 
+use gateway_core::calendar::Month;
 use gateway_core::rating::{self, Component, Usage};
-use gateway_core::tariff::{Phases, Tariff};
+use gateway_core::tariff::bands::{Band, Bands};
+use gateway_core::tariff::{Connection, Phases, Tariff};
 use gateway_core::{Micro, WattHours};
 use serde::Serialize;
 use std::fmt;
@@ -71,6 +73,14 @@ pub struct Bill {
     pub days: u16,
     /// Single or three phase.
     pub phases: Phases,
+    /// Sanctioned load, in watts.
+    pub load_w: u32,
+    /// The month of the fuel adjustment table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub month: Option<Month>,
+    /// The energy in each band, in watt-hours; what is in none is not listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bands: Vec<BandLine>,
     /// The energy by block.
     pub blocks: Vec<BlockLine>,
     /// Every component, in the order of the bill.
@@ -92,6 +102,43 @@ pub struct BlockLine {
     pub amount_micro: Micro,
 }
 
+/// Energy in a band.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BandLine {
+    /// Its name in the tariff.
+    pub name: String,
+    /// Energy in it, in watt-hours.
+    pub energy_wh: WattHours,
+    /// Adder per kWh, in micro-units; negative: a rebate.
+    pub rate_micro: Micro,
+}
+
+/// What is priced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period<'a> {
+    /// Energy of the period.
+    pub energy: WattHours,
+    /// Its days.
+    pub days: u16,
+    /// The connection.
+    pub connection: Connection,
+    /// The month of the fuel adjustment table; none: the blocks' own.
+    pub month: Option<Month>,
+    /// Energy in bands 1, 2 and so on; the rest is in none.
+    pub bands: &'a [WattHours],
+}
+
+/// Why a period cannot be priced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAPeriod {
+    /// More bands than the tariff has.
+    #[error("the tariff has {0} bands; give at most so many, in their order")]
+    TooManyBands(usize),
+    /// The bands hold more than the units.
+    #[error("the bands hold more units than the period")]
+    BandsAboveUnits,
+}
+
 /// A component's amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ComponentLine {
@@ -102,13 +149,32 @@ pub struct ComponentLine {
 }
 
 impl Bill {
-    /// Prices a whole period of `days`.
-    pub fn of(tariff: &Tariff, energy: WattHours, days: u16, phases: Phases) -> Self {
-        let usage = Usage {
+    /// Prices a whole period.
+    ///
+    /// # Errors
+    /// The energy in bands fits neither the tariff nor the period.
+    pub fn of(tariff: &Tariff, period: &Period<'_>) -> Result<Self, NotAPeriod> {
+        let Period {
             energy,
-            days_due: days,
-            period_days: days,
-            phases,
+            days,
+            connection,
+            month,
+            ..
+        } = *period;
+        if period.bands.len() > tariff.band.len() {
+            return Err(NotAPeriod::TooManyBands(tariff.band.len()));
+        }
+        let mut bands = Bands::default();
+        for (band, energy) in (1..).zip(period.bands) {
+            bands.add(band, *energy);
+        }
+        if bands.total() > energy {
+            return Err(NotAPeriod::BandsAboveUnits);
+        }
+        let usage = Usage {
+            bands,
+            month: month.unwrap_or_default(),
+            ..Usage::whole_period(energy, days, connection)
         };
         let charges = rating::cost(tariff, &usage);
         let total = charges.total();
@@ -116,33 +182,43 @@ impl Bill {
             name: component.name(),
             amount_micro,
         };
-        Self {
+        let in_band = |(band, energy_wh): (&Band, &WattHours)| BandLine {
+            name: band.name.clone(),
+            energy_wh: *energy_wh,
+            rate_micro: band.per_kwh,
+        };
+        Ok(Self {
             tariff: tariff.id.clone(),
             currency: tariff.currency.clone(),
             energy_wh: energy,
             days,
-            phases,
-            blocks: blocks(tariff, energy, days),
+            phases: connection.phases,
+            load_w: connection.load_w,
+            month,
+            bands: tariff.band.iter().zip(period.bands).map(in_band).collect(),
+            blocks: blocks(tariff, &usage),
             components: charges.iter().map(line).collect(),
             total_micro: total,
             total_printed: printed(tariff, total),
-        }
+        })
     }
 }
 
-fn blocks(tariff: &Tariff, energy: WattHours, days: u16) -> Vec<BlockLine> {
+fn blocks(tariff: &Tariff, usage: &Usage) -> Vec<BlockLine> {
+    let entry = tariff.fuel_adjustment_of(usage.month);
     let mut lines = Vec::new();
     let mut below = 0;
-    for block in &tariff.block {
+    for (i, block) in tariff.block.iter().enumerate() {
         let end = block.up_to_kwh.map_or(u64::MAX, |kwh| {
-            rating::block_end_wh(tariff.block_proration, kwh, days)
+            rating::block_end_wh(tariff.block_proration, kwh, usage.period_days)
         });
-        let inside = energy.0.min(end).saturating_sub(below);
+        let inside = usage.energy.0.min(end).saturating_sub(below);
         below = end;
         if inside == 0 {
             break;
         }
-        let rate = block.energy_per_kwh + block.fuel_adjustment_per_kwh;
+        let of_month = entry.and_then(|entry| entry.per_kwh.get(i)).copied();
+        let rate = block.energy_per_kwh + of_month.unwrap_or(block.fuel_adjustment_per_kwh);
         let amount = i128::from(inside) * i128::from(rate.0) / 1_000;
         lines.push(BlockLine {
             energy_wh: WattHours(inside),
@@ -191,6 +267,10 @@ impl fmt::Display for Bill {
                 "  {energy:>14} units x {rate:>9} {:>16}",
                 block.amount_micro.to_string()
             )?;
+        }
+        for band in &self.bands {
+            let (energy, rate) = (band.energy_wh.to_string(), band.rate_micro.to_string());
+            writeln!(f, "  {energy:>14} units x {rate:>9} in {}", band.name)?;
         }
         writeln!(f)?;
         for line in self

@@ -35,8 +35,21 @@ fn every_worked_bill_of_every_shipped_tariff_comes_out_exactly() {
             } else {
                 "3"
             };
+            if worked.day.is_some() {
+                // A bill of one day is a difference; `check` and the rules' own tests hold it.
+                continue;
+            }
             let path = file.to_str().expect("UTF-8");
-            let args = ["--units", &units, "--days", &days, "--phases", phases];
+            let load = worked.load_w.unwrap_or(1_000).to_string();
+            let mut args = vec!["--units", &units, "--days", &days, "--phases", phases];
+            args.extend(["--load-w", &load]);
+            let month = worked.month.map(|month| month.to_string());
+            args.extend(month.iter().flat_map(|month| ["--month", month]));
+            let bands = worked.bands_kwh.iter().map(ToString::to_string);
+            let bands = bands.collect::<Vec<_>>().join(",");
+            if !bands.is_empty() {
+                args.extend(["--bands", &bands]);
+            }
             // By file, and by the id of the copy inside the binary.
             for name in [path, &tariff.id] {
                 let bill = bill(&[&["--tariff", name], &args[..]].concat());
@@ -48,7 +61,7 @@ fn every_worked_bill_of_every_shipped_tariff_comes_out_exactly() {
             }
         }
     }
-    assert!(bills >= 14, "only {bills} bills");
+    assert!(bills >= 60, "only {bills} bills");
 }
 
 #[test]
@@ -81,6 +94,52 @@ fn totals_components_and_print_agree() {
             .map(|line| line["energy_wh"].as_u64().expect("Wh"))
             .sum();
         assert_eq!(bill["energy_wh"].as_u64(), Some(energy), "{units}");
+    }
+}
+
+#[test]
+fn components_are_printed_to_the_micro_unit() {
+    let bill = bill(&[
+        "--tariff",
+        "example-commercial-tod-2026-27",
+        "--units",
+        "1000",
+        "--days",
+        "31",
+        "--load-w",
+        "10000",
+        "--month",
+        "2026-10",
+        "--bands",
+        "0,0,400,350",
+    ]);
+    let components = bill["components"].as_array().expect("components");
+    let amounts: Vec<_> = components
+        .iter()
+        .map(|line| (line["name"].as_str(), line["amount_micro"].as_i64()))
+        .filter(|(_, amount)| *amount != Some(0))
+        .collect();
+    let expected = [
+        ("energy", 9_800_000_000),
+        ("wheeling", 1_600_000_000),
+        ("fixed", 2_500_000_000),
+        ("fuel-adjustment", 350_000_000),
+        ("time-of-day", -122_500_000),
+        ("duty", 2_966_775_000),
+    ];
+    let expected = expected.map(|(name, amount)| (Some(name), Some(amount)));
+    assert_eq!(amounts, expected);
+    assert_eq!(bill["total_micro"], 17_094_275_000_i64);
+    assert_eq!(bill["total_printed"], "17094");
+    assert_eq!(bill["bands"][3]["name"], "evening, winter");
+    for (bands, part) in [("1,2,3,4,5", "has 4 bands"), ("0,0,600,500", "more units")] {
+        let tariff = "example-commercial-tod-2026-27";
+        let args = [
+            "bill", "--tariff", tariff, "--units", "1000", "--days", "31",
+        ];
+        let (code, _, err) = run(&[&args[..], &["--bands", bands]].concat(), "");
+        assert_eq!(code, 1, "{err}");
+        assert!(err.contains(part), "{err}");
     }
 }
 
@@ -149,5 +208,5 @@ fn what_is_typed_wrong_is_named() {
         (code, json["error"].as_str()),
         (1, Some("no-usable-tariff"))
     );
-    assert!(err.contains("shipped are: msedcl-lt1b-2026-27"), "{err}");
+    assert!(err.contains("msedcl-lt1b-2026-27"), "{err}");
 }

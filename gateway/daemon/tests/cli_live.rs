@@ -49,6 +49,11 @@ const STEPS: &[Step] = &[
         1,
         &[("/error", "usage-point-exists")],
     ),
+    (
+        &["usage-point", "load", "7", "2500"],
+        0,
+        &[("/sanctioned_load_w", "2500")],
+    ),
     (&["node", "label", "1"], 1, &[("/error", "no-such-node")]),
     (
         &["node", "add", "--usage-point", "8"],

@@ -266,28 +266,28 @@ fn every_mistake_in_a_tariff_is_named() {
         (
             "wheeling_per_kwh",
             "wheling_per_kwh",
-            &[(12, "wheling_per_kwh", "wheeling_per_kwh")],
+            &[(16, "wheling_per_kwh", "wheeling_per_kwh")],
         ),
         (
             "\"3.96\"",
             "3.96",
-            &[(26, "block.energy_per_kwh", "in quotes")],
+            &[(30, "block.energy_per_kwh", "in quotes")],
         ),
-        ("percent = \"16\"\n", "", &[(20, "duty.percent", "missing")]),
+        ("percent = \"16\"\n", "", &[(25, "duty.percent", "missing")]),
         (
             "\"energy\", ",
             "\"energie\", ",
-            &[(22, "duty.on", "energie")],
+            &[(26, "duty.on", "energie")],
         ),
         (
             "\"days-over-30\"",
             "\"days-over-31\"",
-            &[(10, "block_proration", "days-over-30")],
+            &[(14, "block_proration", "days-over-30")],
         ),
         (
             "2026-04-01",
             "2026-04-31",
-            &[(6, "valid_from", "not a day")],
+            &[(8, "valid_from", "not a day")],
         ),
         (
             "up_to_kwh = 300",
@@ -300,12 +300,13 @@ fn every_mistake_in_a_tariff_is_named() {
             "\"3.96\"",
             "\"3.97\"",
             &[
-                (48, "worked_bill.total", "473.86"),
-                (53, "worked_bill.total", "796.92"),
-                (58, "worked_bill.total", "811.304"),
-                (63, "worked_bill.total", "2954.52"),
-                (68, "worked_bill.total", "7531.88"),
-                (74, "worked_bill.total", "816.3036"),
+                (52, "worked_bill.total", "473.86"),
+                (57, "worked_bill.total", "796.92"),
+                (62, "worked_bill.total", "811.304"),
+                (67, "worked_bill.total", "2954.52"),
+                (72, "worked_bill.total", "7531.88"),
+                (78, "worked_bill.total", "816.3036"),
+                (84, "worked_bill.total", "3308.32"),
             ],
         ),
     ];
@@ -318,6 +319,62 @@ fn every_mistake_in_a_tariff_is_named() {
                 .count() as u64;
         }
         check("tariffs/changed.toml", &found, &expected);
+    }
+}
+
+#[test]
+fn every_mistake_in_the_other_tables_is_named() {
+    const COMMERCIAL: &str = include_str!("../../tariffs/example-commercial-tod-2026-27.toml");
+    for (from, to, key, part) in [
+        ("\"17:00\"", "\"17:60\"", "band.to", "not a time of day"),
+        (
+            "\"2026-10\"",
+            "\"2026-13\"",
+            "fuel_adjustment.month",
+            "not a month",
+        ),
+        ("[4, 5,", "[4, 50,", "band.months", "out of range"),
+        (
+            "[\"-0.20\"]",
+            "[-0.20]",
+            "fuel_adjustment.per_kwh",
+            "in quotes",
+        ),
+        (
+            "[\"-0.20\"]",
+            "[\"1\", \"2\"]",
+            "fuel_adjustment",
+            "one amount for each",
+        ),
+        (
+            "per_kw_per_month = \"400\"",
+            "per_kv_per_month = \"400\"",
+            "minimum.per_kv_per_month",
+            "per_kw_per_month",
+        ),
+        (
+            "\"at-register\"",
+            "\"at-registers\"",
+            "on_change",
+            "at-register",
+        ),
+        ("\"time-of-day\", ", "\"time\", ", "duty.on", "time"),
+        ("\"-1.47\"", "\"-9.80\"", "block", "would cost less"),
+        ("bands_kwh", "band_kwh", "worked_bill.band_kwh", "bands_kwh"),
+        (
+            "\"1.96\"",
+            "\"1.97\"",
+            "worked_bill.total",
+            "come to 15429.315",
+        ),
+    ] {
+        assert!(COMMERCIAL.contains(from), "{from}");
+        let text = COMMERCIAL.replacen(from, to, 1);
+        let mistakes = prepaid_gateway::tariffs::parse(&text).expect_err(to);
+        let found = mistakes
+            .iter()
+            .any(|mistake| mistake.key == key && mistake.to_string().contains(part));
+        assert!(found, "{key} {part}: {mistakes:?}");
     }
 }
 

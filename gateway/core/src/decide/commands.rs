@@ -1,6 +1,7 @@
 //! Commands of people: tariffs, usage points, nodes, alarms, disputes.
 
 use super::{Draft, supply, usable};
+use crate::calendar::Month;
 use crate::decision::Decision;
 use crate::event::{Answer, Command, Role};
 use crate::metering::MeterFit;
@@ -12,13 +13,51 @@ use alloc::boxed::Box;
 pub(super) fn adopt_tariff(draft: &mut Draft<'_>, tariff: &Tariff) -> Result<Answer, Refusal> {
     match draft.state.tariffs.get(&tariff.id) {
         Some(known) if known == tariff => return Ok(Answer::Done),
-        Some(_) => return Err(Refusal::TariffDiffers),
-        None => {}
+        Some(known) if !known.is_amended_by(tariff, begun_until(draft)) => {
+            return Err(Refusal::TariffDiffers);
+        }
+        _ => {}
     }
     tariff.check().map_err(|_| Refusal::TariffFaulty)?;
     draft.push(Decision::TariffAdopted {
         tariff: Box::new(tariff.clone()),
     });
+    Ok(Answer::Done)
+}
+
+/// The latest month in which a billing period has begun.
+fn begun_until(draft: &Draft<'_>) -> Month {
+    let calendar = draft.rules.calendar;
+    let begun = draft.state.usage_points.values();
+    let begun = begun.map(|point| point.account.period.period.first.month());
+    let today = calendar.period_of(calendar.day_of(draft.now.at)).first;
+    begun.fold(today.month(), Month::max)
+}
+
+/// Largest sanctioned load: 10 MW, beyond any low-voltage connection.
+const LARGEST_LOAD_W: u32 = 10_000_000;
+
+pub(super) fn set_sanctioned_load(
+    draft: &mut Draft<'_>,
+    usage_point: UsagePointId,
+    load_w: u32,
+    by: &str,
+) -> Result<Answer, Refusal> {
+    usable(by)?;
+    draft.take(usage_point)?;
+    if !(1..=LARGEST_LOAD_W).contains(&load_w) {
+        return Err(Refusal::LoadOutOfRange);
+    }
+    let before = draft.point.as_ref().map(|point| point.sanctioned_load_w);
+    if before != Some(load_w) {
+        let by = by.into();
+        draft.push(Decision::SanctionedLoadSet {
+            usage_point,
+            load_w,
+            by,
+        });
+        supply::review(draft);
+    }
     Ok(Answer::Done)
 }
 
@@ -34,9 +73,9 @@ pub(super) fn add_usage_point(draft: &mut Draft<'_>, command: &Command) -> Resul
         return Ok(Answer::Done);
     };
     usable(label)?;
-    if !draft.state.tariffs.contains_key(tariff) {
-        return Err(Refusal::NoSuchTariff);
-    }
+    let day = draft.rules.calendar.day_of(draft.now.at);
+    let version = draft.state.tariff_named(tariff, day);
+    let tariff = version.ok_or(Refusal::NoSuchTariff)?.id.clone();
     let points = &draft.state.usage_points;
     let next_free = || {
         UsagePointId(
@@ -50,12 +89,11 @@ pub(super) fn add_usage_point(draft: &mut Draft<'_>, command: &Command) -> Resul
     if points.contains_key(&usage_point) {
         return Err(Refusal::UsagePointExists);
     }
-    let day = draft.rules.calendar.day_of(draft.now.at);
     let added = Decision::UsagePointAdded {
         usage_point,
         label: label.clone(),
         phases: *phases,
-        tariff: tariff.clone(),
+        tariff,
         max_power_w: max_power_w.unwrap_or(draft.rules.default_max_power_w),
         period: draft.rules.calendar.period_of(day),
         day,

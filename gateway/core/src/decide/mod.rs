@@ -3,12 +3,14 @@
 //! A [`Draft`] collects decisions for one event. It applies each one to its own copy of the usage point at once, so that a later
 //! step sees what an earlier one decided, and leaves the state alone.
 
+mod bands;
 mod commands;
 mod readings;
 mod supply;
 mod time;
 mod tokens;
 mod vends;
+mod versions;
 
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::{Decision, Record};
@@ -22,6 +24,7 @@ use crate::usage_point::UsagePoint;
 use crate::{UsagePointId, WattHours};
 use alloc::string::String;
 use alloc::vec::Vec;
+use bands::Known;
 
 /// What an event leads to. Nothing of it is true before it is written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +74,11 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
     match command {
         Command::AdoptTariff { tariff } => commands::adopt_tariff(draft, tariff),
         Command::AddUsagePoint { .. } => commands::add_usage_point(draft, command),
+        Command::SetSanctionedLoad {
+            usage_point,
+            load_w,
+            by,
+        } => commands::set_sanctioned_load(draft, *usage_point, *load_w, by),
         Command::AddNode { node, role } => commands::add_node(draft, *node, *role),
         Command::Vend {
             key,
@@ -116,6 +124,8 @@ struct Draft<'a> {
     accepted: Option<LastReading>,
     /// The usage point in hand, with this draft's decisions applied.
     point: Option<UsagePoint>,
+    /// What is known of its register between the reading before and the one in hand.
+    known: Option<Known>,
 }
 
 impl<'a> Draft<'a> {
@@ -127,6 +137,7 @@ impl<'a> Draft<'a> {
             decisions: Vec::new(),
             accepted: None,
             point: None,
+            known: None,
         }
     }
 
@@ -138,6 +149,7 @@ impl<'a> Draft<'a> {
             .get(&id)
             .ok_or(Refusal::NoSuchUsagePoint)?;
         self.point = Some(point.clone());
+        self.known = None;
         Ok(())
     }
 

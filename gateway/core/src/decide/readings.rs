@@ -1,12 +1,14 @@
 //! Readings: from a raw register to credit used.
 
-use super::{Draft, supply};
+use super::bands::{self, Known};
+use super::{Draft, supply, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::{Answer, Reading, Role};
 use crate::metering::{self, LastReading, Limits, Meaning, MeterFit, RegisterBreak};
 use crate::refusal::Refusal;
 use crate::supply::SupplyOrder;
+use crate::usage_point::UsagePoint;
 use crate::{UsagePointId, WattHours};
 use alloc::format;
 use alloc::vec::Vec;
@@ -37,6 +39,7 @@ pub(super) fn accept(draft: &mut Draft<'_>, reading: &Reading) -> Result<Answer,
                 let register = draft.register();
                 supply::settle(draft, register, today);
             }
+            bands::follow(draft);
             supply::review(draft);
             report_relay(draft, reading);
             report_tamper(draft, id, reading);
@@ -95,7 +98,10 @@ fn advance(draft: &mut Draft<'_>, fit: MeterFit, reading: &Reading) -> Result<()
     };
     match metering::judge(last, reading, draft.now, limits) {
         Meaning::Advance => {
-            close_periods(draft, last, reading);
+            if draft.now.clock_trusted && needs_times(draft) {
+                draft.known = Some(Known::between(last, reading, draft.now.at, fit));
+                close_days(draft);
+            }
             observe(draft, reading);
         }
         Meaning::Older => return Err(Refusal::ReadingOlder),
@@ -119,26 +125,41 @@ fn advance(draft: &mut Draft<'_>, fit: MeterFit, reading: &Reading) -> Result<()
     Ok(())
 }
 
-/// Closes billing periods that ended before this reading, at the register the node remembered for the boundary, else at the last one
-/// known before it; the rest of the advance belongs to the new period.
-fn close_periods(draft: &mut Draft<'_>, last: &LastReading, reading: &Reading) {
+/// Whether it matters when the advance happened: a day has passed, or the tariff knows times of day.
+fn needs_times(draft: &Draft<'_>) -> bool {
+    let today = draft.rules.calendar.day_of(draft.now.at);
+    let behind = |point: &UsagePoint| point.account.period.through < today;
+    draft.point.as_ref().is_some_and(behind)
+        || draft.tariff().is_some_and(|tariff| !tariff.band.is_empty())
+}
+
+/// Closes what ended before this reading, each at its register: billing periods at the last register known until their end,
+/// so that the rest of the advance belongs to the new period; a tariff version at the register of its last moment.
+fn close_days(draft: &mut Draft<'_>) {
     let calendar = draft.rules.calendar;
     let today = calendar.day_of(draft.now.at);
-    let Some(point) = &draft.point else { return };
-    let first_of_next = point.account.period.period.first_of_next();
-    if today < first_of_next || !draft.now.clock_trusted {
-        return;
+    loop {
+        let (Some(point), Some(known)) = (&draft.point, &draft.known) else {
+            return;
+        };
+        let through = point.account.period.through;
+        if through >= today {
+            return;
+        }
+        let next_period = point.account.period.period.first_of_next();
+        let change = versions::next_change(draft, today).map(|(_, day)| day);
+        let change = change.filter(|day| *day < next_period);
+        let day = change.unwrap_or(next_period);
+        if day > today || day <= through {
+            return;
+        }
+        let boundary = calendar.start_of(day);
+        let register = match change {
+            Some(_) => known.register_at(boundary),
+            None => known.latest(boundary),
+        };
+        supply::settle(draft, register, day);
     }
-    let boundary = calendar.start_of(first_of_next);
-    let remembered = reading
-        .intervals
-        .iter()
-        .find(|interval| interval.end == boundary);
-    let raw = remembered
-        .map(|interval| interval.register)
-        .filter(|raw| (last.reading.register..=reading.register).contains(raw));
-    let register = point.register_for(Some(raw.unwrap_or(last.reading.register)));
-    supply::settle(draft, register, first_of_next);
 }
 
 fn break_register(

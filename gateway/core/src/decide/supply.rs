@@ -1,6 +1,6 @@
 //! Settling, and what credit means for the supply.
 
-use super::{Draft, usable};
+use super::{Draft, bands, usable, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::LocalDay;
 use crate::decision::Decision;
@@ -49,12 +49,17 @@ pub(super) fn settle(draft: &mut Draft<'_>, register: WattHours, today: LocalDay
         } else {
             point.account.period.through
         };
+        if let Some((version, day)) = versions::next_change(draft, today)
+            && day <= point.account.period.period.last()
+        {
+            versions::change(draft, register, version, day);
+            continue;
+        }
         let calendar = draft.rules.calendar;
-        let Some(settlement) =
-            point
-                .account
-                .settle(tariff, point.phases, calendar, register, today)
-        else {
+        let advance = bands::advance_to(draft, point, tariff, register);
+        let connection = point.connection();
+        let account = &point.account;
+        let Some(settlement) = account.settle(tariff, connection, calendar, &advance, today) else {
             return;
         };
         draft.push(Decision::Settled {

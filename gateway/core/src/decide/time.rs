@@ -1,11 +1,11 @@
 //! What the passing of time brings: daily charges and silent nodes.
 
-use super::{Draft, supply};
+use super::{Draft, bands, supply};
 use crate::alarm::{AlarmKind, Subject};
 use crate::event::Answer;
 use crate::refusal::Refusal;
+use crate::usage_point::UsagePoint;
 use alloc::format;
-use alloc::vec::Vec;
 
 /// A reading shortly after midnight tells better than the clock where a day's energy ends; without one, the day is
 /// closed on what is known after this long.
@@ -13,32 +13,36 @@ const WAIT_FOR_READING_S: i64 = 900;
 
 pub(super) fn pass(draft: &mut Draft<'_>) -> Result<Answer, Refusal> {
     if draft.now.clock_trusted {
-        collect_daily(draft);
+        collect(draft);
     }
     notice_silence(draft);
     Ok(Answer::Done)
 }
 
-fn collect_daily(draft: &mut Draft<'_>) {
-    let calendar = draft.rules.calendar;
-    let today = calendar.day_of(draft.now.at);
-    if draft.now.at.0.saturating_sub(calendar.start_of(today).0) < WAIT_FOR_READING_S {
-        return;
-    }
-    let behind = |point: &&crate::UsagePoint| point.account.period.through < today;
-    let due: Vec<_> = draft
-        .state
-        .usage_points
-        .values()
-        .filter(behind)
-        .map(|p| p.id)
-        .collect();
-    for id in due {
-        if draft.take(id).is_ok() {
+/// Collects the day's charge, and goes over to the band of this moment. A band begins at once, so that its lease does not wait for
+/// a reading; the next reading tells what was used before.
+fn collect(draft: &mut Draft<'_>) {
+    let (state, calendar, now) = (draft.state, draft.rules.calendar, draft.now.at);
+    let today = calendar.day_of(now);
+    let day_is_known = now.0.saturating_sub(calendar.start_of(today).0) >= WAIT_FOR_READING_S;
+    let behind = |point: &UsagePoint| day_is_known && point.account.period.through < today;
+    let other_band = |point: &UsagePoint| {
+        let tariff = state.tariff_of(point);
+        tariff.is_some_and(|tariff| {
+            !tariff.band.is_empty() && tariff.band_at(calendar, now) != point.account.band
+        })
+    };
+    for point in state.usage_points.values() {
+        let is_behind = behind(point);
+        if !is_behind && !other_band(point) || draft.take(point.id).is_err() {
+            continue;
+        }
+        if is_behind {
             let register = draft.register();
             supply::settle(draft, register, today);
-            supply::review(draft);
         }
+        bands::follow(draft);
+        supply::review(draft);
     }
     draft.point = None;
 }

@@ -145,7 +145,7 @@ fn at_tariff(draft: &mut Draft<'_>, amount_100wh: u32) -> Result<Micro, Refusal>
     let point = draft.point.as_ref().ok_or(Refusal::NoSuchUsagePoint)?;
     let now = point.account.settled_to;
     let then = now.saturating_add(WattHours(u64::from(amount_100wh) * 100));
-    let cost = |register| point.account.pending(tariff, point.phases, register);
+    let cost = |register| point.account.pending(tariff, point.connection(), register);
     Ok(cost(then) - cost(now))
 }
 

@@ -52,7 +52,11 @@ fn with_rebate(rebate: &str, percent: &str, on: Vec<Component>) -> Tariff {
     tariff.block.drain(..3);
     tariff.block[0].fuel_adjustment_per_kwh = rebate.parse().expect("amount");
     let percent = percent.parse().expect("amount");
-    tariff.duty = Some(Duty { percent, on });
+    tariff.duty = Some(Duty {
+        percent,
+        on,
+        per_kwh: Micro::ZERO,
+    });
     tariff
 }
 
@@ -86,6 +90,7 @@ fn the_cost_stops_at_the_largest_and_never_falls() {
             days_due: 1,
             period_days: 30,
             phases: Phases::Single,
+            ..Usage::default()
         };
         cost(&tariff, &usage).total()
     };

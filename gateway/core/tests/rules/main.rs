@@ -1,7 +1,12 @@
 //! The rules, driven like the daemon drives them.
 
+mod changes;
 mod extremes;
+mod journal;
 mod money;
+mod reference;
 mod site;
 mod supply;
+mod tariffs;
 mod tokens;
+mod worksheets;

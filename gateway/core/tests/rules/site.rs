@@ -73,19 +73,27 @@ pub struct Site {
 
 impl Site {
     pub fn empty() -> Self {
-        let (state, rules) = (State::default(), rules());
-        let mut site = Self {
-            state,
-            rules,
+        Self::with_tariffs(&[msedcl()])
+    }
+
+    pub fn new_at(now: i64) -> Self {
+        Self {
+            state: State::default(),
+            rules: rules(),
             tokens: tokens::TokenRules::default(),
-            now: NOVEMBER,
+            now,
             trusted: true,
             journal: Vec::new(),
-        };
-        site.command(Command::AdoptTariff {
-            tariff: Box::new(msedcl()),
-        })
-        .expect("tariff");
+        }
+    }
+
+    pub fn with_tariffs(tariffs: &[Tariff]) -> Self {
+        let mut site = Self::new_at(NOVEMBER);
+        for tariff in tariffs {
+            let tariff = Box::new(tariff.clone());
+            site.command(Command::AdoptTariff { tariff })
+                .expect("tariff");
+        }
         site
     }
 
@@ -97,7 +105,11 @@ impl Site {
     }
 
     pub fn add_point(&mut self, id: UsagePointId, node: NodeId) {
-        let (label, tariff) = (format!("Flat {}", id.0), msedcl().id);
+        self.add_point_with(id, node, &msedcl().id);
+    }
+
+    pub fn add_point_with(&mut self, id: UsagePointId, node: NodeId, tariff: &str) {
+        let (label, tariff) = (format!("Flat {}", id.0), tariff.to_owned());
         let phases = Phases::Single;
         let add = Command::AddUsagePoint {
             id: Some(id),

@@ -3,6 +3,7 @@
 use crate::bill::Units;
 use crate::config::DATA_DIR;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use gateway_core::calendar::Month;
 use gateway_core::supply::SupplyOrder;
 use gateway_core::tariff::Phases;
 use gateway_core::{FeederId, Micro, NodeId, UsagePointId};
@@ -200,6 +201,15 @@ pub struct BillArgs {
     /// 1 or 3
     #[arg(long, default_value = "1", value_parser = phases)]
     pub phases: Phases,
+    /// Sanctioned load in watts, for per-kW charges
+    #[arg(long, default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub load_w: u32,
+    /// Month of the fuel adjustment table, for example 2026-05
+    #[arg(long)]
+    pub month: Option<Month>,
+    /// Units in each time of day, in the order of the tariff's bands, for example 120,80
+    #[arg(long, value_delimiter = ',')]
+    pub bands: Vec<Units>,
 }
 
 /// `usage-point …`
@@ -221,6 +231,17 @@ pub enum UsagePointAction {
     },
     /// Add a usage point; it stays disconnected until it has a meter and credit
     Add(AddUsagePointArgs),
+    /// Set the sanctioned load, by which per-kW charges are reckoned for the whole period in progress
+    Load {
+        /// Its number, for example UP-0007 or 7
+        usage_point: UsagePointId,
+        /// Watts
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        load_w: u32,
+        /// Which gateway.
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 /// `usage-point add`
@@ -228,7 +249,7 @@ pub enum UsagePointAction {
 pub struct AddUsagePointArgs {
     /// What people call it: a flat number, a name
     pub label: String,
-    /// Tariff id
+    /// A tariff's family, or the id of a version; the version of the day is taken
     #[arg(long)]
     pub tariff: String,
     /// 1 or 3

@@ -3,8 +3,9 @@
 use super::args::BillArgs;
 use super::ask::to_json;
 use super::said::{Exit, Failure, Result, Said};
-use crate::bill::Bill;
+use crate::bill::{Bill, Period};
 use crate::{config, tariffs};
+use gateway_core::tariff::Connection;
 use serde_json::json;
 use std::path::Path;
 
@@ -54,6 +55,18 @@ pub fn bill(args: &BillArgs) -> Result {
         let why = format!("{}: {}", args.tariff, mistakes.join("; "));
         Failure::refused("price the units", "no-usable-tariff", why)
     })?;
-    let bill = Bill::of(&tariff, args.units.0, args.days, args.phases);
+    let bands: Vec<_> = args.bands.iter().map(|units| units.0).collect();
+    let period = Period {
+        energy: args.units.0,
+        days: args.days,
+        connection: Connection {
+            phases: args.phases,
+            load_w: args.load_w,
+        },
+        month: args.month,
+        bands: &bands,
+    };
+    let bill = Bill::of(&tariff, &period)
+        .map_err(|why| Failure::refused("price the units", "no-such-period", why.to_string()))?;
     Ok(Said::done(bill.to_string(), to_json(&bill)))
 }

@@ -48,6 +48,11 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
                 usage_point,
             } => usage_point::show(target, *usage_point),
             UsagePointAction::Add(args) => usage_point::add(args),
+            UsagePointAction::Load {
+                target,
+                usage_point,
+                load_w,
+            } => usage_point::set_load(target, *usage_point, *load_w),
         },
         Action::Node {
             action: NodeAction::Add(args),

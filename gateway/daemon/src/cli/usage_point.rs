@@ -75,7 +75,10 @@ pub fn show(target: &Target, id: UsagePointId) -> Result {
         ),
         (
             "connection",
-            format!("{phases}, at most {} W", point.max_power_w),
+            format!(
+                "{phases}, sanctioned load {} W, at most {} W",
+                point.sanctioned_load_w, point.max_power_w
+            ),
         ),
         ("tariff", point.tariff.clone()),
         ("credit", point.available_micro.to_string()),
@@ -138,6 +141,21 @@ pub fn add(args: &AddUsagePointArgs) -> Result {
     Ok(Said::done(
         text,
         json!({ "usage_point": usage_point.to_string() }),
+    ))
+}
+
+/// `usage-point load`
+pub fn set_load(target: &Target, usage_point: UsagePointId, load_w: u32) -> Result {
+    let set = Command::SetSanctionedLoad {
+        usage_point,
+        load_w,
+        by: String::new(),
+    };
+    command(target, "set the sanctioned load", set)?;
+    let text = format!("sanctioned load of {usage_point} is {load_w} W");
+    Ok(Said::done(
+        text,
+        json!({ "usage_point": usage_point.to_string(), "sanctioned_load_w": load_w }),
     ))
 }
 

@@ -6,6 +6,8 @@
 //! Terms: a *schema* is a list of *tables*; a table is `[name]`, or `[[name]]` if there may be *many*; a *key* has a *kind*.
 
 use gateway_core::Micro;
+use gateway_core::calendar::Month;
+use gateway_core::tariff::TimeOfDay;
 use std::net::{IpAddr, SocketAddr};
 use toml_edit::Value as Toml;
 
@@ -91,6 +93,24 @@ pub enum Kind {
     Offset,
     /// A day, for example `2026-04-01`.
     Day,
+    /// A month, for example `2026-04`.
+    Month,
+    /// A time of day, for example `09:00`, at most `24:00`.
+    Time,
+    /// A list of whole numbers.
+    Wholes {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
+    /// A list of amounts in quotes.
+    Amounts {
+        /// Smallest.
+        min: Micro,
+        /// Largest.
+        max: Micro,
+    },
 }
 
 /// A value that is of its kind and in its range.
@@ -139,6 +159,14 @@ impl Kind {
             Self::Path => "a path".into(),
             Self::Offset => "hours and minutes from \"-12:00\" to \"+14:00\"".into(),
             Self::Day => "a day, for example \"2026-04-01\"".into(),
+            Self::Month => "a month, for example \"2026-04\"".into(),
+            Self::Time => "a time of day from \"00:00\" to \"24:00\"".into(),
+            Self::Wholes { min, max } => {
+                format!("a list of whole numbers from {min} to {max}")
+            }
+            Self::Amounts { min, max } => {
+                format!("a list of amounts in quotes from \"{min}\" to \"{max}\"")
+            }
         }
     }
 
@@ -154,6 +182,7 @@ impl Kind {
                 None => Err(self.instead_of(toml)),
             },
             Self::SomeOf(_) | Self::Hosts | Self::Texts => self.read_list(toml),
+            Self::Wholes { .. } | Self::Amounts { .. } => self.read_numbers(toml),
             _ => match toml.as_str() {
                 Some(text) => self.read_text(text),
                 None => Err(self.instead_of(toml)),
@@ -202,8 +231,39 @@ impl Kind {
             },
             Self::Day if is_day(text) => Ok(Value::Text(text.into())),
             Self::Day => wrong("is not a day"),
+            Self::Month if text.parse::<Month>().is_ok() => Ok(Value::Text(text.into())),
+            Self::Month => wrong("is not a month"),
+            Self::Time if text.parse::<TimeOfDay>().is_ok() => Ok(Value::Text(text.into())),
+            Self::Time => wrong("is not a time of day"),
             _ => wrong("is a text"),
         }
+    }
+
+    /// A list whose items are each of a kind; the file's text is read again for their values.
+    fn read_numbers(&self, toml: &Toml) -> Result<Value, String> {
+        let item = match self {
+            Self::Wholes { min, max } => Self::Whole {
+                min: *min,
+                max: *max,
+            },
+            Self::Amounts { min, max } => Self::Amount {
+                min: *min,
+                max: *max,
+            },
+            _ => return Err(self.instead_of(toml)),
+        };
+        let Some(array) = toml.as_array().filter(|array| array.len() <= LONGEST_LIST) else {
+            return Err(self.instead_of(toml));
+        };
+        let mut texts = Vec::with_capacity(array.len());
+        for value in array {
+            texts.push(match item.read(value)? {
+                Value::Whole(number) => number.to_string(),
+                Value::Amount(amount) => amount.to_string(),
+                _ => return Err(self.instead_of(toml)),
+            });
+        }
+        Ok(Value::Texts(texts))
     }
 
     fn read_list(&self, toml: &Toml) -> Result<Value, String> {

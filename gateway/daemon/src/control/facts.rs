@@ -25,6 +25,8 @@ pub struct UsagePointFacts {
     pub tariff: String,
     /// Largest power of the connection, in watts.
     pub max_power_w: u32,
+    /// Sanctioned load, in watts.
+    pub sanctioned_load_w: u32,
     /// Credit now, what is not settled yet taken off.
     pub available_micro: Micro,
     /// Credit after the last settlement.
@@ -88,6 +90,7 @@ impl UsagePointFacts {
     pub fn of(view: &UsagePointView, node: Option<NodeId>, calendar: Calendar) -> Self {
         let point = &view.usage_point;
         let period = &point.account.period;
+        let (period_wh, charged) = period.settled();
         let charge =
             |(component, amount_micro): (gateway_core::rating::Component, Micro)| ComponentFacts {
                 name: component.name().into(),
@@ -99,6 +102,7 @@ impl UsagePointFacts {
             phases: point.phases,
             tariff: point.account.tariff.clone(),
             max_power_w: point.max_power_w,
+            sanctioned_load_w: point.sanctioned_load_w,
             available_micro: view.available,
             balance_micro: point.account.balance,
             left_wh: view
@@ -120,8 +124,8 @@ impl UsagePointFacts {
             power_w: view.last.as_ref().and_then(|last| last.reading.power_w),
             period_first: period.period.first.to_string(),
             period_days: period.period.days,
-            period_wh: period.energy,
-            period_charges: period.charged.iter().map(charge).collect(),
+            period_wh,
+            period_charges: charged.iter().map(charge).collect(),
             disputes: point
                 .disputes
                 .iter()

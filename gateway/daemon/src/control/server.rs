@@ -242,6 +242,7 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         Command::Vend { by, .. }
         | Command::EnterToken { by, .. }
         | Command::OrderSupply { by, .. }
+        | Command::SetSanctionedLoad { by, .. }
         | Command::AcknowledgeAlarm { by, .. }
         | Command::ResolveDispute { by, .. } => *by = who.into(),
         Command::AdoptTariff { .. } | Command::AddUsagePoint { .. } | Command::AddNode { .. } => {}
@@ -254,6 +255,11 @@ fn in_words(command: &Command) -> String {
     match command {
         Command::AdoptTariff { tariff } => format!("adopt tariff {}", tariff.id),
         Command::AddUsagePoint { label, .. } => format!("add usage point {label:?}"),
+        Command::SetSanctionedLoad {
+            usage_point,
+            load_w,
+            ..
+        } => format!("sanctioned load of {usage_point}: {load_w} W"),
         Command::AddNode { role, .. } => format!("add node for {role:?}"),
         Command::Vend {
             usage_point,

@@ -1,7 +1,7 @@
 //! What is true of one usage point right now: committed rows through the core's pure functions.
 
 use crate::committed::UsagePointRows;
-use gateway_core::rating::{self, Charges, Usage};
+use gateway_core::rating::{Charges, Usage};
 use gateway_core::supply::{Reasons, Relay, SupplyOrder};
 use gateway_core::tariff::Tariff;
 use gateway_core::{Micro, NodeId, Rules, UsagePoint, UsagePointId, UtcSeconds, WattHours};
@@ -142,7 +142,8 @@ pub(crate) struct UseAndCost {
     pub charges: Charges,
 }
 
-/// This billing period so far: settled and open together. Days after the period's last are not counted in it.
+/// This billing period so far: settled and open together, and what was charged before a tariff change cut it. Days after the
+/// period's last are not counted in it.
 pub(crate) fn period_so_far(
     point: &UsagePoint,
     tariff: &Tariff,
@@ -151,13 +152,21 @@ pub(crate) fn period_so_far(
     now: UtcSeconds,
 ) -> UseAndCost {
     let usage = usage_so_far(point, register, rules, now);
-    UseAndCost {
-        energy: usage.energy,
-        charges: rating::cost(tariff, &usage),
+    let charges = point.account.cost(tariff, &usage);
+    match point.account.period.part {
+        None => UseAndCost {
+            energy: usage.energy,
+            charges,
+        },
+        Some(part) => UseAndCost {
+            energy: usage.energy.saturating_add(part.energy_before),
+            charges: part.charged_before + charges,
+        },
     }
 }
 
-/// Since local midnight: what the period costs now, less what it cost with the energy and days before today.
+/// Since local midnight: what the period costs now, less what it cost with the energy and days before today. Of a time-of-day tariff
+/// today's energy is shown at the band of this moment as far as the period has energy in it; the period's own line is exact.
 pub(crate) fn today_so_far(
     point: &UsagePoint,
     tariff: &Tariff,
@@ -168,31 +177,29 @@ pub(crate) fn today_so_far(
     let whole = usage_so_far(point, register, rules, now);
     let energy = register.since(at_midnight).unwrap_or_default();
     let is_in_period = rules.calendar.day_of(now) <= point.account.period.period.last();
+    let mut bands = whole.bands;
+    bands.take(point.account.band, energy);
     let before = Usage {
         energy: whole.energy.since(energy).unwrap_or_default(),
+        bands,
         days_due: whole.days_due.saturating_sub(u16::from(is_in_period)),
         ..whole
     };
     UseAndCost {
         energy,
-        charges: rating::cost(tariff, &whole) - rating::cost(tariff, &before),
+        charges: point.account.cost(tariff, &whole) - point.account.cost(tariff, &before),
     }
 }
 
 fn usage_so_far(point: &UsagePoint, register: WattHours, rules: &Rules, now: UtcSeconds) -> Usage {
-    let open = &point.account.period;
-    let pending = register.since(point.account.settled_to).unwrap_or_default();
+    let account = &point.account;
+    let open = &account.period;
     let through = rules
         .calendar
         .day_of(now)
         .min(open.period.last())
         .max(open.through);
-    Usage {
-        energy: open.energy.saturating_add(pending),
-        days_due: u16::try_from(through.0 - open.due_from.0 + 1).unwrap_or(0),
-        period_days: open.period.days,
-        phases: point.phases,
-    }
+    account.usage_at(point.connection(), &account.advance_to(register), through)
 }
 
 #[cfg(test)]
@@ -223,9 +230,9 @@ mod tests {
         let settlement = account
             .settle(
                 &tariff(),
-                Phases::Single,
+                Phases::Single.into(),
                 rules.calendar,
-                WattHours(settled_wh),
+                &account.advance_to(WattHours(settled_wh)),
                 today,
             )
             .unwrap();
@@ -235,6 +242,7 @@ mod tests {
             label: "Flat 1".into(),
             phases: Phases::Single,
             max_power_w: 1,
+            sanctioned_load_w: 1_000,
             account,
             meter: None,
             supply: Supply::default(),

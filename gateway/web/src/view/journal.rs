@@ -2,6 +2,7 @@
 
 use crate::format::{self, Money};
 use askama::Template;
+use gateway_core::account::Change;
 use gateway_core::alarm::Subject;
 use gateway_core::event::Role;
 use gateway_core::metering::RegisterBreak;
@@ -67,10 +68,20 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
             let closes = settlement.opens.map_or("", |_| "; billing period closed");
             let charged = money(settlement.charges.total());
             let words = match settlement.energy {
+                WattHours(0) if settlement.band.is_some() && settlement.charges.is_zero() => {
+                    "Another time of day begins".to_owned()
+                }
                 WattHours(0) => format!("Daily charge of {charged}{closes}"),
                 energy => {
                     let energy = format::units_exact(energy);
-                    format!("{energy} kWh settled for {charged}{closes}")
+                    let split = match settlement.uncertain {
+                        WattHours(0) => String::new(),
+                        uncertain => format!(
+                            "; {} kWh around a change split in proportion to time",
+                            format::units_exact(uncertain)
+                        ),
+                    };
+                    format!("{energy} kWh settled for {charged}{closes}{split}")
                 }
             };
             ("charge", words)
@@ -159,6 +170,16 @@ fn describe_administration(decision: &Decision) -> (&'static str, String) {
                 terms.supply_group, terms.tariff_index, terms.revision
             ),
         ),
+        Decision::TariffChanged {
+            from, to, change, ..
+        } => {
+            let how = describe_change(change);
+            ("admin", format!("Tariff {to} in place of {from} {how}"))
+        }
+        Decision::SanctionedLoadSet { load_w, by, .. } => (
+            "admin",
+            format!("Sanctioned load set to {load_w} W by {by}"),
+        ),
         Decision::UsagePointAdded { label, tariff, .. } => (
             "admin",
             format!("Usage point “{label}” added with tariff {tariff}"),
@@ -208,6 +229,16 @@ fn describe_administration(decision: &Decision) -> (&'static str, String) {
             )
         }
         _ => ("admin", String::new()),
+    }
+}
+
+fn describe_change(change: &Change) -> String {
+    match change {
+        Change::Period => "for the whole period".to_owned(),
+        Change::AtRegister { day } => format!("from {day}, the period cut at its register"),
+        Change::ByDays { earlier } => {
+            format!("after {}, the period's units split by days", earlier.last)
+        }
     }
 }
 

@@ -114,6 +114,9 @@ pub(crate) fn component_words(component: Component) -> &'static str {
         Component::Wheeling => "wheeling",
         Component::Fixed => "fixed",
         Component::FuelAdjustment => "fuel adjustment",
+        Component::TimeOfDay => "time of day",
+        Component::Rebate => "rebate",
+        Component::Minimum => "minimum charge",
         Component::Duty => "duty",
     }
 }
