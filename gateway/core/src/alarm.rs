@@ -30,6 +30,10 @@ pub enum AlarmKind {
     SwitchDoesNotAnswer,
     /// The nodes have seen a later gateway than this one: an old backup was restored, or a copy is running.
     OlderThanItsNodes,
+    /// No money is taken: this gateway may be an older copy of itself.
+    MoneyHeld,
+    /// The head-end used a sequence for two orders.
+    OrderConflict,
 }
 
 impl AlarmKind {
@@ -54,6 +58,8 @@ impl AlarmKind {
             Self::OlderThanItsNodes => {
                 "the nodes know a later gateway than this one: restored backup or copied card"
             }
+            Self::MoneyHeld => "no money is taken until a person has looked: see `cloud status`",
+            Self::OrderConflict => "two orders of the head-end with one sequence number",
         }
     }
 }

@@ -6,9 +6,11 @@
 use crate::account::{Change, Settlement};
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::BillingPeriod;
+use crate::cloud::HoldCause;
 use crate::event::Role;
 use crate::ledger::{LedgerAccount, Posting};
 use crate::metering::{MeterFit, RegisterBreak};
+use crate::order::{Hex32, Outcome};
 use crate::rating::Component;
 use crate::supply::{Reasons, Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
@@ -170,6 +172,59 @@ pub enum Decision {
         usage_point: UsagePointId,
         /// The relay as sensed.
         relay: Relay,
+    },
+    /// A head-end is obeyed from now on. Its public key is pinned.
+    CloudEnrolled {
+        /// Its public key.
+        cloud_key: Hex32,
+        /// This gateway's public key.
+        gateway_key: Hex32,
+        /// Who did it.
+        by: String,
+    },
+    /// The head-end has another key from now on.
+    CloudKeyRolled {
+        /// It.
+        key: Hex32,
+    },
+    /// An order of the head-end was taken; its effect, if any, is the records before.
+    OrderTaken {
+        /// The head-end's name for it.
+        order: String,
+        /// Its sequence.
+        sequence: u64,
+        /// The enrolment it belongs to.
+        enrolment: u64,
+        /// What it asked for.
+        act: String,
+        /// The usage point whose supply it ordered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        supply_of: Option<UsagePointId>,
+        /// What became of it.
+        result: Outcome,
+    },
+    /// No money is taken from now on: this gateway may be an older copy of itself.
+    MoneyHeld {
+        /// Why.
+        cause: HoldCause,
+        /// What exactly.
+        evidence: String,
+    },
+    /// Money is taken again.
+    MoneyReleased {
+        /// What was found out.
+        note: String,
+        /// Who decided.
+        by: String,
+    },
+    /// This journal goes on as another branch; what the head-end has after that record of an earlier one was lost here.
+    BranchBegun {
+        /// Its number.
+        branch: u32,
+        /// The last record both sides have.
+        after: u64,
+        /// Orders up to this sequence count as taken.
+        floor: u64,
     },
     /// An alarm was raised.
     AlarmRaised {

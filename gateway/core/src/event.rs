@@ -165,6 +165,34 @@ pub enum Command {
         /// Who decided.
         by: String,
     },
+    /// Take an order of the head-end. Its signature was checked.
+    TakeOrder {
+        /// It.
+        order: Box<crate::order::Order>,
+    },
+    /// Obey a head-end from now on.
+    EnrolCloud {
+        /// Its public key.
+        cloud_key: crate::order::Hex32,
+        /// This gateway's public key.
+        gateway_key: crate::order::Hex32,
+        /// Who did it.
+        by: String,
+    },
+    /// Stop taking money: there is evidence that this gateway is an older copy of itself.
+    HoldMoney {
+        /// Why.
+        cause: crate::cloud::HoldCause,
+        /// What exactly, up to 200 bytes; the same text is the same evidence.
+        evidence: String,
+    },
+    /// Take money again.
+    ReleaseMoney {
+        /// What was found out.
+        note: String,
+        /// Who decided.
+        by: String,
+    },
     /// Something the gateway itself noticed and people must know.
     Report {
         /// What.
@@ -214,6 +242,15 @@ pub enum Answer {
         /// Credit available after it.
         available: Micro,
         /// Whether this very vend had been made before and nothing was added now.
+        repeated: bool,
+    },
+    /// The order was taken, now or before.
+    Ordered {
+        /// Number of the record that says so.
+        number: u64,
+        /// What became of it.
+        outcome: crate::order::Outcome,
+        /// Whether it was taken before and nothing was done now.
         repeated: bool,
     },
     /// The token was taken.

@@ -14,6 +14,7 @@
 //! | [`alarm`] | what people must know |
 //! | [`ledger`] | postings: the one way money moves |
 //! | [`loss`] | which energy leaves a feeder unmetered, since when, and where to look first |
+//! | [`order`], [`cloud`] | orders of the head-end, taken once; whether money may be taken |
 //! | [`tokens`] | 20-digit transfer tokens: written, read, taken once |
 //!
 //! Invariants: no clock, no randomness, no I/O, no hash map, no floating point in money; never a panic on input; a
@@ -25,6 +26,7 @@ extern crate alloc;
 pub mod account;
 pub mod alarm;
 pub mod calendar;
+pub mod cloud;
 mod decide;
 pub mod decision;
 pub mod event;
@@ -32,6 +34,7 @@ pub mod lease;
 pub mod ledger;
 pub mod loss;
 pub mod metering;
+pub mod order;
 pub mod rating;
 pub mod refusal;
 pub mod state;

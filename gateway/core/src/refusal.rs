@@ -52,6 +52,32 @@ pub enum Refusal {
     NodeMetersNothing,
     /// The reading is older than one already accepted.
     ReadingOlder,
+    /// This gateway may be an older copy of itself; no money is taken until a person has looked.
+    MoneyHeld,
+    /// Money is not held.
+    MoneyNotHeld,
+    /// The gateway is not enrolled with a head-end.
+    NotEnrolled,
+    /// The order's time has not come. It is not taken.
+    OrderTooEarly,
+    /// The order's time cannot be judged while the clock is not trusted. It is not taken.
+    OrderClockNotTrusted,
+    /// The order came after its time.
+    OrderTooLate,
+    /// The order's sequence is older than those known one by one.
+    OrderSequenceOld,
+    /// The sequence was used for another order.
+    OrderSequenceReused,
+    /// A later order for the same supply was obeyed before.
+    OrderSuperseded,
+    /// No order may ask for this.
+    OrderNotAllowed,
+    /// The order is signed with a key that was given up.
+    OrderKeyFormer,
+    /// The branch is not later than the present one, or its record is beyond the journal.
+    BranchNotNext,
+    /// Only a vend or a credit token can be made again.
+    RestoreNotMoney,
 }
 
 impl Refusal {
@@ -81,6 +107,19 @@ impl Refusal {
             Self::TokenWorthNothing => "token-worth-nothing",
             Self::NodeMetersNothing => "node-meters-nothing",
             Self::ReadingOlder => "reading-older",
+            Self::MoneyHeld => "money-held",
+            Self::MoneyNotHeld => "money-not-held",
+            Self::NotEnrolled => "not-enrolled",
+            Self::OrderTooEarly => "order-too-early",
+            Self::OrderClockNotTrusted => "order-clock-not-trusted",
+            Self::OrderTooLate => "order-too-late",
+            Self::OrderSequenceOld => "order-sequence-old",
+            Self::OrderSequenceReused => "order-sequence-reused",
+            Self::OrderSuperseded => "order-superseded",
+            Self::OrderNotAllowed => "order-not-allowed",
+            Self::OrderKeyFormer => "order-key-former",
+            Self::BranchNotNext => "branch-not-next",
+            Self::RestoreNotMoney => "restore-not-money",
         }
     }
 }
@@ -111,6 +150,19 @@ impl fmt::Display for Refusal {
             Self::TokenWorthNothing => "by the tariff the token's energy costs nothing now; it is not used up, enter it later",
             Self::NodeMetersNothing => "the node meters nothing; install it at a usage point",
             Self::ReadingOlder => "the reading is older than one already accepted",
+            Self::MoneyHeld => "money is held, because this gateway may be an older copy of itself; see `cloud status`, then `cloud release --note`",
+            Self::MoneyNotHeld => "money is not held; there is nothing to release",
+            Self::NotEnrolled => "this gateway is not enrolled with a head-end; run `cloud enrol`",
+            Self::OrderTooEarly => "the order's time has not come; it waits",
+            Self::OrderClockNotTrusted => "the clock is not trusted, so the order's time cannot be judged; it waits",
+            Self::OrderTooLate => "the order came after its time; give a new one",
+            Self::OrderSequenceOld => "the order's sequence is too old; the journal says what became of it",
+            Self::OrderSequenceReused => "the sequence was used for another order; give it a new one",
+            Self::OrderSuperseded => "a later order for the same supply was obeyed before",
+            Self::OrderNotAllowed => "no order may ask for this; do it at the site",
+            Self::OrderKeyFormer => "the order is signed with a key that was given up; sign it with the present one",
+            Self::BranchNotNext => "the branch must be later than the present one, and begin at a record of this journal",
+            Self::RestoreNotMoney => "only a vend or a credit token can be made again",
         })
     }
 }

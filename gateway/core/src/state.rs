@@ -9,10 +9,12 @@
 use crate::account::Account;
 use crate::alarm::{Alarm, AlarmKind, Subject};
 use crate::calendar::{Calendar, LocalDay};
+use crate::cloud::Cloud;
 use crate::decision::{Decision, Record};
 use crate::event::{Moment, Role};
 use crate::ledger::LedgerAccount;
 use crate::metering::{LastReading, MeterFit};
+use crate::order::{Ring, place};
 use crate::supply::Supply;
 use crate::tariff::{SMALLEST_LOAD_W, Tariff};
 use crate::tokens::{Effect, PointTokens};
@@ -98,6 +100,10 @@ pub enum Key {
     Tokens(UsagePointId),
     /// An alarm.
     Alarm(AlarmKind, Subject),
+    /// The head-end and the hold on money.
+    Cloud,
+    /// An order taken, by its place in the ring.
+    Order(u64),
 }
 
 /// Everything that is true at the site.
@@ -121,6 +127,10 @@ pub struct State {
     pub tokens: BTreeMap<UsagePointId, PointTokens>,
     /// Open alarms.
     pub alarms: BTreeMap<(AlarmKind, Subject), Alarm>,
+    /// The head-end and the hold on money.
+    pub cloud: Cloud,
+    /// Orders taken, as far back as they are known one by one.
+    pub orders: Ring,
     /// Last accepted reading of each node: telemetry.
     pub readings: BTreeMap<NodeId, LastReading>,
     /// Time of the latest accepted reading: telemetry.
@@ -265,7 +275,7 @@ impl State {
             Decision::TokenProvisioned { .. } | Decision::TokenEntered { .. } => {
                 self.apply_token(&record.decision);
             }
-            _ => {}
+            _ => self.apply_cloud(record),
         }
         if let Some(id) = record.decision.usage_point()
             && let Some(point) = self.usage_points.get_mut(&id)
@@ -297,6 +307,12 @@ impl State {
             Decision::Vended { key, .. } => keys.push(Key::Vend(key.clone())),
             Decision::TokenProvisioned { usage_point, .. }
             | Decision::TokenEntered { usage_point, .. } => keys.push(Key::Tokens(*usage_point)),
+            Decision::CloudEnrolled { .. }
+            | Decision::CloudKeyRolled { .. }
+            | Decision::MoneyHeld { .. }
+            | Decision::MoneyReleased { .. }
+            | Decision::BranchBegun { .. } => keys.push(Key::Cloud),
+            Decision::OrderTaken { sequence, .. } => keys.push(Key::Order(place(*sequence))),
             Decision::AlarmRaised { kind, subject, .. }
             | Decision::AlarmCleared { kind, subject }
             | Decision::AlarmAcknowledged { kind, subject, .. } => {

@@ -7,6 +7,7 @@
 //! | [`mod@verify`] | whether the database is what the journal says it is |
 //! | `journal` | numbers, hash chain, postings |
 //! | `rows` | one row per entity of the state |
+//! | `outgoing` | rows as a head-end gets them |
 //! | `telemetry` | readings, last readings, load profiles |
 //!
 //! Not decided here: what is true ([`gateway_core`]); when to commit (the daemon's cycle).
@@ -19,6 +20,7 @@ mod error;
 mod finding;
 mod journal;
 mod migrate;
+mod outgoing;
 mod read;
 mod rows;
 mod schema;
@@ -33,6 +35,7 @@ pub use error::StoreError;
 pub use finding::Finding;
 pub use journal::{Hash, Head};
 pub use migrate::SCHEMA;
+pub use outgoing::{OutgoingProfile, OutgoingRow};
 pub use read::{MOST_ROWS, Reader};
 pub use store::Store;
 pub use telemetry::INTERVAL_S;

@@ -11,10 +11,10 @@ use std::path::Path;
 
 type Step = fn(&Transaction<'_>) -> Result<()>;
 
-const STEPS: &[Step] = &[create, write_once, add_tokens];
+const STEPS: &[Step] = &[create, write_once, add_tokens, add_cloud];
 
 /// The newest schema this version knows.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "one step per schema");
 
@@ -31,6 +31,10 @@ fn write_once(tx: &Transaction<'_>) -> Result<()> {
 
 fn add_tokens(tx: &Transaction<'_>) -> Result<()> {
     Ok(tx.execute_batch(schema::STEP_3)?)
+}
+
+fn add_cloud(tx: &Transaction<'_>) -> Result<()> {
+    Ok(tx.execute_batch(schema::STEP_4)?)
 }
 
 fn version(conn: &Connection) -> Result<u32> {
@@ -124,7 +128,7 @@ mod tests {
         schema_1(&path);
         let older = Reader::open(&path).unwrap_err();
         assert!(
-            matches!(older, StoreError::OlderSchema { found: 1, known: 3 }),
+            matches!(older, StoreError::OlderSchema { found: 1, known: 4 }),
             "{older}"
         );
         let (mut store, mut state) = Store::open(&path).unwrap();

@@ -6,7 +6,9 @@
 use crate::error::{Result, StoreError};
 use crate::{journal, telemetry};
 use gateway_core::alarm::{Alarm, AlarmKind, Subject};
+use gateway_core::cloud::Cloud;
 use gateway_core::ledger::LedgerAccount;
+use gateway_core::order::{Taken, place};
 use gateway_core::state::{Key, State, Vend};
 use gateway_core::tokens::PointTokens;
 use gateway_core::{Micro, NodeId, UsagePointId};
@@ -61,6 +63,15 @@ fn write_one(tx: &Transaction<'_>, state: &State, key: &Key) -> Result<()> {
                 params![id.0, body],
             )
         }
+        Key::Cloud => {
+            let body = json(state, Some(&state.cloud))?;
+            put(tx, "REPLACE INTO cloud VALUES (1, ?1)", params![body])
+        }
+        Key::Order(place) => {
+            let body = json(state, state.orders.get(place))?;
+            let sql = "REPLACE INTO order_taken VALUES (?1, ?2)";
+            put(tx, sql, params![place.cast_signed(), body])
+        }
         Key::Alarm(kind, subject) => {
             let (name, whom) = (kind_name(*kind), subject.to_string());
             match state.alarms.get(&(*kind, *subject)) {
@@ -112,6 +123,8 @@ pub(crate) enum Table {
     Vend,
     Tokens,
     Alarm,
+    Cloud,
+    Order,
 }
 
 impl Table {
@@ -127,6 +140,10 @@ impl Table {
                 "SELECT CAST(usage_point AS TEXT), body FROM token_state ORDER BY token_state.usage_point"
             }
             Self::Alarm => "SELECT kind || ' ' || subject, body FROM alarm ORDER BY 1",
+            Self::Cloud => "SELECT CAST(one AS TEXT), body FROM cloud",
+            Self::Order => {
+                "SELECT CAST(place AS TEXT), body FROM order_taken ORDER BY order_taken.place"
+            }
         }
     }
 
@@ -139,6 +156,8 @@ impl Table {
             Self::Vend => "vend",
             Self::Tokens => "token state",
             Self::Alarm => "alarm",
+            Self::Cloud => "head-end",
+            Self::Order => "order",
         }
     }
 }
@@ -191,6 +210,8 @@ pub(crate) fn load(conn: &Connection) -> Result<State> {
     let vends: Vec<Vend> = entities(conn, Table::Vend)?;
     let tokens: Vec<PointTokens> = entities(conn, Table::Tokens)?;
     let alarms: Vec<Alarm> = entities(conn, Table::Alarm)?;
+    let cloud: Option<Cloud> = entities(conn, Table::Cloud)?.pop();
+    let orders: Vec<Taken> = entities(conn, Table::Order)?;
     let readings = telemetry::last_readings(conn)?;
     let observed_at = readings.values().map(|last| last.at).max();
     let by_subject = |alarm: Alarm| ((alarm.kind, alarm.subject), alarm);
@@ -213,6 +234,8 @@ pub(crate) fn load(conn: &Connection) -> Result<State> {
             .into_iter()
             .map(by_subject)
             .collect::<BTreeMap<(AlarmKind, Subject), _>>(),
+        cloud: cloud.unwrap_or_default(),
+        orders: orders.into_iter().map(|t| (place(t.sequence), t)).collect(),
         readings,
         observed_at: observed_at.unwrap_or_default(),
     })

@@ -1,7 +1,7 @@
 //! The tables, as data. A released step never changes; a new version adds a step ([`crate::migrate`]).
 //!
 //! Terms: *boundary*: a moment that is a multiple of 30 minutes; *entity row*: the current state of one tariff, usage point, node,
-//! ledger account, vend, alarm or token state, always as of the journal's head.
+//! ledger account, vend, alarm, token state, head-end or order, always as of the journal's head.
 //!
 //! Units: times in seconds UTC, energy in watt-hours, money in micro-units, everything else as in
 //! [`gateway_core::Reading`]. Registers are 64 unsigned bits and stored as the signed number of the same bits: SQL may compare them for
@@ -122,4 +122,14 @@ ALTER TABLE vend_by_receipt RENAME TO vend;
 /// Schema 3: token states of usage points. Those of before have none.
 pub(crate) const STEP_3: &str = "
 CREATE TABLE token_state (usage_point INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+";
+
+/// Schema 4: the head-end and the orders taken. A profile row remembers when it was written, so that a follower who was away finds
+/// what came late; rows of before are in order of time.
+pub(crate) const STEP_4: &str = "
+CREATE TABLE cloud (one INTEGER PRIMARY KEY CHECK (one = 1), body TEXT NOT NULL) STRICT;
+CREATE TABLE order_taken (place INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+ALTER TABLE profile ADD COLUMN written INTEGER NOT NULL DEFAULT 0;
+UPDATE profile SET written = (boundary << 20) + node;
+CREATE INDEX profile_by_written ON profile (written);
 ";

@@ -90,7 +90,7 @@ impl Memory {
                 .get(&node)
                 .copied()
                 .or_else(|| self.latest.get(&node));
-            write_profile(tx, before, last)?;
+            write_profile(tx, before, last, slot)?;
             newest.insert(node, last);
         }
         let mut written = Written {
@@ -205,6 +205,7 @@ fn write_profile(
     tx: &Transaction<'_>,
     before: Option<&LastReading>,
     last: &LastReading,
+    slot: i64,
 ) -> Result<()> {
     let node = last.reading.node.0;
     let seen = before.map_or(&[][..], |before| &before.reading.intervals);
@@ -215,19 +216,21 @@ fn write_profile(
     for interval in last.reading.intervals.iter().filter(on_grid) {
         if !seen.contains(interval) {
             tx.prepare_cached(
-                "INSERT INTO profile VALUES (?1, ?2, ?3, 1) ON CONFLICT DO UPDATE \
-                 SET register = excluded.register, exact = 1 WHERE exact = 0",
+                "INSERT INTO profile VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT DO UPDATE \
+                 SET register = excluded.register, exact = 1, written = excluded.written \
+                 WHERE exact = 0",
             )?
             .execute(params![
                 interval.end.0,
                 node,
-                interval.register.0.cast_signed()
+                interval.register.0.cast_signed(),
+                slot
             ])?;
         }
     }
     if let Some((boundary, register)) = before.and_then(|before| estimate(before, last)) {
-        tx.prepare_cached("INSERT INTO profile VALUES (?1, ?2, ?3, 0) ON CONFLICT DO NOTHING")?
-            .execute(params![boundary.0, node, register.0.cast_signed()])?;
+        tx.prepare_cached("INSERT INTO profile VALUES (?1, ?2, ?3, 0, ?4) ON CONFLICT DO NOTHING")?
+            .execute(params![boundary.0, node, register.0.cast_signed(), slot])?;
     }
     Ok(())
 }

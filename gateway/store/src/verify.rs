@@ -14,6 +14,7 @@ use crate::journal::{self, Head, STORED, Stored};
 use crate::read::{Reader, account_sums};
 use crate::rows::{self, Table};
 use crate::{migrate, telemetry};
+use gateway_core::cloud::Cloud;
 use gateway_core::ledger::{LedgerAccount, Posting};
 use gateway_core::{Micro, State, UsagePointId};
 use rusqlite::{Connection, params};
@@ -302,6 +303,11 @@ fn check_rows(conn: &Connection, report: &mut Report, replayed: &State) -> Resul
         (key, alarm)
     });
     check_table(conn, report, Table::Alarm, alarms)?;
+    let cloud = Some(&replayed.cloud).filter(|cloud| **cloud != Cloud::default());
+    let cloud = cloud.into_iter().map(|cloud| ("1".to_owned(), cloud));
+    check_table(conn, report, Table::Cloud, cloud)?;
+    let orders = replayed.orders.iter().map(|(place, t)| (word(place), t));
+    check_table(conn, report, Table::Order, orders)?;
     report.usage_points = replayed.usage_points.len() as u64;
     check_accounts(conn, report)
 }

@@ -152,6 +152,10 @@ INSERT INTO vend_1 SELECT key, body FROM vend;
 DROP TABLE vend;
 ALTER TABLE vend_1 RENAME TO vend;
 DROP TABLE token_state;
+DROP TABLE cloud;
+DROP TABLE order_taken;
+DROP INDEX profile_by_written;
+ALTER TABLE profile DROP COLUMN written;
 PRAGMA user_version = 1;
 ";
 

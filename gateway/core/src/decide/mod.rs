@@ -5,6 +5,7 @@
 
 mod bands;
 mod commands;
+mod orders;
 mod readings;
 mod supply;
 mod time;
@@ -61,6 +62,7 @@ pub fn decide_with_tokens(
             token,
             by,
         }) => tokens::enter(&mut draft, tokens, (*usage_point, token, by)),
+        Event::Command(Command::TakeOrder { order }) => orders::take(&mut draft, tokens, order),
         Event::Command(command) => commanded(&mut draft, command),
     };
     Ruling {
@@ -110,8 +112,15 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
             );
             Ok(Answer::Done)
         }
+        Command::EnrolCloud {
+            cloud_key,
+            gateway_key,
+            by,
+        } => orders::enrol(draft, *cloud_key, *gateway_key, by),
+        Command::HoldMoney { cause, evidence } => orders::hold(draft, *cause, evidence),
+        Command::ReleaseMoney { note, by } => orders::release(draft, note, by),
         // Handled with the keys.
-        Command::EnterToken { .. } => Ok(Answer::Done),
+        Command::EnterToken { .. } | Command::TakeOrder { .. } => Ok(Answer::Done),
     }
 }
 

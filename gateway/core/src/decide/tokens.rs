@@ -26,6 +26,7 @@ pub(super) fn enter(
 ) -> Result<Answer, Refusal> {
     usable(by)?;
     draft.take(usage_point)?;
+    draft.state.cloud.takes_money()?;
     let token: TokenNumber = token.parse().map_err(Refusal::Token)?;
     let tokens = provision(draft, rules, usage_point)?;
     let entry = rules.judge(&tokens, token, draft.now.at);
@@ -64,6 +65,35 @@ pub(super) fn enter(
         units_100wh,
         amount,
         available,
+    })
+}
+
+/// Makes the entry of a credit token of an abandoned branch again, unless its identifier is used up here too.
+pub(super) fn restore(
+    draft: &mut Draft<'_>,
+    rules: &TokenRules,
+    (usage_point, entry, amount, by): (UsagePointId, &Entry, Micro, &str),
+) -> Result<Answer, Refusal> {
+    usable(by)?;
+    draft.take(usage_point)?;
+    let Ok(effect @ Effect::Credit { tid, .. }) = &entry.outcome else {
+        return Err(Refusal::RestoreNotMoney);
+    };
+    let tokens = provision(draft, rules, usage_point)?;
+    tokens.acceptance.fresh(*tid).map_err(Refusal::Token)?;
+    if amount <= Micro::ZERO {
+        return Err(Refusal::AmountNotPositive);
+    }
+    let (words, entry) = (effect.to_string(), entry.clone());
+    let receipt = push(draft, usage_point, entry, amount, by);
+    supply::review(draft);
+    Ok(Answer::TokenTaken {
+        receipt,
+        usage_point,
+        words,
+        units_100wh: 0,
+        amount,
+        available: balance(draft),
     })
 }
 

@@ -36,6 +36,7 @@ pub(super) fn vend(
         }
         return Ok(answer(draft, made.receipt, usage_point, amount, true));
     }
+    draft.state.cloud.takes_money()?;
     if amount <= Micro::ZERO {
         return Err(Refusal::AmountNotPositive);
     }

@@ -4,6 +4,7 @@ mod changes;
 mod extremes;
 mod journal;
 mod money;
+mod orders;
 mod reference;
 mod site;
 mod supply;

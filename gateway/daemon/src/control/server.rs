@@ -244,9 +244,14 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         | Command::OrderSupply { by, .. }
         | Command::SetSanctionedLoad { by, .. }
         | Command::AcknowledgeAlarm { by, .. }
+        | Command::ReleaseMoney { by, .. }
         | Command::ResolveDispute { by, .. } => *by = who.into(),
         Command::AdoptTariff { .. } | Command::AddUsagePoint { .. } | Command::AddNode { .. } => {}
-        Command::Report { .. } => return None,
+        // What the gateway itself notices, and what only a signature makes genuine.
+        Command::Report { .. }
+        | Command::HoldMoney { .. }
+        | Command::TakeOrder { .. }
+        | Command::EnrolCloud { .. } => return None,
     }
     Some(command)
 }
@@ -283,6 +288,10 @@ fn in_words(command: &Command) -> String {
             let what = if *charge { "charge" } else { "waive" };
             format!("{what} dispute {number} of {usage_point}")
         }
+        Command::ReleaseMoney { note, .. } => format!("take money again: {note}"),
+        Command::TakeOrder { order } => format!("take order {}", order.id),
+        Command::EnrolCloud { cloud_key, .. } => format!("obey the head-end {cloud_key}"),
+        Command::HoldMoney { evidence, .. } => format!("hold money: {evidence}"),
         Command::Report { details, .. } => details.clone(),
     }
 }

@@ -6,6 +6,7 @@ use gateway_core::account::Change;
 use gateway_core::alarm::Subject;
 use gateway_core::event::Role;
 use gateway_core::metering::RegisterBreak;
+use gateway_core::order::Outcome;
 use gateway_core::supply::{Relay, SupplyOrder};
 use gateway_core::tokens::{Effect, Entry};
 use gateway_core::{Decision, Record, Rules, WattHours};
@@ -98,7 +99,7 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
         Decision::AlarmRaised { .. }
         | Decision::AlarmCleared { .. }
         | Decision::AlarmAcknowledged { .. } => describe_alarm(decision),
-        _ => describe_administration(decision),
+        _ => describe_cloud(decision).unwrap_or_else(|| describe_administration(decision)),
     }
 }
 
@@ -158,6 +159,46 @@ fn describe_alarm(decision: &Decision) -> (&'static str, String) {
         }
         _ => ("alarm", String::new()),
     }
+}
+
+fn describe_cloud(decision: &Decision) -> Option<(&'static str, String)> {
+    Some(match decision {
+        Decision::CloudEnrolled { cloud_key, by, .. } => (
+            "admin",
+            format!("Head-end with key {cloud_key} obeyed from now on, by {by}"),
+        ),
+        Decision::CloudKeyRolled { key } => ("admin", format!("Head-end has key {key} now")),
+        Decision::OrderTaken {
+            order,
+            act,
+            result: Outcome::Done { .. },
+            ..
+        } => (
+            "admin",
+            format!("Order {order} of the head-end done: {act}"),
+        ),
+        Decision::OrderTaken {
+            order,
+            act,
+            result: Outcome::Refused { refusal },
+            ..
+        } => {
+            let words = format!("Order {order} of the head-end refused: {act}; {refusal}");
+            ("alarm", words)
+        }
+        Decision::MoneyHeld { evidence, .. } => (
+            "alarm",
+            format!("No money is taken from now on: {evidence}"),
+        ),
+        Decision::MoneyReleased { note, by } => {
+            ("calm", format!("Money is taken again, by {by}: {note}"))
+        }
+        Decision::BranchBegun { branch, after, .. } => {
+            let words = format!("Reconciled as branch {branch}, from record {after}");
+            ("admin", words)
+        }
+        _ => return None,
+    })
 }
 
 fn describe_administration(decision: &Decision) -> (&'static str, String) {
