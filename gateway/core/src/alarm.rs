@@ -24,6 +24,8 @@ pub enum AlarmKind {
     RegisterRestarted,
     /// A node reports tampering; its evidence bits are in the details.
     Tamper,
+    /// The feeder delivers more than its meters register; a case says more.
+    EnergyMissing,
     /// A node has not been heard for longer than the site allows.
     NodeSilent,
     /// The relay is not as desired although the node has the right lease.
@@ -53,6 +55,7 @@ impl AlarmKind {
             Self::RegisterWentBackwards => "register went backwards",
             Self::RegisterRestarted => "node restarted and lost some watt-hours",
             Self::Tamper => "tampering reported",
+            Self::EnergyMissing => "energy is missing on the feeder",
             Self::NodeSilent => "node is silent",
             Self::SwitchDoesNotAnswer => "switch does not answer",
             Self::OlderThanItsNodes => {
@@ -74,6 +77,8 @@ pub enum Subject {
     Node(NodeId),
     /// The whole site.
     Site,
+    /// A case of missing energy.
+    Case(u64),
 }
 
 impl fmt::Display for Subject {
@@ -82,6 +87,7 @@ impl fmt::Display for Subject {
             Self::UsagePoint(id) => id.fmt(f),
             Self::Node(id) => id.fmt(f),
             Self::Site => f.write_str("site"),
+            Self::Case(number) => write!(f, "case {number}"),
         }
     }
 }

@@ -6,6 +6,7 @@
 use crate::account::{Change, Settlement};
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::BillingPeriod;
+use crate::case::{Found, LossReport, Outcome as CaseOutcome};
 use crate::cloud::HoldCause;
 use crate::event::Role;
 use crate::ledger::{LedgerAccount, Posting};
@@ -226,6 +227,84 @@ pub enum Decision {
         /// Orders up to this sequence count as taken.
         floor: u64,
     },
+    /// A case of missing energy was opened. The decision's number is the case's.
+    CaseOpened {
+        /// What the watch says.
+        report: Box<LossReport>,
+        /// What the missing energy is worth, an estimate.
+        money: Micro,
+        /// The oldest closed case, which makes room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forgets: Option<u64>,
+    },
+    /// There is news of a case.
+    CaseEvidence {
+        /// The case.
+        case: u64,
+        /// What the watch says now.
+        report: Box<LossReport>,
+        /// What the missing energy is worth, an estimate.
+        money: Micro,
+        /// Whether the loss had stopped and goes on.
+        #[serde(default)]
+        recurred: bool,
+    },
+    /// The node of a suspect reported tampering.
+    CaseTamper {
+        /// The case.
+        case: u64,
+        /// Whose node.
+        #[serde(rename = "suspect")]
+        usage_point: UsagePointId,
+        /// Its evidence in words.
+        details: String,
+    },
+    /// Somebody wrote a note into a case.
+    CaseNoted {
+        /// The case.
+        case: u64,
+        /// What.
+        text: String,
+        /// Who.
+        by: String,
+    },
+    /// Somebody looked at the premises or the line.
+    CaseFieldCheck {
+        /// The case.
+        case: u64,
+        /// Where; nothing if the line itself was looked at.
+        #[serde(rename = "place", default, skip_serializing_if = "Option::is_none")]
+        usage_point: Option<UsagePointId>,
+        /// What was found.
+        found: Found,
+        /// In words.
+        text: String,
+        /// Who was there.
+        by: String,
+    },
+    /// Somebody said what a case was.
+    CaseClosed {
+        /// The case.
+        case: u64,
+        /// What it was.
+        outcome: CaseOutcome,
+        /// Whose premises, if it was anybody's.
+        #[serde(rename = "place", default, skip_serializing_if = "Option::is_none")]
+        usage_point: Option<UsagePointId>,
+        /// In words.
+        text: String,
+        /// Who.
+        by: String,
+    },
+    /// The resident of a usage point is told about a case, on the display of the node.
+    ResidentTold {
+        /// The case.
+        case: u64,
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The words.
+        text: String,
+    },
     /// An alarm was raised.
     AlarmRaised {
         /// What about.
@@ -266,6 +345,20 @@ pub struct Record {
 }
 
 impl Decision {
+    /// The case it advances, if any; a case is opened by the decision of its number.
+    #[must_use]
+    pub fn case(&self) -> Option<u64> {
+        match self {
+            Self::CaseEvidence { case, .. }
+            | Self::CaseTamper { case, .. }
+            | Self::CaseNoted { case, .. }
+            | Self::CaseFieldCheck { case, .. }
+            | Self::CaseClosed { case, .. }
+            | Self::ResidentTold { case, .. } => Some(*case),
+            _ => None,
+        }
+    }
+
     /// The usage point it concerns, if any.
     #[must_use]
     pub fn usage_point(&self) -> Option<UsagePointId> {
@@ -282,6 +375,7 @@ impl Decision {
             | Self::SupplyOrdered { usage_point, .. }
             | Self::SupplyDesired { usage_point, .. }
             | Self::SupplyReported { usage_point, .. }
+            | Self::ResidentTold { usage_point, .. }
             | Self::NodeAdded {
                 role: Role::UsagePoint(usage_point),
                 ..

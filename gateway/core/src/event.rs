@@ -1,6 +1,7 @@
 //! What enters the core: readings, commands, and the passing of time.
 
 use crate::alarm::AlarmKind;
+use crate::case::CaseCommand;
 use crate::supply::{Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
 use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
@@ -193,6 +194,8 @@ pub enum Command {
         /// Who decided.
         by: String,
     },
+    /// Advance a case of missing energy.
+    Case(CaseCommand),
     /// Something the gateway itself noticed and people must know.
     Report {
         /// What.

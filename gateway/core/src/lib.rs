@@ -13,6 +13,7 @@
 //! | [`supply`] | connected or disconnected, and for which reasons |
 //! | [`alarm`] | what people must know |
 //! | [`ledger`] | postings: the one way money moves |
+//! | [`case`] | what people know and have done about energy that is missing |
 //! | [`loss`] | which energy leaves a feeder unmetered, since when, and where to look first |
 //! | [`order`], [`cloud`] | orders of the head-end, taken once; whether money may be taken |
 //! | [`tokens`] | 20-digit transfer tokens: written, read, taken once |
@@ -26,6 +27,7 @@ extern crate alloc;
 pub mod account;
 pub mod alarm;
 pub mod calendar;
+pub mod case;
 pub mod cloud;
 mod decide;
 pub mod decision;

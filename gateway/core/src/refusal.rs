@@ -48,6 +48,14 @@ pub enum Refusal {
     UnbalanceLimitNotHere,
     /// By the tariff the token's energy costs nothing now; it is not used up.
     TokenWorthNothing,
+    /// No case has this number.
+    NoSuchCase,
+    /// The case is closed.
+    CaseIsClosed,
+    /// The case has as many notes as one keeps.
+    CaseIsFull,
+    /// A note is empty, too long, or has control characters.
+    NoteUnusable,
     /// The reading comes from a node that meters nothing.
     NodeMetersNothing,
     /// The reading is older than one already accepted.
@@ -105,6 +113,10 @@ impl Refusal {
             Self::TokenTestNotHere => "token-test-not-here",
             Self::UnbalanceLimitNotHere => "unbalance-limit-not-here",
             Self::TokenWorthNothing => "token-worth-nothing",
+            Self::NoSuchCase => "no-such-case",
+            Self::CaseIsClosed => "case-is-closed",
+            Self::CaseIsFull => "case-is-full",
+            Self::NoteUnusable => "note-unusable",
             Self::NodeMetersNothing => "node-meters-nothing",
             Self::ReadingOlder => "reading-older",
             Self::MoneyHeld => "money-held",
@@ -148,6 +160,10 @@ impl fmt::Display for Refusal {
             Self::TokenTestNotHere => "the token asks the meter for a display or a test, which meters here do not have",
             Self::UnbalanceLimitNotHere => "the token limits the difference between phases, which meters here do not measure",
             Self::TokenWorthNothing => "by the tariff the token's energy costs nothing now; it is not used up, enter it later",
+            Self::NoSuchCase => "no case has this number; see `case list`",
+            Self::CaseIsClosed => "the case is closed; a note can still be added, and a new loss opens a new case",
+            Self::CaseIsFull => "the case has 100 notes or visits; close it",
+            Self::NoteUnusable => "a note is empty, longer than 500 bytes, or has control characters",
             Self::NodeMetersNothing => "the node meters nothing; install it at a usage point",
             Self::ReadingOlder => "the reading is older than one already accepted",
             Self::MoneyHeld => "money is held, because this gateway may be an older copy of itself; see `cloud status`, then `cloud release --note`",

@@ -9,6 +9,7 @@
 use crate::account::Account;
 use crate::alarm::{Alarm, AlarmKind, Subject};
 use crate::calendar::{Calendar, LocalDay};
+use crate::case::Case;
 use crate::cloud::Cloud;
 use crate::decision::{Decision, Record};
 use crate::event::{Moment, Role};
@@ -104,6 +105,8 @@ pub enum Key {
     Cloud,
     /// An order taken, by its place in the ring.
     Order(u64),
+    /// A case.
+    Case(u64),
 }
 
 /// Everything that is true at the site.
@@ -131,6 +134,8 @@ pub struct State {
     pub cloud: Cloud,
     /// Orders taken, as far back as they are known one by one.
     pub orders: Ring,
+    /// Cases by number, also closed ones.
+    pub cases: BTreeMap<u64, Case>,
     /// Last accepted reading of each node: telemetry.
     pub readings: BTreeMap<NodeId, LastReading>,
     /// Time of the latest accepted reading: telemetry.
@@ -229,6 +234,7 @@ impl State {
             *self.ledger.entry(posting.from).or_default() -= posting.amount;
             *self.ledger.entry(posting.to).or_default() += posting.amount;
         }
+        crate::case::apply(&mut self.cases, record);
         match &record.decision {
             Decision::TariffAdopted { tariff } => {
                 self.tariffs.insert(tariff.id.clone(), (**tariff).clone());
@@ -321,6 +327,11 @@ impl State {
             _ => {}
         }
         keys.extend(record.decision.usage_point().map(Key::UsagePoint));
+        keys.extend(record.decision.case().map(Key::Case));
+        if let Decision::CaseOpened { forgets, .. } = &record.decision {
+            keys.push(Key::Case(record.number));
+            keys.extend(forgets.map(Key::Case));
+        }
         keys
     }
 

@@ -1,5 +1,6 @@
 //! What one cycle writes.
 
+use gateway_core::loss::live::Round;
 use gateway_core::metering::LastReading;
 use gateway_core::{NodeId, Record, UtcSeconds};
 
@@ -27,6 +28,8 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// Accepted readings, in the order they were accepted.
     pub readings: Vec<LastReading>,
+    /// Registers at quarter-hours, for the watch over the feeders.
+    pub rounds: Vec<Round>,
     /// New keys of nodes; a node's former key is replaced.
     pub node_keys: Vec<(NodeId, NodeKey)>,
     /// Frames rejected since the last batch.
@@ -41,6 +44,7 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
             && self.readings.is_empty()
+            && self.rounds.is_empty()
             && self.node_keys.is_empty()
             && self.rejections.is_empty()
             && self.tested_at.is_none()
@@ -50,6 +54,7 @@ impl Batch {
     pub fn clear(&mut self) {
         self.records.clear();
         self.readings.clear();
+        self.rounds.clear();
         self.node_keys.clear();
         self.rejections.clear();
         self.tested_at = None;

@@ -22,6 +22,7 @@ mod journal;
 mod migrate;
 mod outgoing;
 mod read;
+mod rounds;
 mod rows;
 mod schema;
 mod secrets;

@@ -11,10 +11,10 @@ use std::path::Path;
 
 type Step = fn(&Transaction<'_>) -> Result<()>;
 
-const STEPS: &[Step] = &[create, write_once, add_tokens, add_cloud];
+const STEPS: &[Step] = &[create, write_once, add_tokens, add_cloud, add_cases];
 
 /// The newest schema this version knows.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "one step per schema");
 
@@ -35,6 +35,10 @@ fn add_tokens(tx: &Transaction<'_>) -> Result<()> {
 
 fn add_cloud(tx: &Transaction<'_>) -> Result<()> {
     Ok(tx.execute_batch(schema::STEP_4)?)
+}
+
+fn add_cases(tx: &Transaction<'_>) -> Result<()> {
+    Ok(tx.execute_batch(schema::STEP_5)?)
 }
 
 fn version(conn: &Connection) -> Result<u32> {
@@ -128,7 +132,13 @@ mod tests {
         schema_1(&path);
         let older = Reader::open(&path).unwrap_err();
         assert!(
-            matches!(older, StoreError::OlderSchema { found: 1, known: 4 }),
+            matches!(
+                older,
+                StoreError::OlderSchema {
+                    found: 1,
+                    known: SCHEMA
+                }
+            ),
             "{older}"
         );
         let (mut store, mut state) = Store::open(&path).unwrap();

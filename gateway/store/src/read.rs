@@ -12,6 +12,7 @@ use crate::view::{
 };
 use crate::{migrate, telemetry};
 use gateway_core::alarm::Alarm;
+use gateway_core::case::Case;
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::metering::LastReading;
 use gateway_core::state::Node;
@@ -167,6 +168,14 @@ impl Reader {
         let mut alarms: Vec<Alarm> = rows::entities(&self.conn, Table::Alarm)?;
         alarms.sort_by_key(|alarm| alarm.number);
         Ok(alarms)
+    }
+
+    /// Cases of missing energy, oldest first, also closed ones.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn cases(&self) -> Result<Vec<Case>> {
+        rows::entities(&self.conn, Table::Case)
     }
 
     /// A usage point's statement for `from ≤ at < to`; an unknown usage point has an empty one.

@@ -6,6 +6,7 @@
 use crate::error::{Result, StoreError};
 use crate::{journal, telemetry};
 use gateway_core::alarm::{Alarm, AlarmKind, Subject};
+use gateway_core::case::Case;
 use gateway_core::cloud::Cloud;
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::order::{Taken, place};
@@ -72,6 +73,7 @@ fn write_one(tx: &Transaction<'_>, state: &State, key: &Key) -> Result<()> {
             let sql = "REPLACE INTO order_taken VALUES (?1, ?2)";
             put(tx, sql, params![place.cast_signed(), body])
         }
+        Key::Case(number) => write_case(tx, state, *number),
         Key::Alarm(kind, subject) => {
             let (name, whom) = (kind_name(*kind), subject.to_string());
             match state.alarms.get(&(*kind, *subject)) {
@@ -85,6 +87,22 @@ fn write_one(tx: &Transaction<'_>, state: &State, key: &Key) -> Result<()> {
                     put(tx, sql, params![name, whom, body])
                 }
             }
+        }
+    }
+}
+
+/// A case that made room for another has no row any more.
+fn write_case(tx: &Transaction<'_>, state: &State, number: u64) -> Result<()> {
+    let key = number.cast_signed();
+    match state.cases.get(&number) {
+        None => put(tx, "DELETE FROM loss_case WHERE number = ?1", params![key]),
+        case => {
+            let body = json(state, case)?;
+            put(
+                tx,
+                "REPLACE INTO loss_case VALUES (?1, ?2)",
+                params![key, body],
+            )
         }
     }
 }
@@ -125,6 +143,7 @@ pub(crate) enum Table {
     Alarm,
     Cloud,
     Order,
+    Case,
 }
 
 impl Table {
@@ -138,6 +157,9 @@ impl Table {
             Self::Vend => "SELECT key, body FROM vend ORDER BY key",
             Self::Tokens => {
                 "SELECT CAST(usage_point AS TEXT), body FROM token_state ORDER BY token_state.usage_point"
+            }
+            Self::Case => {
+                "SELECT CAST(number AS TEXT), body FROM loss_case ORDER BY loss_case.number"
             }
             Self::Alarm => "SELECT kind || ' ' || subject, body FROM alarm ORDER BY 1",
             Self::Cloud => "SELECT CAST(one AS TEXT), body FROM cloud",
@@ -158,6 +180,7 @@ impl Table {
             Self::Alarm => "alarm",
             Self::Cloud => "head-end",
             Self::Order => "order",
+            Self::Case => "case",
         }
     }
 }
@@ -212,6 +235,7 @@ pub(crate) fn load(conn: &Connection) -> Result<State> {
     let alarms: Vec<Alarm> = entities(conn, Table::Alarm)?;
     let cloud: Option<Cloud> = entities(conn, Table::Cloud)?.pop();
     let orders: Vec<Taken> = entities(conn, Table::Order)?;
+    let cases: Vec<Case> = entities(conn, Table::Case)?;
     let readings = telemetry::last_readings(conn)?;
     let observed_at = readings.values().map(|last| last.at).max();
     let by_subject = |alarm: Alarm| ((alarm.kind, alarm.subject), alarm);
@@ -236,6 +260,7 @@ pub(crate) fn load(conn: &Connection) -> Result<State> {
             .collect::<BTreeMap<(AlarmKind, Subject), _>>(),
         cloud: cloud.unwrap_or_default(),
         orders: orders.into_iter().map(|t| (place(t.sequence), t)).collect(),
+        cases: cases.into_iter().map(|c| (c.number, c)).collect(),
         readings,
         observed_at: observed_at.unwrap_or_default(),
     })

@@ -133,3 +133,10 @@ ALTER TABLE profile ADD COLUMN written INTEGER NOT NULL DEFAULT 0;
 UPDATE profile SET written = (boundary << 20) + node;
 CREATE INDEX profile_by_written ON profile (written);
 ";
+
+/// Schema 5: cases of missing energy, and the registers at quarter-hours from which the watch over a feeder is restored after a restart.
+/// A round's body is packed ([`crate::rounds`]); a site of 55 meters writes 100 kB a day.
+pub(crate) const STEP_5: &str = "
+CREATE TABLE loss_case (number INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE loss_round (at INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+";

@@ -4,7 +4,7 @@ use crate::batch::{Batch, NodeKey, Rejection};
 use crate::error::{Result, StoreError};
 use crate::journal::{self, Head};
 use crate::telemetry::{self, Memory};
-use crate::{migrate, rows};
+use crate::{migrate, rounds, rows};
 use gateway_core::{NodeId, State, UtcSeconds};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -94,6 +94,7 @@ impl Store {
             rows::write(&tx, state, &keys)?;
         }
         let written = self.telemetry.write(&tx, &batch.readings)?;
+        rounds::write(&tx, &batch.rounds)?;
         write_keys(&tx, &batch.node_keys)?;
         write_rejections(&tx, state, &batch.rejections)?;
         write_test(&tx, batch.tested_at)?;

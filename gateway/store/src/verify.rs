@@ -308,6 +308,8 @@ fn check_rows(conn: &Connection, report: &mut Report, replayed: &State) -> Resul
     check_table(conn, report, Table::Cloud, cloud)?;
     let orders = replayed.orders.iter().map(|(place, t)| (word(place), t));
     check_table(conn, report, Table::Order, orders)?;
+    let cases = replayed.cases.iter().map(|(number, c)| (word(number), c));
+    check_table(conn, report, Table::Case, cases)?;
     report.usage_points = replayed.usage_points.len() as u64;
     check_accounts(conn, report)
 }

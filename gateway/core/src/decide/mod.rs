@@ -4,6 +4,7 @@
 //! step sees what an earlier one decided, and leaves the state alone.
 
 mod bands;
+mod cases;
 mod commands;
 mod orders;
 mod readings;
@@ -100,6 +101,7 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
             charge,
             by,
         } => commands::resolve_dispute(draft, *usage_point, *number, *charge, by),
+        Command::Case(command) => cases::ask(draft, command),
         Command::Report {
             kind,
             node,

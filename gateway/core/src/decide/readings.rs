@@ -1,7 +1,7 @@
 //! Readings: from a raw register to credit used.
 
 use super::bands::{self, Known};
-use super::{Draft, supply, versions};
+use super::{Draft, cases, supply, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::{Answer, Reading, Role};
@@ -278,5 +278,9 @@ fn report_tamper(draft: &mut Draft<'_>, id: UsagePointId, reading: &Reading) {
         volt(reading.voltage_dv),
         volt(reading.voltage_out_dv),
     );
-    draft.raise(AlarmKind::Tamper, Subject::UsagePoint(id), details);
+    let known = draft.decisions.len();
+    draft.raise(AlarmKind::Tamper, Subject::UsagePoint(id), details.clone());
+    if draft.decisions.len() > known {
+        cases::join(draft, id, &details);
+    }
 }

@@ -11,6 +11,7 @@
 //! | `sequential` | whether something changed, at a stated rate of false alarms |
 //! | `volts`, `rank` | which explanation fits best |
 //! | [`watch`] | when it is said |
+//! | [`live`] | from readings at any time to registers at quarter-hours |
 //!
 //! Integers come in and decisions go out; in between are floating-point sums in a fixed order, so
 //! the same rounds give the same findings. Deliberately not here: money, and what is done about a
@@ -19,6 +20,7 @@
 mod align;
 mod circuit;
 mod columns;
+pub mod live;
 mod matrix;
 mod noise;
 mod phases;

@@ -6,9 +6,12 @@
 
 use crate::{UsagePointId, UtcSeconds, WattHours};
 use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
 
 /// One of the three phases of a low-voltage feeder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// L1.
     A,
@@ -30,6 +33,12 @@ impl Phase {
             Self::B => 1,
             Self::C => 2,
         }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(["A", "B", "C"][self.index()])
     }
 }
 
@@ -137,7 +146,8 @@ pub enum Kind {
 }
 
 /// Why the watch says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Evidence {
     /// The feeder delivers more than its meters register, around the clock.
     LossAroundTheClock,

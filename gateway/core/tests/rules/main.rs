@@ -1,5 +1,6 @@
 //! The rules, driven like the daemon drives them.
 
+mod cases;
 mod changes;
 mod extremes;
 mod journal;

@@ -80,6 +80,12 @@ pub enum Action {
         #[command(subcommand)]
         action: AlarmAction,
     },
+    /// Cases of energy that is missing on a feeder
+    Case {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: super::case::CaseAction,
+    },
     /// Energy that nobody could explain
     Dispute {
         /// What to do with it.

@@ -8,6 +8,7 @@
 mod alarm;
 mod args;
 mod ask;
+mod case;
 mod check;
 mod node;
 mod operator;
@@ -70,6 +71,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
             AlarmAction::List { target } => alarm::list(target),
             AlarmAction::Ack { target, number } => alarm::acknowledge(target, *number),
         },
+        Action::Case { action } => case::carry_out(action),
         Action::Dispute {
             action: DisputeAction::Resolve(args),
         } => alarm::resolve(args),

@@ -20,6 +20,7 @@ pub use client::ask;
 pub use facts::{AlarmFacts, NodeFacts, StatusFacts, UsagePointFacts, VerifyFacts, local_time};
 pub use server::{Office, listen, serve};
 
+use gateway_core::case::Case;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -51,6 +52,11 @@ pub enum Request {
     },
     /// Open alarms.
     Alarms {},
+    /// Cases of missing energy; also closed ones if asked.
+    Cases {
+        /// Also closed ones.
+        all: bool,
+    },
     /// The secret of a node, for its label.
     NodeKey {
         /// The node.
@@ -95,6 +101,11 @@ pub enum Response {
     Alarms {
         /// They.
         alarms: Vec<AlarmFacts>,
+    },
+    /// Cases of missing energy, oldest first.
+    Cases {
+        /// They.
+        cases: Vec<Case>,
     },
     /// A node's secret.
     NodeKey {

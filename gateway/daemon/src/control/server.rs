@@ -197,6 +197,14 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             };
             read_rows(office, read).await
         }
+        Request::Cases { all } => {
+            let read = move |reader: Reader| {
+                let mut cases = reader.cases()?;
+                cases.retain(|case| all || case.is_open());
+                Ok(Response::Cases { cases })
+            };
+            read_rows(office, read).await
+        }
         Request::NodeKey { node } => match (office.node_key)(node) {
             Some(key) => {
                 log::info!(node:% = node, by = who; "key of a node shown");
@@ -247,6 +255,7 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         | Command::ReleaseMoney { by, .. }
         | Command::ResolveDispute { by, .. } => *by = who.into(),
         Command::AdoptTariff { .. } | Command::AddUsagePoint { .. } | Command::AddNode { .. } => {}
+        Command::Case(asked) => return Some(Command::Case(asked.clone().in_the_name_of(who)?)),
         // What the gateway itself notices, and what only a signature makes genuine.
         Command::Report { .. }
         | Command::HoldMoney { .. }
@@ -292,6 +301,7 @@ fn in_words(command: &Command) -> String {
         Command::TakeOrder { order } => format!("take order {}", order.id),
         Command::EnrolCloud { cloud_key, .. } => format!("obey the head-end {cloud_key}"),
         Command::HoldMoney { evidence, .. } => format!("hold money: {evidence}"),
+        Command::Case(asked) => format!("{asked:?}"),
         Command::Report { details, .. } => details.clone(),
     }
 }

@@ -23,6 +23,7 @@ impl AlarmLine {
     pub(crate) fn new(alarm: &Alarm, rules: &Rules, now: UtcSeconds) -> Self {
         let href = match alarm.subject {
             Subject::UsagePoint(id) => Some(format!("/usage-point/{id}")),
+            Subject::Case(number) => Some(format!("/cases/{number}")),
             Subject::Node(_) | Subject::Site => None,
         };
         Self {

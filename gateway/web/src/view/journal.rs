@@ -99,7 +99,79 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
         Decision::AlarmRaised { .. }
         | Decision::AlarmCleared { .. }
         | Decision::AlarmAcknowledged { .. } => describe_alarm(decision),
+        Decision::CaseOpened { .. } | Decision::ResidentTold { .. } => {
+            describe_case(decision, currency)
+        }
+        decision if decision.case().is_some() => describe_case(decision, currency),
         _ => describe_cloud(decision).unwrap_or_else(|| describe_administration(decision)),
+    }
+}
+
+fn describe_case(decision: &Decision, currency: &str) -> (&'static str, String) {
+    let number = decision.case().unwrap_or_default();
+    let said = |text: &str| {
+        if text.is_empty() {
+            String::new()
+        } else {
+            format!(": {text}")
+        }
+    };
+    match decision {
+        Decision::CaseOpened { report, money, .. }
+        | Decision::CaseEvidence { report, money, .. } => {
+            let first = report.suspects.first().map(|s| s.usage_point.to_string());
+            let state = if report.going { "going on" } else { "stopped" };
+            let case = match decision.case() {
+                Some(number) => format!("Case {number}, {state}"),
+                None => "Case opened".to_owned(),
+            };
+            let what = report.verdict.words(first.as_deref());
+            let worth = Money::new(*money, currency).text();
+            let words = format!("{case}: {what}; {} kWh, about {worth}", report.energy);
+            ("alarm", words)
+        }
+        Decision::CaseTamper {
+            usage_point,
+            details,
+            ..
+        } => (
+            "alarm",
+            format!("Case {number}: tampering at {usage_point}: {details}"),
+        ),
+        Decision::CaseNoted { text, by, .. } => {
+            ("admin", format!("Case {number}, note by {by}: {text}"))
+        }
+        Decision::CaseFieldCheck {
+            usage_point,
+            found,
+            text,
+            by,
+            ..
+        } => {
+            let place = usage_point.map_or_else(|| "the line".to_owned(), |id| id.to_string());
+            let found = found.words();
+            (
+                "admin",
+                format!(
+                    "Case {number}, {place} checked by {by}: {found}{}",
+                    said(text)
+                ),
+            )
+        }
+        Decision::CaseClosed {
+            outcome, text, by, ..
+        } => {
+            let outcome = outcome.words();
+            (
+                "calm",
+                format!("Case {number} closed as {outcome} by {by}{}", said(text)),
+            )
+        }
+        Decision::ResidentTold { text, .. } => (
+            "admin",
+            format!("Case {number}: the resident was told \"{text}\""),
+        ),
+        _ => ("admin", String::new()),
     }
 }
 
@@ -289,6 +361,7 @@ fn whom(subject: Subject) -> String {
         Subject::UsagePoint(_) => String::new(),
         Subject::Node(node) => format!(" for {node}"),
         Subject::Site => " for the site".to_owned(),
+        Subject::Case(number) => format!(" for case {number}"),
     }
 }
 

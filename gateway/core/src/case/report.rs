@@ -1,0 +1,113 @@
+//! What the watch says of one circuit, ready for people and for the journal.
+
+use crate::loss::{Evidence, Phase};
+use crate::{FeederId, UsagePointId, UtcSeconds, WattHours};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// What the missing energy most likely is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// A load of nobody's hangs on the line; the first suspect is whom it hangs nearest to.
+    Tap,
+    /// The first suspect's meter registers a part of what its premises use.
+    PartlyRegistered,
+    /// The first suspect's meter stands at times while its premises use energy.
+    Bypassed,
+    /// The meter of the feeder, or the ratio of its current transformers, is wrong.
+    FeederMeter,
+    /// The first suspect's meter hangs on another phase than noted.
+    WrongPhase,
+    /// The first suspect's meter is not on this feeder.
+    WrongFeeder,
+}
+
+impl Verdict {
+    /// Whether it is a matter of equipment or of papers and accuses nobody.
+    #[must_use]
+    pub fn is_technical(self) -> bool {
+        matches!(
+            self,
+            Self::FeederMeter | Self::WrongPhase | Self::WrongFeeder
+        )
+    }
+
+    /// Words that end in the place to look at.
+    #[must_use]
+    pub fn words(self, suspect: Option<&str>) -> String {
+        let at = suspect.unwrap_or("an unknown place");
+        match self {
+            Self::Tap if suspect.is_some() => {
+                format!("an unmetered tap, nearest to {at}")
+            }
+            Self::Tap => "an unmetered tap somewhere on the line".into(),
+            Self::PartlyRegistered => format!("the meter of {at} registers only a part"),
+            Self::Bypassed => format!("the meter of {at} is bypassed at times"),
+            Self::FeederMeter => {
+                "the feeder meter or its current transformers' ratio is wrong".into()
+            }
+            Self::WrongPhase => format!("the meter of {at} hangs on another phase than noted"),
+            Self::WrongFeeder => format!("the meter of {at} is not on this feeder"),
+        }
+    }
+}
+
+/// A usage point worth a visit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accused {
+    /// Which.
+    pub usage_point: UsagePointId,
+    /// How sure, 0 to 1000 permille.
+    pub confidence_permille: u16,
+    /// Why.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Suspects of a report: the watch names three.
+pub const MOST_SUSPECTS: usize = 3;
+
+/// What the watch over a feeder says of one circuit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LossReport {
+    /// The feeder.
+    pub feeder: FeederId,
+    /// The phase that loses; absent if only the total is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// End of the last interval used.
+    pub at: UtcSeconds,
+    /// When it began, to a few hours.
+    pub since: UtcSeconds,
+    /// Whether it goes on.
+    pub going: bool,
+    /// Mean power lost since then, W.
+    pub watts: u32,
+    /// Energy lost since then.
+    pub energy: WattHours,
+    /// What it most likely is.
+    pub verdict: Verdict,
+    /// How sure the verdict is, 0 to 1000 permille.
+    pub confidence_permille: u16,
+    /// Where to look, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspects: Vec<Accused>,
+    /// What the loss looks like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+}
+
+impl LossReport {
+    /// Whether it says something people would want to know beyond `before`: it stopped or went on, points elsewhere, or a
+    /// quarter more energy is gone.
+    #[must_use]
+    pub fn is_news_after(&self, before: &Self) -> bool {
+        let first = |report: &Self| report.suspects.first().map(|s| s.usage_point);
+        self.going != before.going
+            || self.verdict != before.verdict
+            || first(self) != first(before)
+            || self.energy.0 / 5 > before.energy.0 / 4
+    }
+}

@@ -1,0 +1,262 @@
+//! Cases: opened and kept current by what the watch reports, advanced and closed by people.
+
+use super::{Draft, usable};
+use crate::alarm::{AlarmKind, Subject};
+use crate::case::{
+    self, Case, CaseCommand, LONGEST_NOTE, LossReport, MOST_CASES, MOST_NOTES, Outcome,
+    SAME_WITHIN_DAYS, TamperNote,
+};
+use crate::decision::Decision;
+use crate::event::Answer;
+use crate::refusal::Refusal;
+use crate::{Micro, UsagePointId, WattHours};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+/// Energy below this is not worth a case: a kettle. Wrong papers and ratios lose nothing and are a case all the same.
+const LEAST_WH: u64 = 50;
+
+pub(super) fn ask(draft: &mut Draft<'_>, command: &CaseCommand) -> Result<Answer, Refusal> {
+    match command {
+        CaseCommand::Report { report } => {
+            hear(draft, report);
+            Ok(Answer::Done)
+        }
+        CaseCommand::Note { case, text, by } => note(draft, *case, text, by),
+        CaseCommand::Check {
+            case,
+            usage_point,
+            found,
+            text,
+            by,
+        } => {
+            check_text(by, text, true)?;
+            still_open(draft, *case)?;
+            known(draft, *usage_point)?;
+            if draft.case(*case)?.checks.len() >= MOST_NOTES {
+                return Err(Refusal::CaseIsFull);
+            }
+            draft.push(Decision::CaseFieldCheck {
+                case: *case,
+                usage_point: *usage_point,
+                found: *found,
+                text: text.clone(),
+                by: by.clone(),
+            });
+            Ok(Answer::Done)
+        }
+        CaseCommand::Close { .. } => close(draft, command),
+    }
+}
+
+/// What the watch says: a new case, news of one, or nothing new.
+fn hear(draft: &mut Draft<'_>, report: &LossReport) {
+    let circuit = (report.feeder, report.phase);
+    let of_circuit = |case: &&Case| case.is_open() && case.circuit() == circuit;
+    let open = draft.state.cases.values().rev().find(of_circuit);
+    let money = worth(draft, report);
+    match open {
+        Some(case) if same(case, report) => {
+            if report.is_news_after(&case.report) {
+                let recurred = report.going && !case.report.going;
+                let number = case.number;
+                draft.push(Decision::CaseEvidence {
+                    case: number,
+                    report: Box::new(report.clone()),
+                    money,
+                    recurred,
+                });
+                join_open_tampers(draft, number, report, &case.tampers);
+                if recurred {
+                    raise(draft, number, report, money);
+                }
+            }
+        }
+        _ if !report.going => {}
+        _ if report.energy.0 < LEAST_WH && !report.verdict.is_technical() => {}
+        _ => open_case(draft, report, money),
+    }
+}
+
+/// Whether a report is about the case and not about a later theft on the same line.
+fn same(case: &Case, report: &LossReport) -> bool {
+    let pause = report.since.0.saturating_sub(case.report.at.0);
+    pause <= SAME_WITHIN_DAYS * 86_400
+}
+
+fn open_case(draft: &mut Draft<'_>, report: &LossReport, money: Micro) {
+    let number = draft.next_number();
+    let cases = &draft.state.cases;
+    let oldest = || cases.values().find(|case| !case.is_open());
+    let forgets = if cases.len() >= MOST_CASES {
+        oldest().map(|case| case.number)
+    } else {
+        None
+    };
+    draft.push(Decision::CaseOpened {
+        report: Box::new(report.clone()),
+        money,
+        forgets,
+    });
+    join_open_tampers(draft, number, report, &[]);
+    raise(draft, number, report, money);
+}
+
+fn raise(draft: &mut Draft<'_>, case: u64, report: &LossReport, money: Micro) {
+    let details = format!(
+        "case {case}: {}; {} W since then, {} kWh so far, worth about {money}",
+        in_words(report),
+        report.watts,
+        report.energy
+    );
+    draft.raise(AlarmKind::EnergyMissing, Subject::Case(case), details);
+}
+
+/// The verdict with feeder and phase.
+fn in_words(report: &LossReport) -> String {
+    let first = report.suspects.first().map(|s| s.usage_point.to_string());
+    let what = report.verdict.words(first.as_deref());
+    match report.phase {
+        Some(phase) => format!("{what}, {} phase {phase}", report.feeder),
+        None => format!("{what}, {}", report.feeder),
+    }
+}
+
+/// Tampering that suspects' nodes report already belongs to the case.
+fn join_open_tampers(draft: &mut Draft<'_>, case: u64, report: &LossReport, joined: &[TamperNote]) {
+    for suspect in &report.suspects {
+        let usage_point = suspect.usage_point;
+        let subject = (AlarmKind::Tamper, Subject::UsagePoint(usage_point));
+        let there = joined.iter().any(|note| note.usage_point == usage_point);
+        let alarm = draft.state.alarms.get(&subject);
+        if let Some(alarm) = alarm.filter(|alarm| !alarm.cleared && !there) {
+            let details = alarm.details.clone();
+            draft.push(Decision::CaseTamper {
+                case,
+                usage_point,
+                details,
+            });
+        }
+    }
+}
+
+/// A node's report of tampering joins the open case that suspects its usage point.
+pub(super) fn join(draft: &mut Draft<'_>, usage_point: UsagePointId, details: &str) {
+    let about = |case: &&Case| {
+        case.is_open() && case.suspects(usage_point) && case.tampers.len() < case::MOST_TAMPERS
+    };
+    if let Some(case) = draft.state.cases.values().rev().find(about) {
+        let case = case.number;
+        draft.push(Decision::CaseTamper {
+            case,
+            usage_point,
+            details: details.to_string(),
+        });
+    }
+}
+
+/// What the lost energy would have cost the first suspect where its account stands; without a suspect, or with a tariff nobody knows,
+/// what it would have cost the first usage point.
+fn worth(draft: &Draft<'_>, report: &LossReport) -> Micro {
+    if report.verdict.is_technical() {
+        return Micro::ZERO;
+    }
+    let points = &draft.state.usage_points;
+    let suspect = report.suspects.first().map(|suspect| suspect.usage_point);
+    let point = suspect.and_then(|id| points.get(&id));
+    let Some(point) = point.or_else(|| points.values().next()) else {
+        return Micro::ZERO;
+    };
+    let Some(tariff) = draft.state.tariff_of(point) else {
+        return Micro::ZERO;
+    };
+    let now = point.account.settled_to;
+    let cost = |register| point.account.pending(tariff, point.connection(), register);
+    // An account that was never charged so much in a period would be priced in blocks nobody reaches: a month's worth at a time.
+    let share = report.energy.0.min(MONTH_WH);
+    let one = cost(now.saturating_add(WattHours(share))) - cost(now);
+    let parts = i128::from(report.energy.0);
+    let whole = i128::from(one.0) * parts / i128::from(share.max(1));
+    Micro(i64::try_from(whole).unwrap_or(i64::MAX)).max(Micro::ZERO)
+}
+
+/// Energy priced in one block tariff period: a household's month.
+const MONTH_WH: u64 = 300_000;
+
+fn note(draft: &mut Draft<'_>, case: u64, text: &str, by: &str) -> Result<Answer, Refusal> {
+    check_text(by, text, false)?;
+    if draft.case(case)?.notes.len() >= MOST_NOTES {
+        return Err(Refusal::CaseIsFull);
+    }
+    draft.push(Decision::CaseNoted {
+        case,
+        text: text.into(),
+        by: by.into(),
+    });
+    Ok(Answer::Done)
+}
+
+fn close(draft: &mut Draft<'_>, command: &CaseCommand) -> Result<Answer, Refusal> {
+    let CaseCommand::Close {
+        case,
+        outcome,
+        usage_point,
+        text,
+        by,
+    } = command
+    else {
+        return Ok(Answer::Done);
+    };
+    check_text(by, text, true)?;
+    still_open(draft, *case)?;
+    known(draft, *usage_point)?;
+    let confirmed = *outcome == Outcome::Confirmed;
+    let first = draft.case(*case)?.first_suspect().filter(|_| confirmed);
+    draft.push(Decision::CaseClosed {
+        case: *case,
+        outcome: *outcome,
+        usage_point: usage_point.or(first),
+        text: text.clone(),
+        by: by.clone(),
+    });
+    let (kind, subject) = (AlarmKind::EnergyMissing, Subject::Case(*case));
+    let alarm = draft.state.alarms.get(&(kind, subject));
+    if alarm.is_some_and(|alarm| alarm.acknowledged_by.is_none()) {
+        let by = by.clone();
+        draft.push(Decision::AlarmAcknowledged { kind, subject, by });
+    }
+    draft.clear(kind, subject);
+    Ok(Answer::Done)
+}
+
+impl Draft<'_> {
+    fn case(&self, number: u64) -> Result<&Case, Refusal> {
+        self.state.cases.get(&number).ok_or(Refusal::NoSuchCase)
+    }
+}
+
+fn still_open(draft: &Draft<'_>, case: u64) -> Result<(), Refusal> {
+    if draft.case(case)?.is_open() {
+        Ok(())
+    } else {
+        Err(Refusal::CaseIsClosed)
+    }
+}
+
+fn known(draft: &Draft<'_>, usage_point: Option<UsagePointId>) -> Result<(), Refusal> {
+    match usage_point {
+        Some(id) if !draft.state.usage_points.contains_key(&id) => Err(Refusal::NoSuchUsagePoint),
+        _ => Ok(()),
+    }
+}
+
+fn check_text(by: &str, text: &str, may_be_empty: bool) -> Result<(), Refusal> {
+    usable(by)?;
+    let empty = text.trim().is_empty() && !may_be_empty;
+    let control = |c: char| c.is_control() && c != '\n';
+    if empty || text.len() > LONGEST_NOTE || text.chars().any(control) {
+        return Err(Refusal::NoteUnusable);
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Registers at quarter-hours: what the watch over the feeders is restored from.
+//!
+//! Decided here: how a round is packed and how long it is kept. A round's body is one entry of 24 bytes per node: node (4), the
+//! decivolts (2; zero if not measured), two spare bytes, import (8), export (8), little-endian.
+
+use crate::error::Result;
+use crate::read::Reader;
+use gateway_core::loss::live::{Round, Sample};
+use gateway_core::{NodeId, UtcSeconds, WattHours};
+use rusqlite::{Transaction, params};
+
+/// Days for which rounds are kept: the watch remembers four weeks.
+const KEPT_DAYS: i64 = 35;
+/// Bytes of an entry.
+const ENTRY: usize = 24;
+
+pub(crate) fn write(tx: &Transaction<'_>, rounds: &[Round]) -> Result<()> {
+    for round in rounds {
+        tx.prepare_cached("REPLACE INTO loss_round VALUES (?1, ?2)")?
+            .execute(params![round.end.0, pack(round)])?;
+        tx.prepare_cached("DELETE FROM loss_round WHERE at < ?1")?
+            .execute([round.end.0 - KEPT_DAYS * 86_400])?;
+    }
+    Ok(())
+}
+
+impl Reader {
+    /// The rounds from a moment on, oldest first. At most five weeks are kept.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn rounds(&self, from: UtcSeconds, to: UtcSeconds) -> Result<Vec<Round>> {
+        let sql = "SELECT at, body FROM loss_round WHERE at >= ?1 AND at <= ?2 ORDER BY at";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows = query.query_map(params![from.0, to.0], |row| {
+            let body: Vec<u8> = row.get(1)?;
+            Ok(Round {
+                end: UtcSeconds(row.get(0)?),
+                samples: unpack(&body),
+            })
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+fn pack(round: &Round) -> Vec<u8> {
+    let mut body = Vec::with_capacity(round.samples.len() * ENTRY);
+    for (node, sample) in &round.samples {
+        body.extend_from_slice(&node.0.to_le_bytes());
+        body.extend_from_slice(&sample.decivolts.unwrap_or(0).to_le_bytes());
+        body.extend_from_slice(&[0; 2]);
+        body.extend_from_slice(&sample.register.0.to_le_bytes());
+        body.extend_from_slice(&sample.export.0.to_le_bytes());
+    }
+    body
+}
+
+fn unpack(body: &[u8]) -> Vec<(NodeId, Sample)> {
+    let (entries, _) = body.as_chunks::<ENTRY>();
+    let number = |bytes: &[u8]| {
+        let byte = |(at, byte): (usize, &u8)| u64::from(*byte) << (8 * at);
+        bytes.iter().enumerate().map(byte).sum::<u64>()
+    };
+    let entry = |entry: &[u8; ENTRY]| {
+        let node = NodeId(u32::try_from(number(&entry[..4])).unwrap_or_default());
+        let decivolts = u16::try_from(number(&entry[4..6])).unwrap_or_default();
+        let sample = Sample {
+            register: WattHours(number(&entry[8..16])),
+            export: WattHours(number(&entry[16..24])),
+            decivolts: Some(decivolts).filter(|dv| *dv > 0),
+        };
+        (node, sample)
+    };
+    entries.iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_comes_back_as_it_was() {
+        let sample = |register, export, decivolts| Sample {
+            register: WattHours(register),
+            export: WattHours(export),
+            decivolts,
+        };
+        let round = Round {
+            end: UtcSeconds(1_800_000_000),
+            samples: vec![
+                (NodeId(1), sample(u64::MAX, 0, None)),
+                (NodeId(u32::MAX), sample(5, 7, Some(2_301))),
+            ],
+        };
+        assert_eq!(unpack(&pack(&round)), round.samples);
+    }
+}
