@@ -154,6 +154,8 @@ ALTER TABLE vend_1 RENAME TO vend;
 DROP TABLE token_state;
 DROP TABLE cloud;
 DROP TABLE order_taken;
+DROP TABLE loss_case;
+DROP TABLE loss_round;
 DROP INDEX profile_by_written;
 ALTER TABLE profile DROP COLUMN written;
 PRAGMA user_version = 1;

@@ -268,6 +268,13 @@ fn show(target: &Target, number: u64) -> Result {
             why.join("; ")
         ));
     }
+    text.push_str(&history(&case));
+    Ok(Said::done(text, json!({ "case": case })))
+}
+
+/// Reports of nodes, notes, visits, and how it ended.
+fn history(case: &Case) -> String {
+    let mut text = String::new();
     for note in &case.tampers {
         text.push_str(&format!(
             "{} {} reports: {}\n",
@@ -300,5 +307,5 @@ fn show(target: &Target, number: u64) -> Result {
             closing.text
         ));
     }
-    Ok(Said::done(text, json!({ "case": case })))
+    text
 }

@@ -186,25 +186,8 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             })
             .await
         }
-        Request::Alarms {} => {
-            let read = move |reader: Reader| {
-                let alarms = reader.alarms()?;
-                let alarms = alarms
-                    .iter()
-                    .map(|alarm| AlarmFacts::of(alarm, calendar))
-                    .collect();
-                Ok(Response::Alarms { alarms })
-            };
-            read_rows(office, read).await
-        }
-        Request::Cases { all } => {
-            let read = move |reader: Reader| {
-                let mut cases = reader.cases()?;
-                cases.retain(|case| all || case.is_open());
-                Ok(Response::Cases { cases })
-            };
-            read_rows(office, read).await
-        }
+        Request::Alarms {} => alarms(office).await,
+        Request::Cases { all } => cases(office, all).await,
         Request::NodeKey { node } => match (office.node_key)(node) {
             Some(key) => {
                 log::info!(node:% = node, by = who; "key of a node shown");
@@ -230,6 +213,26 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             status: status(office),
         },
     }
+}
+
+async fn alarms(office: &Office) -> Response {
+    let calendar = office.calendar;
+    let read = move |reader: Reader| {
+        let alarms = reader.alarms()?;
+        let facts = |alarm| AlarmFacts::of(alarm, calendar);
+        let alarms = alarms.iter().map(facts).collect();
+        Ok(Response::Alarms { alarms })
+    };
+    read_rows(office, read).await
+}
+
+async fn cases(office: &Office, all: bool) -> Response {
+    let read = move |reader: Reader| {
+        let mut cases = reader.cases()?;
+        cases.retain(|case| all || case.is_open());
+        Ok(Response::Cases { cases })
+    };
+    read_rows(office, read).await
 }
 
 async fn command_of(command: Command, office: &Office, who: &str) -> Response {
