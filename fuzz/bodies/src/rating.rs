@@ -24,11 +24,12 @@ pub fn rating(data: &[u8]) {
     let more = energy.saturating_add(bytes.up_to(lease::LONGEST.0));
     let beyond = u64::MAX - bytes.u64() % 1_000;
     any_extras(&mut bytes, &mut tariff);
+    let load_w = u32::from(bytes.u16());
+    let (band_before, band) = (bytes.u8() % 8, bytes.u8() % 8);
+    any_percents(&mut bytes, &mut tariff);
     if tariff.check().is_err() {
         return;
     }
-    let load_w = u32::from(bytes.u16());
-    let (band_before, band) = (bytes.u8() % 8, bytes.u8() % 8);
     let usage = |to: u64, days_due| {
         let mut bands = Bands::all_in(band_before, WattHours(energy.min(to)));
         bands.add(band, WattHours(to.saturating_sub(energy)));
@@ -156,8 +157,20 @@ fn any_extras(bytes: &mut Bytes<'_>, tariff: &mut Tariff) {
             from: TimeOfDay(hour * 60),
             to: TimeOfDay(hour * 60 + 60),
             months: Vec::new(),
+            weekdays: Vec::new(),
             per_kwh: if bytes.bool() { -adder } else { adder },
+            percent_of_energy: Micro::ZERO,
         });
+    }
+}
+
+/// Percentages of the energy charge for the bands, -110 to 1,000; none if no bytes are left.
+fn any_percents(bytes: &mut Bytes<'_>, tariff: &mut Tariff) {
+    for band in &mut tariff.band {
+        let percent = rate(bytes, 1_110_000_000);
+        if percent > Micro::ZERO {
+            band.percent_of_energy = percent - Micro(110_000_000);
+        }
     }
 }
 

@@ -39,7 +39,53 @@ impl LocalDay {
     }
 }
 
+/// A day of the week, written `mon` to `sun` in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Weekday {
+    /// Monday.
+    #[serde(rename = "mon")]
+    Monday,
+    /// Tuesday.
+    #[serde(rename = "tue")]
+    Tuesday,
+    /// Wednesday.
+    #[serde(rename = "wed")]
+    Wednesday,
+    /// Thursday.
+    #[serde(rename = "thu")]
+    Thursday,
+    /// Friday.
+    #[serde(rename = "fri")]
+    Friday,
+    /// Saturday.
+    #[serde(rename = "sat")]
+    Saturday,
+    /// Sunday.
+    #[serde(rename = "sun")]
+    Sunday,
+}
+
+impl Weekday {
+    /// Monday to Sunday.
+    pub const ALL: [Self; 7] = [
+        Self::Monday,
+        Self::Tuesday,
+        Self::Wednesday,
+        Self::Thursday,
+        Self::Friday,
+        Self::Saturday,
+        Self::Sunday,
+    ];
+}
+
 impl LocalDay {
+    /// The day of the week. 1970-01-01 was a Thursday.
+    #[must_use]
+    pub fn weekday(self) -> Weekday {
+        let since_monday = self.0.saturating_add(3).rem_euclid(7);
+        Weekday::ALL[usize::try_from(since_monday).unwrap_or(0)]
+    }
+
     /// The calendar month that holds the day.
     #[must_use]
     pub fn month(self) -> Month {

@@ -7,7 +7,9 @@
 //! Example: 250 kWh in 30 days on MSEDCL LT-I(B) 2026-27, single phase: energy 2,016.00, wheeling 400.00, fixed
 //! 130.00, duty 407.36, together 2,953.36.
 //!
-//! Time of day: the blocks price the total, whenever it was used; each band adds its adder times the energy used in it.
+//! Time of day: the blocks price the total, whenever it was used; each band adds its adder times the energy used in it, and its
+//! percentage of the energy charge (rounded) times its share of the energy. Such a percentage wants blocks that never get cheaper:
+//! then a unit more never costs less, in whatever band it is used.
 //!
 //! Invariant: by a tariff that [`Tariff::check`] finds sound the cost never falls when energy or days grow, but for less than
 //! a micro-unit of each component's rounding, until a component stops at [`LARGEST_COST`]; from there on it is at least that. Only a
@@ -73,7 +75,7 @@ pub fn cost(tariff: &Tariff, usage: &Usage) -> Charges {
     charges.set(Component::Wheeling, per_unit(tariff.wheeling_per_kwh));
     charges.set(Component::Fixed, fixed(tariff, usage));
     let fuel = fuel_adjustment(tariff, usage, fuel);
-    let time_of_day = time_of_day(tariff, usage);
+    let time_of_day = time_of_day(tariff, usage, charges[Component::Energy]);
     // Where these stop, a rebate that went on would bring the cost back down to what somebody can pay.
     let per_unit = [
         charges[Component::Energy],
@@ -191,12 +193,29 @@ fn fuel_adjustment(tariff: &Tariff, usage: &Usage, per_unit: i128) -> Micro {
     divide_half_away(per_unit.saturating_add(previous), days * 100_000_000)
 }
 
-fn time_of_day(tariff: &Tariff, usage: &Usage) -> Micro {
-    let bands = tariff.band.iter().zip(usage.bands.iter());
-    let sum = bands
+/// The bands' adders, and the energy charge times each band's percentage and its share of the energy, rounded together once.
+fn time_of_day(tariff: &Tariff, usage: &Usage, energy_charge: Micro) -> Micro {
+    let bands = || tariff.band.iter().zip(usage.bands.iter());
+    let adders = bands()
         .map(|(band, (_, energy))| i128::from(energy.0) * i128::from(band.per_kwh.0))
         .fold(0, i128::saturating_add);
-    divide_half_away(sum, 1_000)
+    let shares: i128 = bands()
+        .map(|(band, (_, energy))| i128::from(energy.0) * i128::from(band.percent_of_energy.0))
+        .sum();
+    if shares == 0 {
+        return divide_half_away(adders, 1_000);
+    }
+    // charge * shares / energy in two steps, because the product is beyond 128 bits at absurd registers. What the division leaves is
+    // below the unit of the sum (1/100,000,000 micro-unit), so it matters for the rounding only if the sum is negative.
+    let (energy, charge) = (
+        i128::from(usage.energy.0.max(1)),
+        i128::from(energy_charge.0),
+    );
+    let rest = charge * shares.rem_euclid(energy);
+    let percent = charge * shares.div_euclid(energy) + rest.div_euclid(energy);
+    let sum = adders.saturating_mul(100_000).saturating_add(percent);
+    let toward_zero = i128::from(sum < 0 && rest.rem_euclid(energy) != 0);
+    divide_half_away(sum.saturating_add(toward_zero), 100_000_000)
 }
 
 /// Largest amount of one component in one period, ten billion currency units: above any balance an account may hold, and so

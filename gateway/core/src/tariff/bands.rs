@@ -1,12 +1,14 @@
 //! Time of day: which band a moment belongs to, and energy by band.
 //!
-//! A *band* is a stretch of the local day, perhaps in certain months only, in which every unit costs an adder more (or,
-//! negative, less). Bands are numbered from 1 in the order of the file; the first one that holds a moment counts. Band 0 is the
-//! rest of the time and has no adder. A season is a band of its own with its own months.
+//! A *band* is a stretch of the local day, perhaps in certain months or on certain weekdays only, in which every unit costs an adder
+//! more (or, negative, less): an amount per unit, a percentage of the energy charge, or both. Bands are numbered from 1 in the order of
+//! the file; the first one that holds a moment counts, so a band without an adder can keep others out. Band 0 is the rest of the
+//! time and has no adder. A season is a band of its own with its own months.
 
 use super::Tariff;
+use super::is_zero;
 use super::notation::{TimeOfDay, amount};
-use crate::calendar::{Calendar, LocalDay};
+use crate::calendar::{Calendar, LocalDay, Weekday};
 use crate::{Micro, UtcSeconds, WattHours};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -29,21 +31,32 @@ pub struct Band {
     /// Months of the year in which it exists, 1 to 12; none: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub months: Vec<u8>,
+    /// Weekdays on which it begins; none: all. A band from Friday 22:00 to 06:00 ends on Saturday.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weekdays: Vec<Weekday>,
     /// Added to every kWh used in it; negative: a rebate.
-    #[serde(with = "amount")]
+    #[serde(with = "amount", default)]
     pub per_kwh: Micro,
+    /// Percent of the energy charge added to what is used in it, -100 to 1,000; negative: a rebate. The period's energy charge is
+    /// shared over the bands in proportion to energy, whatever the blocks.
+    #[serde(with = "amount", default, skip_serializing_if = "is_zero")]
+    pub percent_of_energy: Micro,
 }
 
 impl Band {
     fn holds(&self, day: LocalDay, minute: u16) -> bool {
         let in_season = self.months.is_empty() || self.months.contains(&day.month().of_year());
         let (from, to) = (self.from.0, self.to.0);
-        let in_hours = if from < to {
-            (from..to).contains(&minute)
-        } else {
+        let over_midnight = from >= to;
+        let in_hours = if over_midnight {
             minute >= from || minute < to
+        } else {
+            (from..to).contains(&minute)
         };
-        in_season && in_hours
+        let began_yesterday = over_midnight && minute < to;
+        let began = LocalDay(day.0.saturating_sub(i32::from(began_yesterday)));
+        let on_weekday = self.weekdays.is_empty() || self.weekdays.contains(&began.weekday());
+        in_season && in_hours && on_weekday
     }
 }
 

@@ -30,6 +30,11 @@ pub enum TariffFault {
     FuelMonthTwice,
     /// A month of the fuel adjustment table has another number of amounts than there are blocks.
     FuelAmountsAreNotOnePerBlock,
+    /// A band takes off more than 100 percent of the energy charge.
+    BandTakesMoreThanAll,
+    /// A band has a percentage of the energy charge, and a block is cheaper than the one before it: using more would lower the average
+    /// that the percentage is taken on.
+    PercentBandNeedsRisingBlocks,
     /// The rebate is above 100 percent.
     RebateAboveAll,
     /// The rates of a block in some month and band, with rebate and duty, are together below zero, so that using more would
@@ -67,6 +72,10 @@ impl fmt::Display for TariffFault {
             Self::BandIsNever => "a [[band]] must not end when it begins; months are 1 to 12",
             Self::FuelMonthTwice => "a month stands twice in the [[fuel_adjustment]] table",
             Self::FuelAmountsAreNotOnePerBlock => "per_kwh needs one amount for each [[block]]",
+            Self::BandTakesMoreThanAll => "percent_of_energy of a [[band]] is at least -100",
+            Self::PercentBandNeedsRisingBlocks => {
+                "a [[band]] with percent_of_energy needs blocks that never get cheaper; write per_kwh"
+            }
             Self::RebateAboveAll => "a rebate is at most 100 percent",
             Self::BlockPaysTheCustomer => {
                 "using more in a block would cost less: its rates with rebate, band and duty are below zero"
@@ -172,7 +181,9 @@ impl Tariff {
         let shares = self
             .fuel_adjustment
             .iter()
-            .map(|f| Micro(f.percent_of_previous_energy.0.saturating_abs()));
+            .map(|f| f.percent_of_previous_energy)
+            .chain(self.band.iter().map(|band| band.percent_of_energy))
+            .map(|signed| Micro(signed.0.saturating_abs()));
         let too_large = rates.chain(fuel).any(|rate| rate > LARGEST_RATE);
         if too_large
             || percents
@@ -199,6 +210,14 @@ impl Tariff {
         if self.band.iter().any(never) {
             return Err(TariffFault::BandIsNever);
         }
+        let percents = || self.band.iter().map(|band| band.percent_of_energy);
+        if percents().any(|percent| percent < Micro(-100_000_000)) {
+            return Err(TariffFault::BandTakesMoreThanAll);
+        }
+        let falls = |pair: &[Block]| pair[0].energy_per_kwh > pair[1].energy_per_kwh;
+        if percents().any(|percent| percent != Micro::ZERO) && self.block.windows(2).any(falls) {
+            return Err(TariffFault::PercentBandNeedsRisingBlocks);
+        }
         for (i, entry) in self.fuel_adjustment.iter().enumerate() {
             let before = &self.fuel_adjustment[..i];
             if before.iter().any(|other| other.month == entry.month) {
@@ -222,16 +241,19 @@ impl Tariff {
             .iter()
             .filter_map(|entry| entry.per_kwh.get(index));
         let fuel = months.copied().chain([block.fuel_adjustment_per_kwh]).min();
-        let adders = self.band.iter().map(|band| band.per_kwh);
-        let adder = adders.chain([Micro::ZERO]).min();
         let percent = self.rebate.as_ref().map_or(0, |rebate| rebate.percent.0);
         // Rates times 100,000,000: percentages have six decimals, 100 % is 100,000,000.
         let whole = |rate: Micro| i128::from(rate.0) * 100_000_000;
         let energy = whole(block.energy_per_kwh);
+        // Where blocks rise, a unit more moves a share of the energy charge by at least its own rate times the lowest percentage.
+        let least = |of: fn(&super::Band) -> Micro| self.band.iter().map(of).min();
+        let adder = least(|band| band.per_kwh).map_or(0, |least| whole(least).min(0));
+        let share = least(|band| band.percent_of_energy).map_or(0, |least| least.0.min(0));
+        let adder = adder + i128::from(block.energy_per_kwh.0) * i128::from(share);
         let rates = [
             (Component::Energy, energy),
             (Component::FuelAdjustment, fuel.map_or(0, whole)),
-            (Component::TimeOfDay, adder.map_or(0, whole)),
+            (Component::TimeOfDay, adder),
             (
                 Component::Rebate,
                 -energy / 100_000_000 * i128::from(percent),

@@ -171,11 +171,13 @@ pub fn bill(file: &Value, used: &Used) -> Vec<(&'static str, Exact)> {
         Some("twelve-over-365") => monthly * Exact::new(12, 365) * whole(used.days_due),
         _ => monthly * share,
     };
+    let energy = energy.micro();
     let mut band = whole(0);
     for (table, wh) in list(file, "band").iter().zip(&used.bands) {
+        let of_energy = Exact::new(i128::from(*wh), i128::from(used.wh.max(1)));
         band = band + kwh(*wh) * amount(Some(table), "per_kwh");
+        band = band + energy * of_energy * percent(Some(table), "percent_of_energy");
     }
-    let energy = energy.micro();
     let rebate = whole(0) - energy * percent(file.get("rebate"), "percent");
     let mut lines = vec![
         ("energy", energy),

@@ -8,7 +8,7 @@ use gateway_core::tariff::{Phases, Tariff, TariffFault};
 use proptest::prelude::*;
 
 /// Every shipped file, and shapes that no shipped file has.
-pub const FILES: [&str; 8] = [
+pub const FILES: [&str; 11] = [
     include_str!("../../../tariffs/msedcl-lt1b-2024-25.toml"),
     include_str!("../../../tariffs/msedcl-lt1b-2025-26.toml"),
     include_str!("../../../tariffs/msedcl-lt1b-2026-27.toml"),
@@ -17,6 +17,9 @@ pub const FILES: [&str; 8] = [
     include_str!("../../../tariffs/example-commercial-tod-2026-27.toml"),
     include_str!("../tariffs/mepdcl-bpl.toml"),
     include_str!("../tariffs/fuel-on-previous.toml"),
+    include_str!("../../../tariffs/msedcl-lt1b-tod-2025-26.toml"),
+    include_str!("../../../tariffs/msedcl-lt1b-tod-2026-27.toml"),
+    include_str!("../tariffs/percent-and-weekdays.toml"),
 ];
 
 pub fn tariff(text: &str) -> Tariff {
@@ -147,9 +150,15 @@ fn what_makes_no_sense_is_named() {
         "[\"-0.20\", \"1\"]",
         TariffFault::FuelAmountsAreNotOnePerBlock,
     );
-    check("\"-1.47\"", "\"-9.61\"", TariffFault::BlockPaysTheCustomer);
+    check("\"-15\"", "\"-99.9\"", TariffFault::BlockPaysTheCustomer);
+    check("\"-15\"", "\"-100.1\"", TariffFault::BandTakesMoreThanAll);
+    check(
+        "[[block]]",
+        "[[block]]\nup_to_kwh = 100\nenergy_per_kwh = \"9.81\"\n\n[[block]]",
+        TariffFault::PercentBandNeedsRisingBlocks,
+    );
     check("\"-0.20\"", "\"-7.40\"", TariffFault::BlockPaysTheCustomer);
-    check("\"-1.47\"", "\"-1470000\"", TariffFault::RateTooLarge);
+    check("\"-15\"", "\"-1500\"", TariffFault::RateTooLarge);
     check(
         "\"fixed\", \"energy\"",
         "\"energy\"",
@@ -171,4 +180,76 @@ fn what_makes_no_sense_is_named() {
     check(on.expect("a duty"), "on = []", TariffFault::DutyOnNothing);
     let allowance = "[allowance]\nwh_per_day = 500\nreset_hour = 24\n\n[minimum]";
     check("[minimum]", allowance, TariffFault::AllowanceIsNever);
+}
+
+#[track_caller]
+fn check_band(local: &str, minute: i64, band: u8) {
+    let tariff = tariff(FILES[10]);
+    let calendar = crate::site::rules().calendar;
+    let midnight = calendar.start_of(local.parse().expect("a day")).0;
+    let at = gateway_core::UtcSeconds(midnight + minute * 60);
+    assert_eq!(tariff.band_at(calendar, at), band, "{local} {minute}");
+}
+
+#[test]
+fn a_band_over_midnight_belongs_to_the_weekday_on_which_it_began() {
+    // 2026-11-20 is a Friday.
+    check_band("2026-11-20", 17 * 60 + 59, 0);
+    check_band("2026-11-20", 18 * 60, 3);
+    check_band("2026-11-20", 22 * 60, 2);
+    check_band("2026-11-21", 6 * 60 - 1, 2);
+    check_band("2026-11-21", 6 * 60, 0);
+    check_band("2026-11-21", 23 * 60, 0);
+    check_band("2026-11-22", 0, 1);
+    check_band("2026-11-22", 23 * 60, 1);
+    check_band("2026-11-23", 0, 0);
+    check_band("2026-11-23", 22 * 60, 2);
+    let calendar = crate::site::rules().calendar;
+    let start = |day: &str| calendar.start_of(day.parse().expect("a day"));
+    let week = tariff(FILES[10]).band_changes(calendar, start("2026-11-16"), start("2026-11-23"));
+    // Monday: evening, night; Tuesday to Friday: day, evening, night; Saturday: day, evening, night's hours, Sunday; Monday.
+    assert_eq!(week.len(), 2 + 4 * 3 + 3 + 1 + 1, "{week:?}");
+}
+
+#[test]
+fn the_lease_is_the_largest_register_the_reference_can_pay() {
+    use gateway_core::account::Account;
+    use gateway_core::{Micro, lease};
+    let calendar = crate::site::rules().calendar;
+    let day: gateway_core::calendar::LocalDay = "2026-05-20".parse().expect("a day");
+    for (file, text) in FILES.iter().enumerate() {
+        let tariff = tariff(text);
+        let read: toml::Value = toml::from_str(text).expect("TOML");
+        for band in 0..=u8::try_from(tariff.band.len()).expect("few") {
+            let mut account = Account::open(
+                tariff.id.clone(),
+                calendar.period_of(day),
+                day,
+                WattHours(0),
+            );
+            account.period.energy = WattHours(120_345);
+            account.period.bands = Bands::all_in(band.min(1), WattHours(60_001));
+            account.period.through = day;
+            account.settled_to = WattHours(120_345);
+            account.band = band;
+            let connection = gateway_core::tariff::Connection::from(Phases::Single);
+            account.period.charged = account.cost_at(&tariff, connection, account.settled_to, day);
+            account.balance = Micro(123_456_789 + 7_654_321 * i64::try_from(file).expect("few"));
+            let cost = |register: u64| {
+                let advance = account.advance_to(WattHours(register));
+                reference::total(&read, &used(&account.usage_at(connection, &advance, day)))
+            };
+            let can_pay =
+                |register: u64| cost(register) - cost(account.settled_to.0) <= account.balance.0;
+            // By search on the reference alone: ever smaller steps up to the first register that is too much.
+            let mut register = account.settled_to.0;
+            for step in [100_000, 10_000, 1_000, 100, 10, 1] {
+                while can_pay(register + step) && register < 100_000_000 {
+                    register += step;
+                }
+            }
+            let lease = lease::affordable_register(&account, &tariff, connection);
+            assert_eq!(lease.0, register, "{} band {band}", tariff.id);
+        }
+    }
 }

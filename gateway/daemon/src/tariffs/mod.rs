@@ -28,6 +28,14 @@ pub const SHIPPED: &[(&str, &str)] = &[
         include_str!("../../../tariffs/msedcl-lt1b-2024-25.toml"),
     ),
     (
+        "msedcl-lt1b-tod-2026-27.toml",
+        include_str!("../../../tariffs/msedcl-lt1b-tod-2026-27.toml"),
+    ),
+    (
+        "msedcl-lt1b-tod-2025-26.toml",
+        include_str!("../../../tariffs/msedcl-lt1b-tod-2025-26.toml"),
+    ),
+    (
         "mepdcl-domestic-2025-26.toml",
         include_str!("../../../tariffs/mepdcl-domestic-2025-26.toml"),
     ),
@@ -76,7 +84,7 @@ pub fn parse(text: &str) -> Result<Tariff, Vec<Mistake>> {
             tables.filter_map(|table| table.line(key)).next_back()
         };
         let line = values.line(key).or_else(|| match key {
-            "band" => in_last_of("band", "band.per_kwh"),
+            "band" => in_last_of("band", "band.name"),
             "fuel_adjustment" => in_last_of("fuel_adjustment", "fuel_adjustment.month"),
             "duty.percent" => values.line("duty.on"),
             _ => in_last_of("block", "block.energy_per_kwh"),

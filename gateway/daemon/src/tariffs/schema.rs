@@ -13,7 +13,10 @@ pub(super) fn key_of(fault: TariffFault) -> &'static str {
         | TariffFault::OnlyTheLastBlockIsOpen
         | TariffFault::BlocksDoNotAscend
         | TariffFault::BlockPaysTheCustomer => "block",
-        TariffFault::TooManyBands | TariffFault::BandIsNever => "band",
+        TariffFault::TooManyBands
+        | TariffFault::BandIsNever
+        | TariffFault::BandTakesMoreThanAll
+        | TariffFault::PercentBandNeedsRisingBlocks => "band",
         TariffFault::FuelMonthTwice | TariffFault::FuelAmountsAreNotOnePerBlock => {
             "fuel_adjustment"
         }
@@ -174,7 +177,17 @@ pub(super) static SCHEMA: Schema = Schema {
                     Kind::Wholes { min: 1, max: 12 },
                     "Months of the year in which it exists; all if absent.",
                 ),
-                required("per_kwh", SIGNED_RATE, "Added to each unit used in it."),
+                optional(
+                    "weekdays",
+                    Kind::SomeOf(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"]),
+                    "Weekdays on which it begins; all if absent.",
+                ),
+                optional("per_kwh", SIGNED_RATE, "Added to each unit used in it."),
+                optional(
+                    "percent_of_energy",
+                    SIGNED_PERCENT,
+                    "Percent of the energy charge added to what is used in it, from -100.",
+                ),
             ],
         },
         Table {
