@@ -30,9 +30,12 @@ mod frame;
 mod handshake;
 mod items;
 mod key;
+mod plan;
 mod rejection;
 mod report;
+mod settings;
 mod short;
+mod status;
 mod topic;
 
 pub use command::{Command, Lease, MAX_TEXT_BYTES, SwitchMode, TimeSignal};
@@ -41,12 +44,15 @@ pub use events::Events;
 pub use frame::{BufferTooSmall, Direction, Envelope, Header, Kind, Opened, open_frame, peek};
 pub use handshake::{Hello, Welcome, Who};
 pub use key::Key;
+pub use plan::{Allowance, Plan};
 pub use rejection::FrameRejection;
 pub use report::{
     CommandResult, INTERVAL_SECONDS, Intervals, MAX_ADVANCES, MAX_KEYPAD_DIGITS, RelayPosition,
     Report, SwitchReason,
 };
+pub use settings::{SETTINGS_BYTES, Settings};
 pub use short::Short;
+pub use status::{Echo, Evidence, SwitchStatus};
 pub use topic::{MqttName, Topic, topic_down, topic_up};
 
 /// The protocol version in the first byte of every frame.

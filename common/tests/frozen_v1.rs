@@ -91,6 +91,7 @@ fn report() -> (Envelope, Report) {
             counter: Counter::new(6, 1).unwrap(),
             rejection_code: None,
         }),
+        ..Report::default()
     };
     (envelope(3, 2, SESSION), report)
 }
@@ -113,6 +114,7 @@ fn command() -> (Envelope, Command) {
         report_interval_s: Some(30),
         clear_tamper: Some(Events::COVER_OPEN),
         acknowledged: Counter::new(3, 2),
+        ..Command::default()
     };
     (envelope(6, 2, SESSION), command)
 }

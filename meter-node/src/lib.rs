@@ -13,18 +13,20 @@
 //! at any byte of any EEPROM write leaves the old or the new record.
 #![no_std]
 
+mod display;
+mod inspect;
 mod link;
 mod node;
+mod overload;
 mod profile;
 mod records;
 mod registers;
 mod switch;
 mod tamper;
 
+pub use display::{LINE, Signals};
 pub use link::{ACKNOWLEDGE_TIMEOUT_MS, DEFAULT_REPORT_INTERVAL_S, Received};
 pub use node::{Identity, Measurement, Node};
 pub use profile::{KEPT_INTERVALS, MAX_CLOCK_CORRECTION_S};
 pub use records::{EEPROM_BYTES, Storage};
 pub use registers::REGISTER_SAVE_STEP_WH;
-pub use switch::{LOAD_LIMIT_PERSISTENCE_MS, LOAD_LIMIT_REST_MS};
-pub use tamper::Thresholds;

@@ -1,11 +1,12 @@
 //! The node's end of the protocol: which session, which counter, which frame is due.
 
+use crate::inspect::Shown;
 use crate::node::Node;
 use crate::records::Storage;
 use prepaid_common::UtcSeconds;
 use prepaid_common::wire::{
-    Command, CommandResult, Counter, Direction, Envelope, Events, FrameRejection, Hello, Kind,
-    MAX_FRAME, RelayPosition, Report, SwitchReason, VERSION, Welcome, open_frame,
+    Command, CommandResult, Counter, Direction, Envelope, Events, Evidence, FrameRejection, Hello,
+    Kind, MAX_FRAME, VERSION, Welcome, open_frame,
 };
 
 /// Seconds between regular reports until the gateway says otherwise.
@@ -38,22 +39,13 @@ pub enum Received {
     Duplicate,
 }
 
-/// What makes a report urgent when it changes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Shown {
-    reason: SwitchReason,
-    closed: bool,
-    sensed: RelayPosition,
-    lease_id: u32,
-    keypad: bool,
-    events: Events,
-}
-
 struct InFlight {
     counter: Counter,
     waited_ms: u32,
     intervals_end: Option<UtcSeconds>,
     keypad: bool,
+    pressed: bool,
+    evidence: Option<Evidence>,
     result: Option<CommandResult>,
 }
 
@@ -72,7 +64,7 @@ pub(crate) struct Link {
     shown: Option<Shown>,
     in_flight: Option<InFlight>,
     unanswered: u8,
-    result: Option<CommandResult>,
+    pub result: Option<CommandResult>,
     /// Between node and gateway is a broker of others: its PUBACK means no more than "sent".
     is_told_what_is_stored: bool,
 }
@@ -125,13 +117,15 @@ impl Link {
     fn is_report_due(&self, shown: Shown) -> bool {
         let urgent = self.shown.is_none_or(|before| {
             let risen = !(shown.events & !before.events).is_empty();
-            let typed = shown.keypad && !before.keypad;
+            let fallen = !(before.events & !shown.events & Events::LATCHED).is_empty();
+            let typed = shown.keypad && !before.keypad || shown.pressed && !before.pressed;
             let same = Shown {
                 events: before.events,
                 keypad: before.keypad,
+                pressed: before.pressed,
                 ..shown
             } == before;
-            risen || typed || !same
+            risen || fallen || typed || !same
         });
         if urgent && (self.shown.is_none() || self.since_report_ms >= URGENT_SPACING_MS) {
             return true;
@@ -277,6 +271,12 @@ impl<S: Storage> Node<S> {
         if in_flight.keypad {
             self.keypad = None;
         }
+        if in_flight.pressed {
+            self.pressed = false;
+        }
+        if in_flight.evidence == self.tamper.evidence {
+            self.tamper.evidence = None;
+        }
         if in_flight.result == self.link.result {
             self.link.result = None;
         }
@@ -342,43 +342,10 @@ impl<S: Storage> Node<S> {
             waited_ms: 0,
             intervals_end: report.intervals.map(|intervals| intervals.end),
             keypad: report.keypad.is_some(),
+            pressed: report.pressed,
+            evidence: report.evidence,
             result: report.command_result,
         });
         Some((length, counter))
-    }
-
-    fn describe(&self, shown: Shown) -> Report {
-        Report {
-            import_register: self.import_register(),
-            export_register: self.export_register(),
-            active_power_w: self.last.active_power_w,
-            voltage_in_dv: self.last.voltage_in_dv,
-            voltage_out_dv: self.last.voltage_out_dv,
-            phase_current_ma: self.last.phase_current_ma,
-            neutral_current_ma: self.last.neutral_current_ma,
-            frequency_chz: self.last.frequency_chz,
-            relay: self.last.relay,
-            switch_reason: shown.reason,
-            lease_id: shown.lease_id,
-            cutoff: self.lease().unwrap_or_default().cutoff,
-            uptime_s: self.uptime_s(),
-            boot_count: self.boot_count(),
-            events: shown.events,
-            highest_gateway_counter: self.link.highest_gateway_counter,
-            intervals: self.profile.pending(),
-            keypad: self.keypad,
-            command_result: self.link.result,
-        }
-    }
-
-    fn shown(&self) -> Shown {
-        Shown {
-            reason: self.switch_reason(),
-            closed: self.relay_is_closed(),
-            sensed: self.last.relay,
-            lease_id: self.lease().unwrap_or_default().lease_id,
-            keypad: self.keypad.is_some(),
-            events: self.events(),
-        }
     }
 }

@@ -1,16 +1,16 @@
 //! The node: measurements in, relay and frames out.
 
+use crate::display::Texts;
 use crate::link::Link;
 use crate::profile::Profile;
 use crate::records::{Records, SavedBoot, SavedLease, Storage};
 use crate::registers::Registers;
-use crate::switch::Switch;
-use crate::tamper::{Tamper, Thresholds};
+use crate::switch::{Inputs, Switch};
+use crate::tamper::Tamper;
+use prepaid_common::NodeId;
 use prepaid_common::wire::{
-    Command, Counter, Events, Key, Lease, MAX_KEYPAD_DIGITS, MAX_TEXT_BYTES, RelayPosition, Short,
-    SwitchReason,
+    Command, Counter, Events, Key, MAX_KEYPAD_DIGITS, RelayPosition, Settings, Short, SwitchReason,
 };
-use prepaid_common::{NodeId, UtcSeconds, WattHours};
 
 /// Who the node is; written once when it is provisioned.
 #[derive(Debug, Clone)]
@@ -55,11 +55,15 @@ pub struct Node<S> {
     pub(crate) link: Link,
     pub(crate) last: Measurement,
     pub(crate) keypad: Option<Short<MAX_KEYPAD_DIGITS>>,
+    pub(crate) settings: Settings,
+    pub(crate) texts: Texts,
+    /// The button was pressed while the credit was used up, and the gateway does not know yet.
+    pub(crate) pressed: bool,
     pub(crate) entropy: u64,
-    boot_count: u32,
+    pub(crate) boot_count: u32,
     saved_lease: Option<SavedLease>,
-    text: Short<MAX_TEXT_BYTES>,
-    uptime: (u32, u32),
+    /// Seconds, and milliseconds beyond.
+    pub(crate) uptime: (u32, u32),
 }
 
 impl<S: Storage> Node<S> {
@@ -73,6 +77,7 @@ impl<S: Storage> Node<S> {
         let boot = records.load_boot();
         let registers = records.load_registers();
         let saved_lease = records.load_lease();
+        let settings = records.load_settings().unwrap_or_default();
         let mut latched = boot.map_or(Events::NONE, |boot| boot.latched);
         if boot.is_none() || registers.is_none() {
             latched |= Events::EEPROM_LOST;
@@ -82,13 +87,15 @@ impl<S: Storage> Node<S> {
         let seen = saved_lease.map_or(Counter::ZERO, |saved| saved.highest_gateway_counter);
         let mut node = Self {
             registers: Registers::new(registers),
-            switch: Switch::new(saved_lease.as_ref()),
+            switch: Switch::new(saved_lease.as_ref(), &settings),
             tamper: Tamper::new(latched),
             profile: Profile::default(),
             link: Link::new(Counter::new(boot_count, 0).unwrap_or_default(), seen),
             last: Measurement::default(),
             keypad: None,
-            text: Short::EMPTY,
+            settings,
+            texts: Texts::default(),
+            pressed: false,
             uptime: (0, 0),
             identity,
             records,
@@ -114,11 +121,14 @@ impl<S: Storage> Node<S> {
         self.registers.add(measurement.active_power_w, elapsed_ms);
         self.decide(elapsed_ms);
         let latched = self.tamper.latched;
+        let closed = self.switch.is_closed();
         self.tamper
-            .watch(elapsed_ms, measurement, self.switch.is_closed());
+            .watch(elapsed_ms, measurement, closed, &self.settings);
         if self.tamper.latched != latched {
             self.save_boot();
+            self.decide(0);
         }
+        self.texts.run(elapsed_ms);
         self.profile.run(elapsed_ms, self.registers.import());
         if self.registers.is_save_due() {
             self.save_registers();
@@ -134,14 +144,29 @@ impl<S: Storage> Node<S> {
         }
     }
 
-    /// The button was pressed.
+    /// The button was pressed: it closes a relay that waits for it, resets a latched load limit
+    /// where the settings let it, tells the gateway while credit or allowance is used up, and
+    /// silences the buzzer.
     pub fn press(&mut self) {
-        let waited = self.switch.waits_for_press();
-        self.switch.press();
-        self.decide(0);
-        if waited {
-            self.save_lease();
+        self.texts.silence();
+        match self.switch.reason() {
+            SwitchReason::WaitingForPress => self.switch.press(),
+            SwitchReason::OverloadLatched if self.settings.press_resets_overload => {
+                self.reset_overload();
+                self.decide(0);
+                // The press that resets is the press that connects.
+                self.switch.press();
+            }
+            SwitchReason::LeaseExhausted | SwitchReason::AllowanceUsed => self.pressed = true,
+            _ => {}
         }
+        self.decide(0);
+        self.save_lease();
+    }
+
+    fn reset_overload(&mut self) {
+        self.switch.reset_overload();
+        self.save_lease();
     }
 
     /// Digits of a transfer token were typed. False if they are no digits, more than 20, or the
@@ -164,45 +189,71 @@ impl<S: Storage> Node<S> {
         self.entropy = self.entropy.rotate_left(13) ^ noise;
     }
 
-    /// Other limits for tamper detection than the defaults.
-    pub fn set_thresholds(&mut self, thresholds: Thresholds) {
-        self.tamper.thresholds = thresholds;
+    /// There is no relay: a feeder head. Nothing behind it can be bypassed.
+    pub fn set_without_relay(&mut self) {
+        self.tamper.has_relay = false;
     }
 
     pub(crate) fn decide(&mut self, elapsed_ms: u32) {
         let (was_closed, waited) = (self.switch.is_closed(), self.switch.waits_for_press());
-        self.switch.decide(
-            self.registers.import(),
-            self.last.active_power_w,
-            elapsed_ms,
+        let latched = self.switch.overload().is_latched();
+        let now = Inputs {
+            register: self.registers.import(),
+            power_w: self.last.active_power_w,
+            utc: self.profile.utc(),
+            tampered: !(self.tamper.latched & self.settings.cut_on).is_empty(),
+            settings: &self.settings,
+        };
+        self.switch.decide(elapsed_ms, &now);
+        let used_up = matches!(
+            self.switch.reason(),
+            SwitchReason::LeaseExhausted | SwitchReason::AllowanceUsed
         );
-        if was_closed
-            && self.switch.reason() == SwitchReason::LeaseExhausted
-            && !self.registers.is_saved()
-        {
+        if was_closed && used_up && !self.registers.is_saved() {
             // Otherwise a power cut after the cut-off would give back up to the save step.
             self.save_registers();
         }
-        if waited != self.switch.waits_for_press() {
+        if waited != self.switch.waits_for_press() || latched != self.switch.overload().is_latched()
+        {
             self.save_lease();
         }
     }
 
     /// Carries a command out. The lease is on the EEPROM before it is in force.
     pub(crate) fn obey(&mut self, command: &Command) {
+        if let Some(settings) = command.settings
+            && self.settings != settings
+        {
+            self.records.save_settings(&settings);
+            self.settings = settings;
+        }
+        if let Some(time) = command.time {
+            self.profile.set(time, self.registers.import());
+        }
+        match (command.plan, command.text) {
+            (Some(plan), text) => {
+                if self.switch.plan().plan_id != plan.plan_id {
+                    self.switch.set_plan(plan);
+                    self.texts.plan(text.unwrap_or_default());
+                }
+            }
+            (None, Some(text)) if command.lease.is_some() => self.texts.plan(text),
+            (None, Some(text)) => self.texts.notice(text),
+            (None, None) => {}
+        }
         if let Some(lease) = command.lease
             && self.switch.lease() != Some(lease)
         {
             self.switch.set_lease(lease);
             self.save_lease();
-            self.decide(0);
         }
-        if let Some(text) = command.text {
-            self.text = text;
+        if command.reset_overload {
+            self.reset_overload();
         }
-        if let Some(time) = command.time {
-            self.profile.set(time, self.registers.import());
+        if command.close {
+            self.switch.press();
         }
+        self.decide(0);
         if let Some(seconds) = command.report_interval_s {
             self.link.set_report_interval(seconds);
         }
@@ -211,6 +262,7 @@ impl<S: Storage> Node<S> {
         {
             self.tamper.clear(mask);
             self.save_boot();
+            self.decide(0);
         }
         if let Some(counter) = command.acknowledged {
             self.acknowledge_up_to(counter);
@@ -247,9 +299,11 @@ impl<S: Storage> Node<S> {
         };
         let highest_gateway_counter = self.link.highest_gateway_counter;
         let waits_for_press = self.switch.waits_for_press();
+        let overload_latched = self.switch.overload().is_latched();
         let saved = SavedLease {
             lease,
             waits_for_press,
+            overload_latched,
             highest_gateway_counter,
         };
         if self.saved_lease != Some(saved) {
@@ -264,101 +318,5 @@ impl<S: Storage> Node<S> {
             self.uptime.0.saturating_add(total_ms / 1000),
             total_ms % 1000,
         );
-    }
-}
-
-impl<S: Storage> Node<S> {
-    /// The relay as commanded: true is closed.
-    #[must_use]
-    pub fn relay_is_closed(&self) -> bool {
-        self.switch.is_closed()
-    }
-
-    /// Why the relay is as it is.
-    #[must_use]
-    pub fn switch_reason(&self) -> SwitchReason {
-        self.switch.reason()
-    }
-
-    /// The import register.
-    #[must_use]
-    pub fn import_register(&self) -> WattHours {
-        self.registers.import()
-    }
-
-    /// The export register.
-    #[must_use]
-    pub fn export_register(&self) -> WattHours {
-        self.registers.export()
-    }
-
-    /// The lease in force.
-    #[must_use]
-    pub fn lease(&self) -> Option<Lease> {
-        self.switch.lease()
-    }
-
-    /// All event bits: the latched ones and the states.
-    #[must_use]
-    pub fn events(&self) -> Events {
-        let low = self.last.voltage_in_dv < self.tamper.thresholds.supply_low_dv;
-        let states = [
-            (Events::SUPPLY_LOW, low),
-            (Events::CLOCK_UNSET, !self.profile.is_clock_set()),
-            (
-                Events::LEASE_EXHAUSTED,
-                self.switch_reason() == SwitchReason::LeaseExhausted,
-            ),
-            (
-                Events::OVERLOAD,
-                self.switch_reason() == SwitchReason::LoadLimitTripped,
-            ),
-        ];
-        states
-            .into_iter()
-            .filter(|(_, holds)| *holds)
-            .fold(self.tamper.latched, |events, (event, _)| events | event)
-    }
-
-    /// How often the node booted; its epoch.
-    #[must_use]
-    pub fn boot_count(&self) -> u32 {
-        self.boot_count
-    }
-
-    /// Seconds since boot.
-    #[must_use]
-    pub fn uptime_s(&self) -> u32 {
-        self.uptime.0
-    }
-
-    /// The time, once the gateway told.
-    #[must_use]
-    pub fn utc(&self) -> Option<UtcSeconds> {
-        self.profile.utc()
-    }
-
-    /// What the gateway wants on the display.
-    #[must_use]
-    pub fn text(&self) -> &Short<MAX_TEXT_BYTES> {
-        &self.text
-    }
-
-    /// Who the node is.
-    #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// The EEPROM.
-    #[must_use]
-    pub fn storage(&self) -> &S {
-        self.records.storage()
-    }
-
-    /// Pulls the plug: what remains is the EEPROM.
-    #[must_use]
-    pub fn into_storage(self) -> S {
-        self.records.into_storage()
     }
 }

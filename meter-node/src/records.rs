@@ -1,4 +1,4 @@
-//! What survives a power cut: three rings of records in 1 KB of EEPROM (ATmega328P).
+//! What survives a power cut: four rings of records in 1 KB of EEPROM (ATmega328P).
 //!
 //! A ring spreads its writes over its slots. A slot is `sequence (1), payload, CRC-32 (4)`; the
 //! newest valid slot counts. A save overwrites the oldest slot, so a power cut at any byte leaves
@@ -8,14 +8,17 @@
 //! | ring | bytes | slots | writes in ten years | capacity at 100,000 a cell |
 //! |---|---|---|---|---|
 //! | registers | 0..768 | 48 x 16 | every 20 Wh, 90 MWh (750 kWh a month), 10 power cuts a day | 4,800,000 |
-//! | lease | 768..948 | 6 x 30 | 164 changes a day | 600,000 |
-//! | boot count, tamper | 948..996 | 4 x 12 | 109 boots or tamper changes a day | 400,000 |
+//! | lease | 768..888 | 4 x 30 | 109 changes a day | 400,000 |
+//! | boot count, tamper | 888..936 | 4 x 12 | 109 boots or tamper changes a day | 400,000 |
+//! | settings | 936..1022 | 2 x 43 | 54 changes a day; a site has a few a year | 200,000 |
+//!
+//! Plans and texts change often and are not kept.
 
 use prepaid_common::WattHours;
-use prepaid_common::wire::{Counter, Events, Lease, SwitchMode};
+use prepaid_common::wire::{Counter, Events, Lease, SETTINGS_BYTES, Settings, SwitchMode};
 
 /// Bytes of EEPROM that are used, from address 0.
-pub const EEPROM_BYTES: u16 = 996;
+pub const EEPROM_BYTES: u16 = 1022;
 
 /// A byte-addressed EEPROM of at least [`EEPROM_BYTES`]. An erased cell reads 0xff.
 pub trait Storage {
@@ -32,7 +35,8 @@ const OVERHEAD: u16 = 5;
 
 const REGISTERS_BASE: u16 = 0;
 const LEASE_BASE: u16 = 768;
-const BOOT_BASE: u16 = 948;
+const BOOT_BASE: u16 = 888;
+const SETTINGS_BASE: u16 = 936;
 
 #[derive(Clone, Copy)]
 pub(crate) struct SavedRegisters {
@@ -45,6 +49,8 @@ pub(crate) struct SavedLease {
     pub lease: Lease,
     /// The relay opened under a lease that asks for a press, and nobody pressed yet.
     pub waits_for_press: bool,
+    /// The load limit tripped too often, and nobody has reset it.
+    pub overload_latched: bool,
     pub highest_gateway_counter: Counter,
 }
 
@@ -59,6 +65,7 @@ pub(crate) struct Records<S> {
     registers: Ring<REGISTERS>,
     lease: Ring<LEASE>,
     boot: Ring<BOOT>,
+    settings: Ring<SETTINGS_BYTES>,
 }
 
 impl<S: Storage> Records<S> {
@@ -66,8 +73,9 @@ impl<S: Storage> Records<S> {
         Self {
             storage,
             registers: Ring::new(REGISTERS_BASE, 48),
-            lease: Ring::new(LEASE_BASE, 6),
+            lease: Ring::new(LEASE_BASE, 4),
             boot: Ring::new(BOOT_BASE, 4),
+            settings: Ring::new(SETTINGS_BASE, 2),
         }
     }
 
@@ -126,13 +134,16 @@ impl<S: Storage> Records<S> {
         Some(SavedLease {
             lease,
             waits_for_press: flags & 2 != 0,
+            overload_latched: flags & 4 != 0,
             highest_gateway_counter,
         })
     }
 
     pub fn save_lease(&mut self, saved: &SavedLease) {
         let lease = &saved.lease;
-        let flags = u8::from(lease.press_to_reconnect) | u8::from(saved.waits_for_press) << 1;
+        let flags = u8::from(lease.press_to_reconnect)
+            | u8::from(saved.waits_for_press) << 1
+            | u8::from(saved.overload_latched) << 2;
         let fields: [&[u8]; 6] = [
             &lease.lease_id.to_be_bytes(),
             &[lease.mode as u8],
@@ -146,6 +157,15 @@ impl<S: Storage> Records<S> {
             *place = *byte;
         }
         self.lease.save(&mut self.storage, payload);
+    }
+
+    pub fn load_settings(&mut self) -> Option<Settings> {
+        let bytes = self.settings.load(&self.storage)?;
+        Settings::from_bytes(&bytes).ok()
+    }
+
+    pub fn save_settings(&mut self, settings: &Settings) {
+        self.settings.save(&mut self.storage, settings.to_bytes());
     }
 
     pub fn load_boot(&mut self) -> Option<SavedBoot> {

@@ -1,122 +1,152 @@
 //! What counts as tampering: a condition, and how long it must last.
+//!
+//! A condition's time grows while it holds and falls as fast while it does not, so that neither a
+//! noisy sample nor a load that comes and goes begins it anew. Between three quarters of a limit and
+//! the limit it stands still (hysteresis). A motor's start, 1 to 8 s in which transformers saturate,
+//! is far below every persistence and is taken back by the quiet time after it. One sample counts
+//! for at most a third of the persistence: nobody is accused or cut on fewer than three.
 
 use crate::Measurement;
-use prepaid_common::wire::Events;
+use prepaid_common::wire::{Events, Evidence, Settings};
 
-/// When a condition becomes an event. The defaults suit a class 1 meter with a 5 (60) A current
-/// transformer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thresholds {
-    /// Phase and neutral may differ by the larger current divided by this: 16 is 6.25 %, as
-    /// metering chips use.
-    pub difference_divisor: u32,
-    /// ... and by at least this, milliamperes: leakage of old wiring.
-    pub difference_floor_ma: u32,
-    /// How long the currents must differ, milliseconds.
-    pub difference_ms: u32,
-    /// Voltage behind an open relay that no stray coupling makes, tenths of a volt.
-    pub load_voltage_dv: u16,
-    /// Current through an open relay that no noise makes, milliamperes.
-    pub open_current_ma: u32,
-    /// How long voltage or current behind an open relay must last, milliseconds.
-    pub open_ms: u32,
-    /// Backward power beyond noise, watts.
-    pub reversed_w: i32,
-    /// How long it must last, milliseconds.
-    pub reversed_ms: u32,
-    /// True where the premises may export.
-    pub export_allowed: bool,
-    /// Current that must register as power, milliamperes.
-    pub frozen_current_ma: u32,
-    /// How long there may be none, milliseconds.
-    pub frozen_ms: u32,
-    /// How long cover or magnet sensor must be on, milliseconds: longer than a bounce.
-    pub sensor_ms: u32,
-    /// Supply below this is too low to rely on, tenths of a volt.
-    pub supply_low_dv: u16,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self {
-            difference_divisor: 16,
-            difference_floor_ma: 100,
-            difference_ms: 60_000,
-            load_voltage_dv: 500,
-            open_current_ma: 100,
-            open_ms: 10_000,
-            reversed_w: 50,
-            reversed_ms: 60_000,
-            export_allowed: false,
-            frozen_current_ma: 1_000,
-            frozen_ms: 600_000,
-            sensor_ms: 500,
-            supply_low_dv: 1_600,
-        }
-    }
-}
-
-const CONDITIONS: usize = 7;
+const CONDITIONS: usize = 8;
+/// How long cover or magnet sensor must be on: longer than a bounce.
+const SENSOR_MS: u32 = 500;
 
 pub(crate) struct Tamper {
-    pub thresholds: Thresholds,
     pub latched: Events,
+    /// What the sensors said when something latched, until the gateway has stored it.
+    pub evidence: Option<Evidence>,
+    /// Without one nothing can be bypassed behind it.
+    pub has_relay: bool,
     lasted_ms: [u32; CONDITIONS],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Below,
+    Between,
+    Above,
+}
+
+impl Level {
+    fn of(value: u32, limit: u32) -> Self {
+        if value > limit {
+            Self::Above
+        } else if value < limit - limit / 4 {
+            Self::Below
+        } else {
+            Self::Between
+        }
+    }
+
+    fn holds(holds: bool) -> Self {
+        if holds { Self::Above } else { Self::Below }
+    }
+
+    fn only_if(self, possible: bool) -> Self {
+        if possible { self } else { Self::Below }
+    }
 }
 
 impl Tamper {
     pub fn new(latched: Events) -> Self {
         Self {
-            thresholds: Thresholds::default(),
             latched: latched & Events::LATCHED,
+            evidence: None,
+            has_relay: true,
             lasted_ms: [0; CONDITIONS],
         }
     }
 
+    /// Clears bits; what caused them must last anew before they are set again.
     pub fn clear(&mut self, mask: Events) {
         self.latched = self.latched & !mask;
+        self.lasted_ms = [0; CONDITIONS];
     }
 
     /// Looks at one measurement that stood for `elapsed_ms` with the relay as commanded.
-    pub fn watch(&mut self, elapsed_ms: u32, now: &Measurement, closed: bool) {
-        let limit = &self.thresholds;
-        let larger = now.phase_current_ma.max(now.neutral_current_ma);
-        let difference = now.phase_current_ma.abs_diff(now.neutral_current_ma);
-        let allowed = (larger / limit.difference_divisor.max(1)).max(limit.difference_floor_ma);
-        let reversed = !limit.export_allowed && now.active_power_w < -limit.reversed_w;
-        let frozen = now.active_power_w == 0
-            && now.phase_current_ma > limit.frozen_current_ma
-            && now.voltage_in_dv >= limit.supply_low_dv;
-        let conditions: [(Events, bool, u32); CONDITIONS] = [
-            (
-                Events::PHASE_NEUTRAL_DIFFERENCE,
-                difference > allowed,
-                limit.difference_ms,
-            ),
-            (
-                Events::LOAD_VOLTAGE_WHILE_OPEN,
-                !closed && now.voltage_out_dv > limit.load_voltage_dv,
-                limit.open_ms,
-            ),
-            (
-                Events::CURRENT_WHILE_OPEN,
-                !closed && larger > limit.open_current_ma,
-                limit.open_ms,
-            ),
-            (Events::REVERSED, reversed, limit.reversed_ms),
-            (Events::FROZEN_REGISTER, frozen, limit.frozen_ms),
-            (Events::COVER_OPEN, now.cover_open, limit.sensor_ms),
-            (Events::MAGNET, now.magnet, limit.sensor_ms),
-        ];
-        for (lasted_ms, (event, holds, needed_ms)) in self.lasted_ms.iter_mut().zip(conditions) {
-            *lasted_ms = if holds {
-                lasted_ms.saturating_add(elapsed_ms)
-            } else {
-                0
-            };
-            if holds && *lasted_ms >= needed_ms {
+    pub fn watch(&mut self, elapsed_ms: u32, now: &Measurement, closed: bool, settings: &Settings) {
+        let before = self.latched;
+        let closed = closed || !self.has_relay;
+        let conditions = conditions(now, closed, settings);
+        for (lasted_ms, (event, level, needed_ms)) in self.lasted_ms.iter_mut().zip(conditions) {
+            let counted_ms = elapsed_ms.min(needed_ms.div_ceil(3));
+            match level {
+                Level::Above => *lasted_ms = lasted_ms.saturating_add(counted_ms).min(needed_ms),
+                Level::Between => {}
+                Level::Below => *lasted_ms = lasted_ms.saturating_sub(elapsed_ms),
+            }
+            if level == Level::Above && *lasted_ms >= needed_ms {
                 self.latched |= event;
             }
         }
+        let risen = self.latched & !before;
+        if !risen.is_empty() {
+            let earlier = self.evidence.map_or(Events::NONE, |known| known.events);
+            self.evidence = Some(Evidence {
+                events: earlier | risen,
+                phase_current_ma: now.phase_current_ma,
+                neutral_current_ma: now.neutral_current_ma,
+                voltage_in_dv: now.voltage_in_dv,
+                voltage_out_dv: now.voltage_out_dv,
+                active_power_w: now.active_power_w,
+            });
+        }
     }
+}
+
+fn conditions(
+    now: &Measurement,
+    closed: bool,
+    limit: &Settings,
+) -> [(Events, Level, u32); CONDITIONS] {
+    let ms = |seconds: u16| u32::from(seconds) * 1000;
+    let larger = now.phase_current_ma.max(now.neutral_current_ma);
+    let difference = now.phase_current_ma.abs_diff(now.neutral_current_ma);
+    // Divided first: 32 bits hold it up to any current, and a percent of 10 mA is no matter.
+    let part = (larger / 100).saturating_mul(u32::from(limit.difference_per_myriad)) / 100;
+    let allowed = part.max(u32::from(limit.difference_floor_ma));
+    let backward_w = now.active_power_w.min(0).unsigned_abs();
+    let volt_amperes = (larger / 100).saturating_mul(u32::from(now.voltage_in_dv) / 10) / 10;
+    let healthy = now.voltage_in_dv >= limit.supply_low_dv;
+    let frozen = now.active_power_w == 0 && healthy;
+    // A quarter of a supply that is too low is no supply: no brown-out feeds a load there.
+    let missing = now.voltage_in_dv < limit.supply_low_dv / 4;
+    let at_230_v = (larger / 100).saturating_mul(23);
+    let va = u32::from(limit.frozen_va);
+    [
+        (
+            Events::PHASE_NEUTRAL_DIFFERENCE,
+            Level::of(difference, allowed),
+            ms(limit.difference_s),
+        ),
+        (
+            Events::LOAD_VOLTAGE_WHILE_OPEN,
+            Level::of(now.voltage_out_dv.into(), limit.load_voltage_dv.into()).only_if(!closed),
+            ms(limit.open_s),
+        ),
+        (
+            Events::CURRENT_WHILE_OPEN,
+            Level::of(larger, limit.open_current_ma.into()).only_if(!closed),
+            ms(limit.open_s),
+        ),
+        (
+            Events::REVERSED,
+            Level::of(backward_w, limit.reversed_w.into()).only_if(!limit.export_allowed),
+            ms(limit.reversed_s),
+        ),
+        (
+            Events::FROZEN_REGISTER,
+            Level::of(volt_amperes, va).only_if(frozen),
+            ms(limit.frozen_s),
+        ),
+        (
+            Events::CURRENT_WITHOUT_VOLTAGE,
+            Level::of(at_230_v, va).only_if(missing),
+            ms(limit.difference_s),
+        ),
+        (Events::COVER_OPEN, Level::holds(now.cover_open), SENSOR_MS),
+        (Events::MAGNET, Level::holds(now.magnet), SENSOR_MS),
+    ]
 }

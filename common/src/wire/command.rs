@@ -2,9 +2,10 @@
 
 use super::frame::seal_frame;
 use super::items::{Reader, Writer, exactly, once};
+use super::plan::PLAN_BYTES;
 use super::{
-    BufferTooSmall, Counter, Direction, Envelope, Events, FrameRejection, Header, Key, Kind, Short,
-    open_frame,
+    BufferTooSmall, Counter, Direction, Envelope, Events, FrameRejection, Header, Key, Kind, Plan,
+    SETTINGS_BYTES, Settings, Short, open_frame,
 };
 use crate::{NodeId, UtcSeconds, WattHours};
 
@@ -17,6 +18,10 @@ const ITEM_TIME: u8 = 3;
 const ITEM_REPORT_INTERVAL: u8 = 4;
 const ITEM_CLEAR_TAMPER: u8 = 5;
 const ITEM_ACKNOWLEDGED: u8 = 6;
+const ITEM_SETTINGS: u8 = 7;
+const ITEM_PLAN: u8 = 8;
+const ITEM_RESET_OVERLOAD: u8 = 9;
+const ITEM_CLOSE: u8 = 10;
 const FIRST_CRITICAL_ITEM: u8 = 0x80;
 
 const FLAG_PRESS_TO_RECONNECT: u8 = 1;
@@ -80,6 +85,14 @@ pub struct Command {
     /// Reports up to this counter are stored. For transports without an acknowledgement of their
     /// own.
     pub acknowledged: Option<Counter>,
+    /// Takes the place of the settings in force.
+    pub settings: Option<Settings>,
+    /// Takes the place of the plan in force.
+    pub plan: Option<Plan>,
+    /// Ends the latch of the load limit.
+    pub reset_overload: bool,
+    /// Stands for a press of the button while the node waits for one.
+    pub close: bool,
 }
 
 impl Command {
@@ -158,10 +171,25 @@ impl Command {
             writer.item(ITEM_ACKNOWLEDGED, 7);
             writer.put(&counter.to_bytes());
         }
+        if let Some(settings) = &self.settings {
+            writer.item(ITEM_SETTINGS, SETTINGS_BYTES);
+            writer.put(&settings.to_bytes());
+        }
+        if let Some(plan) = &self.plan {
+            writer.item(ITEM_PLAN, PLAN_BYTES);
+            plan.write(writer);
+        }
+        if self.reset_overload {
+            writer.item(ITEM_RESET_OVERLOAD, 0);
+        }
+        if self.close {
+            writer.item(ITEM_CLOSE, 0);
+        }
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, FrameRejection> {
         let mut command = Self::default();
+        let (mut reset, mut close) = (None, None);
         while let Some((kind, value)) = reader.item()? {
             match kind {
                 ITEM_LEASE => once(&mut command.lease, Lease::read(value)?)?,
@@ -186,10 +214,16 @@ impl Command {
                 ITEM_ACKNOWLEDGED => {
                     once(&mut command.acknowledged, exactly(value, 7)?.counter()?)?;
                 }
+                ITEM_SETTINGS => once(&mut command.settings, Settings::from_bytes(value)?)?,
+                ITEM_PLAN => once(&mut command.plan, Plan::read(value)?)?,
+                ITEM_RESET_OVERLOAD => once(&mut reset, exactly(value, 0)?.0)?,
+                ITEM_CLOSE => once(&mut close, exactly(value, 0)?.0)?,
                 FIRST_CRITICAL_ITEM.. => return Err(FrameRejection::UnknownCriticalItem),
                 _ => {}
             }
         }
+        command.reset_overload = reset.is_some();
+        command.close = close.is_some();
         Ok(command)
     }
 }

@@ -43,11 +43,14 @@ impl Events {
     /// The load limit opened the relay (state).
     pub const OVERLOAD: Self = Self(1 << 11);
 
+    /// A current flows though the supply voltage is missing: the voltage lead is cut (latched).
+    pub const CURRENT_WITHOUT_VOLTAGE: Self = Self(1 << 12);
+
     /// The bits that stay until they are cleared.
-    pub const LATCHED: Self = Self(0xff);
+    pub const LATCHED: Self = Self(0xff | 1 << 12);
 
     /// Names of the known bits, lowest first: for alarms, pages and metrics.
-    pub const NAMES: [(Self, &'static str); 12] = [
+    pub const NAMES: [(Self, &'static str); 13] = [
         (Self::PHASE_NEUTRAL_DIFFERENCE, "phase-neutral-difference"),
         (Self::LOAD_VOLTAGE_WHILE_OPEN, "load-voltage-while-open"),
         (Self::CURRENT_WHILE_OPEN, "current-while-open"),
@@ -60,7 +63,15 @@ impl Events {
         (Self::CLOCK_UNSET, "clock-unset"),
         (Self::LEASE_EXHAUSTED, "lease-exhausted"),
         (Self::OVERLOAD, "overload"),
+        (Self::CURRENT_WITHOUT_VOLTAGE, "current-without-voltage"),
     ];
+
+    /// The event of a name, as in [`Self::NAMES`].
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Self::NAMES.into_iter().find(|(_, known)| *known == name);
+        found.map(|(event, _)| event)
+    }
 
     /// Whether every bit of `other` is set.
     #[must_use]

@@ -2,9 +2,10 @@
 
 use super::frame::seal_frame;
 use super::items::{Reader, Writer, exactly, once};
+use super::status;
 use super::{
-    BufferTooSmall, Counter, Direction, Envelope, Events, FrameRejection, Header, Key, Kind, Short,
-    open_frame,
+    BufferTooSmall, Counter, Direction, Echo, Envelope, Events, Evidence, FrameRejection, Header,
+    Key, Kind, Short, SwitchStatus, open_frame,
 };
 use crate::{NodeId, UtcSeconds, WattHours};
 
@@ -18,6 +19,10 @@ pub const MAX_KEYPAD_DIGITS: usize = 20;
 const ITEM_INTERVALS: u8 = 1;
 const ITEM_KEYPAD: u8 = 2;
 const ITEM_COMMAND_RESULT: u8 = 3;
+const ITEM_ECHO: u8 = 4;
+const ITEM_STATUS: u8 = 5;
+const ITEM_PRESSED: u8 = 6;
+const ITEM_EVIDENCE: u8 = 7;
 
 /// Where the relay is, as sensed and not as wished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -53,6 +58,57 @@ pub enum SwitchReason {
     LoadLimitTripped = 5,
     /// Open: it may close, and waits for the press of the button.
     WaitingForPress = 6,
+    /// Open until it is reset: the load limit tripped too often.
+    OverloadLatched = 7,
+    /// Open until it is cleared: tampering.
+    TamperLatched = 8,
+    /// Open for a while: power has just returned.
+    ReconnectDelay = 9,
+    /// Closed beyond the cut-off: friendly hours.
+    Friendly = 10,
+    /// Open until the next reset: the day's energy is used.
+    AllowanceUsed = 11,
+}
+
+impl SwitchReason {
+    /// Every reason; its place is its code.
+    pub const ALL: [Self; 12] = [
+        Self::NoLease,
+        Self::WithinLease,
+        Self::LeaseExhausted,
+        Self::ForcedOff,
+        Self::ForcedOn,
+        Self::LoadLimitTripped,
+        Self::WaitingForPress,
+        Self::OverloadLatched,
+        Self::TamperLatched,
+        Self::ReconnectDelay,
+        Self::Friendly,
+        Self::AllowanceUsed,
+    ];
+
+    /// The reason of a code, if it is known.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
+    /// Whether the node wants its relay closed for this reason.
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::WithinLease | Self::ForcedOn | Self::Friendly)
+    }
+
+    /// The nearest of the reasons 0 to 6, which every peer knows: what stands in the fixed part.
+    const fn basic(self) -> Self {
+        match self {
+            Self::OverloadLatched | Self::ReconnectDelay => Self::LoadLimitTripped,
+            Self::TamperLatched => Self::ForcedOff,
+            Self::Friendly => Self::WithinLease,
+            Self::AllowanceUsed => Self::LeaseExhausted,
+            known => known,
+        }
+    }
 }
 
 /// A run of load profile intervals.
@@ -171,10 +227,18 @@ pub struct Report {
     pub keypad: Option<Short<MAX_KEYPAD_DIGITS>>,
     /// What became of the last command.
     pub command_result: Option<CommandResult>,
+    /// Settings and plan in force; `None` from a node that knows neither.
+    pub echo: Option<Echo>,
+    /// More about the switch; with it travels the exact `switch_reason`.
+    pub status: Option<SwitchStatus>,
+    /// The button was pressed while the credit or the day's energy was used up.
+    pub pressed: bool,
+    /// What the sensors said when tampering became an event.
+    pub evidence: Option<Evidence>,
 }
 
 impl Report {
-    /// Writes the sealed frame and returns its length (at most 210 bytes).
+    /// Writes the sealed frame and returns its length (at most 236 bytes).
     ///
     /// # Errors
     /// [`BufferTooSmall`]; [`super::MAX_FRAME`] bytes always suffice.
@@ -217,7 +281,7 @@ impl Report {
         writer.put(&self.phase_current_ma.to_be_bytes());
         writer.put(&self.neutral_current_ma.to_be_bytes());
         writer.put(&self.frequency_chz.to_be_bytes());
-        writer.put(&[self.relay as u8, self.switch_reason as u8]);
+        writer.put(&[self.relay as u8, self.switch_reason.basic() as u8]);
         writer.put(&self.lease_id.to_be_bytes());
         writer.put(&self.cutoff.0.to_be_bytes());
         writer.put(&self.uptime_s.to_be_bytes());
@@ -242,6 +306,21 @@ impl Report {
             writer.put(&result.counter.to_bytes());
             writer.put(&[result.rejection_code.unwrap_or(0)]);
         }
+        if let Some(echo) = self.echo {
+            writer.item(ITEM_ECHO, status::ECHO_BYTES);
+            echo.write(writer);
+        }
+        if let Some(switch) = self.status {
+            writer.item(ITEM_STATUS, status::STATUS_BYTES);
+            switch.write(self.switch_reason, writer);
+        }
+        if self.pressed {
+            writer.item(ITEM_PRESSED, 0);
+        }
+        if let Some(evidence) = self.evidence {
+            writer.item(ITEM_EVIDENCE, status::EVIDENCE_BYTES);
+            evidence.write(writer);
+        }
     }
 
     /// Reads the body of an authentic frame. Unknown items are skipped.
@@ -251,6 +330,7 @@ impl Report {
     pub fn decode(body: &[u8]) -> Result<Self, FrameRejection> {
         let mut reader = Reader(body);
         let mut report = Self::read_fixed(&mut reader)?;
+        let mut pressed = None;
         while let Some((kind, value)) = reader.item()? {
             match kind {
                 ITEM_INTERVALS => once(&mut report.intervals, Intervals::read(value)?)?,
@@ -262,21 +342,20 @@ impl Report {
                     once(&mut report.keypad, digits)?;
                 }
                 ITEM_COMMAND_RESULT => {
-                    let mut item = exactly(value, 8)?;
-                    let counter = item.counter()?;
-                    let [code] = item.take()?;
-                    let rejection_code = (code != 0).then_some(code);
-                    once(
-                        &mut report.command_result,
-                        CommandResult {
-                            counter,
-                            rejection_code,
-                        },
-                    )?;
+                    once(&mut report.command_result, CommandResult::read(value)?)?;
                 }
+                ITEM_ECHO => once(&mut report.echo, Echo::read(value)?)?,
+                ITEM_STATUS => {
+                    let (reason, status) = SwitchStatus::read(value)?;
+                    once(&mut report.status, status)?;
+                    report.switch_reason = reason.unwrap_or(report.switch_reason);
+                }
+                ITEM_PRESSED => once(&mut pressed, exactly(value, 0)?.0)?,
+                ITEM_EVIDENCE => once(&mut report.evidence, Evidence::read(value)?)?,
                 _ => {}
             }
         }
+        report.pressed = pressed.is_some();
         Ok(report)
     }
 
@@ -297,13 +376,9 @@ impl Report {
                 _ => return Err(FrameRejection::ValueOutOfRange),
             },
             switch_reason: match reader.take()? {
-                [0] => SwitchReason::NoLease,
-                [1] => SwitchReason::WithinLease,
-                [2] => SwitchReason::LeaseExhausted,
-                [3] => SwitchReason::ForcedOff,
-                [4] => SwitchReason::ForcedOn,
-                [5] => SwitchReason::LoadLimitTripped,
-                [6] => SwitchReason::WaitingForPress,
+                [code @ 0..=6] => {
+                    SwitchReason::from_code(code).ok_or(FrameRejection::ValueOutOfRange)?
+                }
                 _ => return Err(FrameRejection::ValueOutOfRange),
             },
             lease_id: reader.u32()?,
@@ -315,9 +390,20 @@ impl Report {
             },
             events: Events(reader.u32()?),
             highest_gateway_counter: reader.counter()?,
-            intervals: None,
-            keypad: None,
-            command_result: None,
+            ..Self::default()
+        })
+    }
+}
+
+impl CommandResult {
+    fn read(value: &[u8]) -> Result<Self, FrameRejection> {
+        let mut item = exactly(value, 8)?;
+        let counter = item.counter()?;
+        let [code] = item.take()?;
+        let rejection_code = (code != 0).then_some(code);
+        Ok(Self {
+            counter,
+            rejection_code,
         })
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::bytes::Bytes;
 use crate::frame::{KEY, KINDS, NODE, sealed};
-use meter_node::{EEPROM_BYTES, Identity, Measurement, Node, Storage, Thresholds};
+use meter_node::{EEPROM_BYTES, Identity, Measurement, Node, Storage};
 use prepaid_common::wire::{
-    Command, Counter, Envelope, Kind, Lease, MAX_FRAME, RelayPosition, SwitchMode, TimeSignal,
-    Welcome, peek,
+    Allowance, Command, Counter, Envelope, Kind, Lease, MAX_FRAME, Plan, RelayPosition,
+    SETTINGS_BYTES, Settings, SwitchMode, SwitchReason, TimeSignal, Welcome, peek,
 };
 use prepaid_common::{UtcSeconds, WattHours};
 
@@ -29,6 +29,8 @@ struct Bench {
     node: Node<Eeprom>,
     /// Whether the EEPROM was meddled with since the beginning.
     tampered: bool,
+    /// A plan may have lifted the cut-off since the last boot.
+    planned: bool,
     register: WattHours,
     counter: Counter,
     session: u64,
@@ -43,6 +45,7 @@ pub fn node(data: &[u8]) {
     let mut bench = Bench {
         node: boot(blank, 0),
         tampered: false,
+        planned: false,
         register: WattHours(0),
         counter: Counter::new(1, 0).unwrap_or_default(),
         session: 1,
@@ -88,6 +91,7 @@ impl Bench {
             5 => {
                 let envelope = self.envelope(bytes);
                 let command = command(bytes);
+                self.planned |= command.plan.is_some();
                 self.down(|buffer| command.encode_and_seal(envelope, &KEY, buffer));
             }
             6 => match bytes.u8() % 4 {
@@ -104,7 +108,7 @@ impl Bench {
             9 => {
                 self.node.set_report_interval(bytes.u16());
                 self.node.add_entropy(bytes.u64());
-                self.node.set_thresholds(Thresholds::default());
+                self.node.set_without_relay();
             }
             10 => self.node.acknowledged(self.sent),
             _ => self.transmit(),
@@ -195,6 +199,7 @@ impl Bench {
             }
         }
         self.node = boot(eeprom, bytes.u64());
+        self.planned = false;
         self.register = self.node.import_register();
         self.node.connected();
     }
@@ -208,7 +213,12 @@ impl Bench {
             None => assert!(!closed, "supplied without a lease"),
             Some(lease) => match lease.mode {
                 SwitchMode::ForcedOff => assert!(!closed, "supplied against an order"),
-                SwitchMode::ByCredit => assert!(!closed || register < lease.cutoff),
+                SwitchMode::ByCredit => assert!(
+                    !closed
+                        || register < lease.cutoff
+                        || self.node.switch_reason() == SwitchReason::Friendly
+                        || self.planned
+                ),
                 SwitchMode::ForcedOn => {}
             },
         }
@@ -241,6 +251,32 @@ fn command(bytes: &mut Bytes<'_>) -> Command {
         time: (has & 2 != 0).then(|| time(bytes)),
         report_interval_s: (has & 4 != 0).then(|| bytes.u16().max(1)),
         acknowledged: (has & 8 != 0).then(|| Counter::from_bytes(bytes.array())),
+        settings: (has & 16 != 0).then(|| settings(bytes)).flatten(),
+        plan: (has & 32 != 0).then(|| plan(bytes)),
+        reset_overload: has & 64 != 0,
+        close: has & 128 != 0,
         ..Command::default()
+    }
+}
+
+/// Any that a node takes.
+fn settings(bytes: &mut Bytes<'_>) -> Option<Settings> {
+    Settings::from_bytes(&bytes.array::<SETTINGS_BYTES>()).ok()
+}
+
+fn plan(bytes: &mut Bytes<'_>) -> Plan {
+    let mut at = || UtcSeconds(i64::from(bytes.u32()));
+    let (from, until, resets_at) = (at(), at(), at());
+    Plan {
+        plan_id: 1 + u32::from(bytes.u8()),
+        friendly: (from < until).then_some((from, until)),
+        allowance: (resets_at.0 > 0).then(|| Allowance {
+            resets_at,
+            wh_per_day: bytes.u32(),
+            ends_at: WattHours(bytes.varied()),
+            credit_cutoff: WattHours(bytes.varied()),
+        }),
+        press_is_wanted: bytes.bool(),
+        sound: bytes.bool(),
     }
 }

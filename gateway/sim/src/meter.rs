@@ -9,7 +9,7 @@ use crate::eeprom::Eeprom;
 use crate::household::Demand;
 use crate::random::Random;
 use crate::truth::Truth;
-use meter_node::{Identity, Measurement, Node, Received, Thresholds};
+use meter_node::{Identity, Measurement, Node, Received};
 use prepaid_common::WattHours;
 use prepaid_common::wire::{Counter, FrameRejection, Lease, RelayPosition, SwitchReason};
 
@@ -94,12 +94,7 @@ impl Meter {
         let eeprom = std::mem::take(eeprom);
         let mut node = Node::boot(self.identity.clone(), eeprom, self.noise.next_bits());
         if self.kind == Kind::Feeder {
-            // Without a relay there is nothing behind it that could be bypassed.
-            node.set_thresholds(Thresholds {
-                open_current_ma: u32::MAX,
-                load_voltage_dv: u16::MAX,
-                ..Thresholds::default()
-            });
+            node.set_without_relay();
         }
         self.truth.start_from(node.import_register());
         self.truth.set_lease(node.lease());

@@ -174,7 +174,7 @@ fn a_lost_eeprom_is_noticed_and_supplies_nothing() {
     for lost in [
         Eeprom::new(),
         Eeprom {
-            cells: vec![0; 996],
+            cells: vec![0; usize::from(meter_node::EEPROM_BYTES)],
             ..Eeprom::new()
         },
     ] {
@@ -192,7 +192,7 @@ fn a_lost_eeprom_is_noticed_and_supplies_nothing() {
 
 #[test]
 fn a_worn_cell_costs_a_slot_and_no_record() {
-    for worn in 0..996 {
+    for worn in 0..meter_node::EEPROM_BYTES {
         let mut node = boot(Eeprom {
             worn: Some(worn),
             ..used(2, 0)

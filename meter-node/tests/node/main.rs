@@ -6,5 +6,6 @@
 
 mod bench;
 mod eeprom;
+mod limits;
 mod switch;
 mod watch;

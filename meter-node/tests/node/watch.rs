@@ -69,7 +69,7 @@ fn conditions_become_events_when_they_last() {
         (
             Events::COVER_OPEN,
             true,
-            1,
+            3,
             Measurement {
                 cover_open: true,
                 ..load(0)
@@ -78,7 +78,7 @@ fn conditions_become_events_when_they_last() {
         (
             Events::MAGNET,
             true,
-            1,
+            3,
             Measurement {
                 magnet: true,
                 ..load(0)
