@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway-core", &["prepaid-common"]),
     ("gateway-store", &["prepaid-common", "gateway-core"]),
     ("gateway-field", &["prepaid-common", "gateway-core"]),
+    ("gateway-cloud", &["prepaid-common", "gateway-core"]),
     (
         "gateway-web",
         &["prepaid-common", "gateway-core", "gateway-store"],
@@ -24,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "gateway-core",
             "gateway-store",
             "gateway-field",
+            "gateway-cloud",
             "gateway-web",
             "gateway-sim",
             "meter-node",

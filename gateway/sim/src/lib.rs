@@ -5,6 +5,7 @@
 //! | [`neighbourhood`] | many nodes, each a separate MQTT client over TCP, and what they count |
 //! | [`device`] | one of them: [`household`], [`meter`] and [`uplink`] together |
 //! | [`truth`] | what a perfect meter would have counted |
+//! | [`head_end`] | the other end of the cloud's protocol, for tests |
 //! | [`feeder`] | losses and voltage of the line they share |
 //!
 //! The nodes run the logic of `meter_node`, the same as the firmware. Nothing here knows how the
@@ -16,6 +17,7 @@ mod counts;
 pub mod device;
 pub mod eeprom;
 pub mod feeder;
+pub mod head_end;
 pub mod household;
 pub mod latencies;
 pub mod meter;

@@ -20,6 +20,8 @@ struct Arguments {
 enum What {
     /// Measure the gateway under the load of a large neighbourhood, and peers beside it.
     Bench(bench::Arguments),
+    /// A head-end for tests at a broker, driven by JSON lines.
+    HeadEnd(gateway_sim::head_end::server::Arguments),
     /// Run simulated nodes against a gateway until Ctrl-C.
     Neighbourhood(street::Arguments),
 }
@@ -28,6 +30,7 @@ enum What {
 async fn main() -> ExitCode {
     let outcome = match Arguments::parse().what {
         What::Bench(arguments) => bench::run(arguments).await,
+        What::HeadEnd(arguments) => gateway_sim::head_end::server::run(arguments).await,
         What::Neighbourhood(arguments) => street::run(arguments).await,
     };
     match outcome {
