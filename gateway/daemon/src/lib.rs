@@ -19,6 +19,7 @@ pub mod tariffs;
 mod theft;
 mod token;
 mod token_keys;
+mod watch;
 
 pub use control::{Request, Response};
 

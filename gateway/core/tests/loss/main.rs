@@ -1,6 +1,7 @@
 //! The watch over a feeder made here, whose truth is known to the watt-hour.
 
 mod feeder;
+mod live;
 
 use feeder::{DAY, Feeder, Theft};
 use gateway_core::loss::{Evidence, Finding, Interval, Kind, Phase, Settings, Watch};

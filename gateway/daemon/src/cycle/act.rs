@@ -82,6 +82,12 @@ impl Cycle {
         for record in &batch.rows.records {
             (self.listener)(record, &self.state);
         }
+        if let Some(watch) = &self.watch {
+            for round in batch.rows.rounds {
+                // An inbox that is full is behind by a day: the round is on disk.
+                let _ = watch.try_send((round, crate::watch::roster(&self.state)));
+            }
+        }
         if wrote {
             self.changes.send_modify(|number| *number += 1);
         }

@@ -16,7 +16,9 @@ mod status;
 mod uplink;
 
 use crate::clock::Clock;
+use crate::watch::News;
 use gateway_core::event::Answer;
+use gateway_core::loss::live::Rounds;
 use gateway_core::tokens::TokenRules;
 use gateway_core::{
     Command, Event, Moment, NodeId, Record, Refusal, Rules, State, UtcSeconds, decide_with_tokens,
@@ -26,6 +28,7 @@ use gateway_field::{Credentials, Field, Uplink};
 use gateway_store::Store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -85,6 +88,10 @@ pub struct Cycle {
     pub epoch: u32,
     /// Begins empty, like the three below.
     pub keypads: Keypads,
+    /// Registers at quarter-hours in the making.
+    pub rounds: Rounds,
+    /// Where committed rounds go; nothing if the feeder is not watched.
+    pub watch: Option<SyncSender<News>>,
     /// What waits for the next commit.
     pub batch: Batch,
     /// The lease each node was last sent, and when.
@@ -172,6 +179,10 @@ impl Cycle {
         let _ = self.event(&Event::Tick);
         let now = self.clock.now();
         self.status.saw_clock(now);
+        if now.clock_trusted {
+            let due = self.rounds.due(now.at);
+            self.batch.rows.rounds.extend(due);
+        }
         self.forget_old_readings(now);
         if self.batch.rows.records.len() > before {
             self.batch.urgent = true;
@@ -204,6 +215,8 @@ impl Cycle {
             self.batch.urgent = true;
         }
         if let Some(last) = ruling.accepted {
+            let before = self.state.readings.get(&last.reading.node);
+            self.rounds.observe(before, &last);
             self.state.observe(last.clone());
             self.batch.accepted(last);
         }

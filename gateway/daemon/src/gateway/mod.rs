@@ -12,6 +12,7 @@ use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
 use crate::{control, tariffs, token_keys};
 use gateway_core::Command;
+use gateway_core::loss::{self, live::Rounds};
 use gateway_field::{Credentials, Field};
 use gateway_store::{Reader, Store};
 use gateway_web::{Desk, DeskError};
@@ -25,6 +26,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+
+/// How long a quarter-hour waits for readings taken after it: twice the longest usual report interval and the gathering.
+const LATE_S: u32 = 180;
 
 /// How often the whole way is tested: publish, commit, acknowledge.
 const SELF_TEST_EVERY: Duration = Duration::from_secs(60);
@@ -65,6 +69,12 @@ impl Gateway {
         let clock = clock(config);
         let status = Arc::new(Status::new());
         let (changes, changed) = watch::channel(0);
+        let watching = loss::Settings {
+            utc_offset_s: config.site.calendar.utc_offset_s,
+            ..loss::Settings::default()
+        };
+        let watch = crate::watch::start(path.clone(), watching, inputs_in.clone());
+        let watch = watch.map_err(StartError::Thread)?;
         let cycle = Cycle {
             store,
             state,
@@ -80,6 +90,8 @@ impl Gateway {
             listener,
             epoch,
             keypads: cycle::Keypads::default(),
+            rounds: Rounds::new(&watching, LATE_S),
+            watch: Some(watch),
             batch: cycle::Batch::default(),
             told: BTreeMap::new(),
             refused: BTreeMap::new(),
