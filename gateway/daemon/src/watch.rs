@@ -18,7 +18,7 @@ use gateway_core::loss::{
 use gateway_core::{Command, FeederId, NodeId, State, UsagePointId, UtcSeconds, WattHours};
 use gateway_store::Reader;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tokio::sync::{mpsc, oneshot};
 
@@ -57,7 +57,7 @@ pub fn roster(state: &State) -> Roster {
 }
 
 fn follow(
-    database: &PathBuf,
+    database: &Path,
     settings: Settings,
     news: &Receiver<News>,
     inputs: &mpsc::Sender<Input>,
@@ -89,12 +89,7 @@ fn follow(
 }
 
 /// The watch over a site's one feeder, with everything stored before `now`.
-fn build(
-    database: &PathBuf,
-    settings: Settings,
-    roster: Roster,
-    now: UtcSeconds,
-) -> Option<Watched> {
+fn build(database: &Path, settings: Settings, roster: Roster, now: UtcSeconds) -> Option<Watched> {
     let mut watched = Watched::new(settings, roster)?;
     let before = UtcSeconds(now.0 - 1);
     match Reader::open(database).and_then(|reader| reader.rounds(UtcSeconds(i64::MIN), before)) {

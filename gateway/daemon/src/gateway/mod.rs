@@ -69,12 +69,7 @@ impl Gateway {
         let clock = clock(config);
         let status = Arc::new(Status::new());
         let (changes, changed) = watch::channel(0);
-        let watching = loss::Settings {
-            utc_offset_s: config.site.calendar.utc_offset_s,
-            ..loss::Settings::default()
-        };
-        let watch = crate::watch::start(path.clone(), watching, inputs_in.clone());
-        let watch = watch.map_err(StartError::Thread)?;
+        let news = crate::watch::start(path.clone(), watching(config), inputs_in.clone());
         let cycle = Cycle {
             store,
             state,
@@ -90,8 +85,8 @@ impl Gateway {
             listener,
             epoch,
             keypads: cycle::Keypads::default(),
-            rounds: Rounds::new(&watching, LATE_S),
-            watch: Some(watch),
+            rounds: Rounds::new(&watching(config), LATE_S),
+            watch: Some(news.map_err(StartError::Thread)?),
             batch: cycle::Batch::default(),
             told: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -144,6 +139,14 @@ impl Gateway {
                 log::debug!("a connection was still open at the end");
             }
         }
+    }
+}
+
+/// How the feeder is watched: by the site's own time of day.
+fn watching(config: &Config) -> loss::Settings {
+    loss::Settings {
+        utc_offset_s: config.site.calendar.utc_offset_s,
+        ..loss::Settings::default()
     }
 }
 
