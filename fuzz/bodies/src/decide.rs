@@ -245,6 +245,8 @@ impl Site {
             tamper: bytes.u32(),
             frame_counter: None,
             intervals,
+            phases: None,
+            wraps_at: None,
         })
     }
 }

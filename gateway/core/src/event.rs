@@ -31,7 +31,22 @@ pub struct IntervalEnd {
     pub register: WattHours,
 }
 
+/// What a three-phase meter tells of one phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseReading {
+    /// Voltage to neutral, in tenths of a volt.
+    pub voltage_dv: Option<u16>,
+    /// Current in milliamperes.
+    pub current_ma: Option<u32>,
+    /// Active power in watts, negative when exporting.
+    pub power_w: Option<i32>,
+    /// Raw cumulative import of this phase.
+    pub import: Option<WattHours>,
+}
+
 /// One reading of a meter. What the meter does not measure is `None`.
+///
+/// Of a three-phase meter `voltage_dv` is the mean of the phases and `current_ma` their sum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
     /// The node it comes from.
@@ -68,6 +83,40 @@ pub struct Reading {
     pub frame_counter: Option<u64>,
     /// Interval registers the node remembered, oldest first.
     pub intervals: Vec<IntervalEnd>,
+    /// The phases of a three-phase meter: A, B and C.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phases: Option<[PhaseReading; 3]>,
+    /// Where the raw register begins again at zero, if the meter model says so. Not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wraps_at: Option<WattHours>,
+}
+
+impl Reading {
+    /// A reading of a register and nothing else.
+    #[must_use]
+    pub fn of(node: NodeId, register: WattHours) -> Self {
+        Self {
+            node,
+            register,
+            export: WattHours(0),
+            power_w: None,
+            voltage_dv: None,
+            voltage_out_dv: None,
+            current_ma: None,
+            neutral_ma: None,
+            frequency_chz: None,
+            relay: None,
+            lease_id: None,
+            cutoff: None,
+            uptime_s: None,
+            boot_count: None,
+            tamper: 0,
+            frame_counter: None,
+            intervals: Vec::new(),
+            phases: None,
+            wraps_at: None,
+        }
+    }
 }
 
 /// What a node meters.

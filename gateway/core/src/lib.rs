@@ -47,7 +47,7 @@ pub mod usage_point;
 
 pub use decide::{Ruling, decide, decide_with_tokens};
 pub use decision::{Decision, Record};
-pub use event::{Answer, Command, Event, Moment, Reading};
+pub use event::{Answer, Command, Event, Moment, PhaseReading, Reading};
 pub use refusal::Refusal;
 pub use state::{Rules, State};
 pub use usage_point::UsagePoint;

@@ -49,6 +49,8 @@ mod handshake;
 mod limits;
 pub mod link;
 mod listener;
+pub mod modbus;
+pub mod models;
 mod node_session;
 mod own;
 mod pipe;

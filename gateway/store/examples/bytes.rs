@@ -97,6 +97,7 @@ fn report(node: u32, minute: i64, at: i64) -> LastReading {
             } else {
                 Vec::new()
             },
+            ..Reading::of(NodeId(node), WattHours(register))
         },
     }
 }

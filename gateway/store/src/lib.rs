@@ -21,6 +21,7 @@ mod finding;
 mod journal;
 mod migrate;
 mod outgoing;
+mod phases;
 mod read;
 mod rounds;
 mod rows;

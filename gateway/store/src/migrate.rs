@@ -11,10 +11,12 @@ use std::path::Path;
 
 type Step = fn(&Transaction<'_>) -> Result<()>;
 
-const STEPS: &[Step] = &[create, write_once, add_tokens, add_cloud, add_cases];
+const STEPS: &[Step] = &[
+    create, write_once, add_tokens, add_cloud, add_cases, add_phases,
+];
 
 /// The newest schema this version knows.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "one step per schema");
 
@@ -39,6 +41,10 @@ fn add_cloud(tx: &Transaction<'_>) -> Result<()> {
 
 fn add_cases(tx: &Transaction<'_>) -> Result<()> {
     Ok(tx.execute_batch(schema::STEP_5)?)
+}
+
+fn add_phases(tx: &Transaction<'_>) -> Result<()> {
+    Ok(tx.execute_batch(schema::STEP_6)?)
 }
 
 fn version(conn: &Connection) -> Result<u32> {

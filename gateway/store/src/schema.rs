@@ -140,3 +140,9 @@ pub(crate) const STEP_5: &str = "
 CREATE TABLE loss_case (number INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE loss_round (at INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 ";
+
+/// Schema 6: what a three-phase meter tells of each phase.
+pub(crate) const STEP_6: &str = "
+ALTER TABLE reading ADD COLUMN phases BLOB;
+ALTER TABLE last_reading ADD COLUMN phases BLOB;
+";

@@ -12,6 +12,7 @@
 //! Terms: *boundary*: a multiple of [`INTERVAL_S`]; the profile's registers are the node's raw ones.
 
 use crate::error::Result;
+use crate::phases;
 use gateway_core::event::IntervalEnd;
 use gateway_core::metering::LastReading;
 use gateway_core::supply::Relay;
@@ -160,7 +161,7 @@ macro_rules! columns {
     () => {
         "node, register, export, power_w, voltage_dv, voltage_out_dv, current_ma, neutral_ma, \
          frequency_chz, relay, lease_id, cutoff, uptime_s, boot_count, tamper, frame_counter, \
-         intervals"
+         intervals, phases"
     };
 }
 
@@ -168,12 +169,12 @@ const WRITE_READING: &str = concat!(
     "INSERT INTO reading (slot, ",
     columns!(),
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-     nullif(?18, x''))"
+     nullif(?18, x''), ?19)"
 );
 const WRITE_LAST: &str = concat!(
     "REPLACE INTO last_reading (at, ",
     columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
 );
 
 fn write_row(tx: &Transaction<'_>, sql: &str, key: i64, last: &LastReading) -> Result<()> {
@@ -197,6 +198,7 @@ fn write_row(tx: &Transaction<'_>, sql: &str, key: i64, last: &LastReading) -> R
         reading.tamper,
         reading.frame_counter.map(u64::cast_signed),
         pack(&reading.intervals),
+        reading.phases.as_ref().map(phases::pack),
     ])?;
     Ok(())
 }
@@ -312,6 +314,10 @@ fn last_reading(row: &Row<'_>) -> rusqlite::Result<LastReading> {
             tamper: row.get(15)?,
             frame_counter: unsigned(16)?,
             intervals: unpack(&row.get::<_, Option<Vec<u8>>>(17)?.unwrap_or_default()),
+            phases: row
+                .get::<_, Option<Vec<u8>>>(18)?
+                .and_then(|bytes| phases::unpack(&bytes)),
+            wraps_at: None,
         },
     })
 }

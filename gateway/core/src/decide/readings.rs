@@ -94,7 +94,7 @@ fn advance(draft: &mut Draft<'_>, fit: MeterFit, reading: &Reading) -> Result<()
         .map_or(draft.rules.default_max_power_w, |p| p.max_power_w);
     let limits = Limits {
         max_power_w,
-        wraps_at: None,
+        wraps_at: reading.wraps_at,
     };
     match metering::judge(last, reading, draft.now, limits) {
         Meaning::Advance => {

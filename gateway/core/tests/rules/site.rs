@@ -216,22 +216,7 @@ impl Site {
 
 pub fn reading(node: NodeId, register: u64) -> Reading {
     Reading {
-        node,
-        register: WattHours(register),
-        export: WattHours(0),
-        power_w: None,
-        voltage_dv: None,
-        voltage_out_dv: None,
-        current_ma: None,
-        neutral_ma: None,
-        frequency_chz: None,
         relay: Some(Relay::Closed),
-        lease_id: None,
-        cutoff: None,
-        uptime_s: None,
-        boot_count: None,
-        tamper: 0,
-        frame_counter: None,
-        intervals: Vec::new(),
+        ..Reading::of(node, WattHours(register))
     }
 }

@@ -36,5 +36,6 @@ pub fn reading(node: NodeId, counter: Counter, report: &Report) -> Reading {
         tamper: report.events.0,
         frame_counter: Some(counter.as_u64()),
         intervals,
+        ..Reading::of(node, report.import_register)
     }
 }

@@ -205,6 +205,7 @@ pub fn reading(node: u32, register: u64) -> Reading {
         tamper: 0,
         frame_counter: Some(register),
         intervals: Vec::new(),
+        ..Reading::of(NodeId(node), WattHours(register))
     }
 }
 

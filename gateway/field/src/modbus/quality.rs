@@ -1,0 +1,81 @@
+//! How well a meter answers.
+
+use super::BusError;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Counts of one meter since the bus was started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Quality {
+    /// Requests that were answered.
+    pub answered: u64,
+    /// Requests that were not, by [`BusError::name`].
+    pub failed: BTreeMap<&'static str, u64>,
+    /// Values outside their range, and registers that had to be read again.
+    pub implausible: u64,
+    /// Slowest recent turnaround.
+    pub turnaround: Duration,
+    /// Failures since the last answer; the meter rests longer with each.
+    pub missed_in_a_row: u32,
+    /// The last error.
+    pub last_error: Option<BusError>,
+}
+
+impl Quality {
+    /// Counts a request.
+    pub fn count(&mut self, result: Result<(), &BusError>) {
+        match result {
+            Ok(()) => {
+                self.answered += 1;
+                self.missed_in_a_row = 0;
+                self.last_error = None;
+            }
+            Err(error) => {
+                *self.failed.entry(error.name()).or_default() += 1;
+                self.missed_in_a_row = self.missed_in_a_row.saturating_add(1);
+                self.last_error = Some(error.clone());
+            }
+        }
+    }
+
+    /// Requests that failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// What it means, for an installer.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let all = self.answered + self.failures();
+        let percent = |kind: &str| self.failed.get(kind).map_or(0, |n| n * 100 / all.max(1));
+        if all == 0 {
+            return "not asked yet".into();
+        }
+        if self.answered == 0 {
+            return match &self.last_error {
+                Some(error) => error.to_string(),
+                None => "no answer".into(),
+            };
+        }
+        let bad = percent("checksum") + percent("short");
+        if bad >= 2 {
+            return format!(
+                "{bad} % garbled answers: check A/B, termination and the cable's shield"
+            );
+        }
+        if percent("wrong-meter") >= 1 {
+            return "answers from other addresses: two meters share one, or somebody else asks on this bus".into();
+        }
+        if percent("no-reply") >= 5 {
+            return format!(
+                "{} % unanswered: check power and cable",
+                percent("no-reply")
+            );
+        }
+        if self.missed_in_a_row > 0 {
+            return format!("silent since {} requests", self.missed_in_a_row);
+        }
+        "good".into()
+    }
+}
