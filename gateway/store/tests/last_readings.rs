@@ -131,6 +131,7 @@ CREATE TABLE reading_1 (
 ) STRICT, WITHOUT ROWID;
 REPLACE INTO reading_1 SELECT slot >> 20, node, register, export, power_w, voltage_dv, voltage_out_dv,
     current_ma, neutral_ma, frequency_chz, relay, tamper FROM reading ORDER BY slot;
+ALTER TABLE last_reading DROP COLUMN phases;
 REPLACE INTO last_reading SELECT node, slot >> 20, register, export, power_w, voltage_dv,
     voltage_out_dv, current_ma, neutral_ma, frequency_chz, relay, lease_id, cutoff,
     uptime_s, boot_count, tamper, frame_counter, coalesce(intervals, x'') FROM reading ORDER BY slot;
