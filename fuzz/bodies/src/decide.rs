@@ -40,6 +40,7 @@ pub fn decide(data: &[u8]) {
         largest_balance: amount(&mut bytes).max(Micro(1)),
         default_max_power_w: 100 + u32::from(bytes.u16()) * 15,
         silent_after_s: 10 + u32::from(bytes.u16()),
+        armed: true,
     };
     let mut site = Site {
         state: State::default(),

@@ -36,6 +36,14 @@ pub enum AlarmKind {
     MoneyHeld,
     /// The head-end used a sequence for two orders.
     OrderConflict,
+    /// A meter with another serial number answers at a meter's address; its readings are refused.
+    AnotherMeterAnswers,
+    /// The switch says open, and yet current flows or energy is counted.
+    SwitchWelded,
+    /// The switch is open and no current passes the meter, and yet there is voltage on the load side.
+    SuppliedFromElsewhere,
+    /// A device's counter was set from outside.
+    RegisterSet,
 }
 
 impl AlarmKind {
@@ -58,6 +66,14 @@ impl AlarmKind {
             Self::EnergyMissing => "energy is missing on the feeder",
             Self::NodeSilent => "node is silent",
             Self::SwitchDoesNotAnswer => "switch does not answer",
+            Self::AnotherMeterAnswers => {
+                "another meter answers at this address; its readings are refused"
+            }
+            Self::SwitchWelded => "switch is open and yet current flows: welded or bypassed",
+            Self::SuppliedFromElsewhere => {
+                "switch is open and yet there is voltage: supplied from elsewhere"
+            }
+            Self::RegisterSet => "register was set from outside",
             Self::OlderThanItsNodes => {
                 "the nodes know a later gateway than this one: restored backup or copied card"
             }

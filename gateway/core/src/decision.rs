@@ -10,6 +10,7 @@ use crate::case::{Found, LossReport, Outcome as CaseOutcome};
 use crate::cloud::HoldCause;
 use crate::event::Role;
 use crate::ledger::{LedgerAccount, Posting};
+use crate::meter_link::{Arming, FeederPhase, MeterLink, Switch};
 use crate::metering::{MeterFit, RegisterBreak};
 use crate::order::{Hex32, Outcome};
 use crate::rating::Component;
@@ -80,6 +81,59 @@ pub enum Decision {
         /// The node that metered it before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replaces: Option<NodeId>,
+        /// How it is reached.
+        #[serde(default, skip_serializing_if = "MeterLink::is_node")]
+        link: MeterLink,
+        /// The switch beside it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        switch: Option<Switch>,
+        /// Its raw register as read off at installation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        initial: Option<WattHours>,
+        /// Who installed it, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// The same meter is reached another way, or told its serial number for the first time.
+    NodeLinked {
+        /// Its number.
+        node: NodeId,
+        /// How it is reached from now on.
+        link: MeterLink,
+        /// The switch beside it from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        switch: Option<Switch>,
+        /// Who moved it; `gateway` for a serial number.
+        by: String,
+    },
+    /// A node meters nothing any more and nothing took its place.
+    NodeRetired {
+        /// Its number.
+        node: NodeId,
+        /// What it metered.
+        role: Role,
+        /// Who took it away.
+        by: String,
+    },
+    /// The feeder's phase a usage point hangs on was set.
+    PhaseSet {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The phase; `None`: not known.
+        phase: Option<FeederPhase>,
+        /// Who set it.
+        by: String,
+    },
+    /// Whether a usage point's cuts are carried out.
+    ArmingSet {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// What was set for it.
+        arming: Arming,
+        /// What follows from that and from the site: false: in shadow.
+        armed: bool,
+        /// Who set it; `configuration` for the site's own setting.
+        by: String,
     },
     /// A usage point's register goes on from a raw register: first reading of a new meter, or after a break.
     MeterFitted {
@@ -166,6 +220,9 @@ pub enum Decision {
         usage_point: UsagePointId,
         /// The reasons for being disconnected; none: connected.
         reasons: Reasons,
+        /// When, where a later check of the switch needs it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<UtcSeconds>,
     },
     /// The node reported its relay in another state than before.
     SupplyReported {
@@ -173,6 +230,9 @@ pub enum Decision {
         usage_point: UsagePointId,
         /// The relay as sensed.
         relay: Relay,
+        /// When, where a later check of the switch needs it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<UtcSeconds>,
     },
     /// A head-end is obeyed from now on. Its public key is pinned.
     CloudEnrolled {
@@ -376,6 +436,12 @@ impl Decision {
             | Self::SupplyDesired { usage_point, .. }
             | Self::SupplyReported { usage_point, .. }
             | Self::ResidentTold { usage_point, .. }
+            | Self::PhaseSet { usage_point, .. }
+            | Self::ArmingSet { usage_point, .. }
+            | Self::NodeRetired {
+                role: Role::UsagePoint(usage_point),
+                ..
+            }
             | Self::NodeAdded {
                 role: Role::UsagePoint(usage_point),
                 ..

@@ -2,6 +2,7 @@
 
 use crate::alarm::AlarmKind;
 use crate::case::CaseCommand;
+use crate::meter_link::{MeterOrder, MeterReading, PointSetting};
 use crate::supply::{Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
 use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
@@ -168,6 +169,22 @@ pub enum Command {
         /// What it meters.
         role: Role,
     },
+    /// Work on a meter: install, replace, move, retire.
+    WorkOnMeter {
+        /// What is done.
+        work: Box<MeterOrder>,
+        /// Who does it.
+        by: String,
+    },
+    /// Set a usage point's phase, or whether its cuts are carried out.
+    SetPoint {
+        /// The usage point; every one of them if absent.
+        usage_point: Option<UsagePointId>,
+        /// What is set.
+        setting: PointSetting,
+        /// Who sets it.
+        by: String,
+    },
     /// Recharge an account.
     Vend {
         /// Idempotency key, unique per payment: the same key and content again is the same vend.
@@ -259,8 +276,17 @@ pub enum Command {
 /// What enters the core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A meter was read.
+    /// A node was read.
     Reading(Reading),
+    /// A shop-bought meter was read.
+    Metered(Box<MeterReading>),
+    /// A switch beside a shop-bought meter reports its contact.
+    Switched {
+        /// The meter it belongs to.
+        node: NodeId,
+        /// The contact.
+        relay: Relay,
+    },
     /// Somebody asks for something.
     Command(Command),
     /// Time has passed: collect what is due, notice who is silent.

@@ -9,6 +9,7 @@
 //! | [`tariff`], [`rating`] | what a period's energy costs so far, to the micro-unit |
 //! | [`account`] | settlements: closing an interval of register advance into charges |
 //! | [`lease`] | up to which register value a credit lasts |
+//! | [`meter_link`] | how a meter is reached and a supply switched; whether cuts are carried out |
 //! | [`metering`] | what a register's new value means: advance, roll-over, restart, jump |
 //! | [`supply`] | connected or disconnected, and for which reasons |
 //! | [`alarm`] | what people must know |
@@ -32,9 +33,11 @@ pub mod cloud;
 mod decide;
 pub mod decision;
 pub mod event;
+mod installed;
 pub mod lease;
 pub mod ledger;
 pub mod loss;
+pub mod meter_link;
 pub mod metering;
 pub mod order;
 pub mod rating;

@@ -86,6 +86,30 @@ pub enum Refusal {
     BranchNotNext,
     /// Only a vend or a credit token can be made again.
     RestoreNotMoney,
+    /// Another meter of the site has this address or topic.
+    AddressInUse,
+    /// Another meter of the site has this switch.
+    SwitchInUse,
+    /// The usage point or feeder has a meter already.
+    MeterInPlace,
+    /// A Modbus address is not from 1 to 247.
+    AddressOutOfRange,
+    /// A switch register's values for on and off are the same.
+    SwitchValuesEqual,
+    /// A device's topic has a wildcard, a slash at an end, or begins with `$` or `pg`.
+    DeviceTopicUnusable,
+    /// The meter's own relay is asked for where our node switches by itself.
+    SwitchNotHere,
+    /// The serial number is another meter's.
+    SerialDiffers,
+    /// The final register is below what the meter has already reported.
+    FinalRegisterTooLow,
+    /// The final register is further than the connection can carry since the last reading.
+    FinalRegisterTooHigh,
+    /// The reading came from a meter with another serial number than the one installed.
+    AnotherMeterAnswers,
+    /// The node speaks sealed frames only, or none at all.
+    WrongLink,
 }
 
 impl Refusal {
@@ -132,6 +156,18 @@ impl Refusal {
             Self::OrderKeyFormer => "order-key-former",
             Self::BranchNotNext => "branch-not-next",
             Self::RestoreNotMoney => "restore-not-money",
+            Self::AddressInUse => "address-in-use",
+            Self::SwitchInUse => "switch-in-use",
+            Self::MeterInPlace => "meter-in-place",
+            Self::AddressOutOfRange => "address-out-of-range",
+            Self::SwitchValuesEqual => "switch-values-equal",
+            Self::DeviceTopicUnusable => "device-topic-unusable",
+            Self::SwitchNotHere => "switch-not-here",
+            Self::SerialDiffers => "serial-differs",
+            Self::FinalRegisterTooLow => "final-register-too-low",
+            Self::FinalRegisterTooHigh => "final-register-too-high",
+            Self::AnotherMeterAnswers => "another-meter-answers",
+            Self::WrongLink => "wrong-link",
         }
     }
 }
@@ -179,6 +215,18 @@ impl fmt::Display for Refusal {
             Self::OrderKeyFormer => "the order is signed with a key that was given up; sign it with the present one",
             Self::BranchNotNext => "the branch must be later than the present one, and begin at a record of this journal",
             Self::RestoreNotMoney => "only a vend or a credit token can be made again",
+            Self::AddressInUse => "another meter of the site has this address or topic; see `meter list`",
+            Self::SwitchInUse => "another meter of the site has this switch; see `meter list`",
+            Self::MeterInPlace => "it has a meter already; use `meter replace` so that its last energy is charged",
+            Self::AddressOutOfRange => "a Modbus address is from 1 to 247",
+            Self::SwitchValuesEqual => "the switch register needs different values for on and off",
+            Self::DeviceTopicUnusable => "the device's topic may not hold + or #, begin or end with a slash, or begin with $ or pg",
+            Self::SwitchNotHere => "a node of ours switches by itself; leave the switch out",
+            Self::SerialDiffers => "this serial number is another meter's; use `meter replace` for a new meter",
+            Self::FinalRegisterTooLow => "the final register is below what the meter has already reported; read it off again",
+            Self::FinalRegisterTooHigh => "the final register is further than the connection can carry since the last reading; read it off again, or leave it out",
+            Self::AnotherMeterAnswers => "a meter with another serial number answers at this address; check the wiring, or use `meter replace`",
+            Self::WrongLink => "the node is reached another way; see `meter show`",
         })
     }
 }

@@ -14,6 +14,7 @@ use crate::cloud::Cloud;
 use crate::decision::{Decision, Record};
 use crate::event::{Moment, Role};
 use crate::ledger::LedgerAccount;
+pub use crate::meter_link::Node;
 use crate::metering::{LastReading, MeterFit};
 use crate::order::{Ring, place};
 use crate::supply::Supply;
@@ -41,6 +42,8 @@ pub struct Rules {
     pub default_max_power_w: u32,
     /// A node not heard for so long is silent, in seconds.
     pub silent_after_s: u32,
+    /// Whether automatic cuts are carried out where nobody set otherwise; false: the site is in shadow.
+    pub armed: bool,
 }
 
 impl Default for Rules {
@@ -56,17 +59,9 @@ impl Default for Rules {
             largest_balance: Micro(1_000_000_000_000),
             default_max_power_w: 23_000,
             silent_after_s: 900,
+            armed: true,
         }
     }
-}
-
-/// A node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Node {
-    /// Its number.
-    pub id: NodeId,
-    /// What it meters; nothing once it is replaced.
-    pub role: Option<Role>,
 }
 
 /// A vend that was made: what its idempotency key stands for.
@@ -244,22 +239,9 @@ impl State {
                     self.usage_points.insert(*usage_point, point);
                 }
             }
-            Decision::NodeAdded {
-                node,
-                role,
-                replaces,
-            } => {
-                if let Some(old) = replaces.and_then(|old| self.nodes.get_mut(&old)) {
-                    old.role = None;
-                }
-                self.nodes.insert(
-                    *node,
-                    Node {
-                        id: *node,
-                        role: Some(*role),
-                    },
-                );
-            }
+            Decision::NodeAdded { .. }
+            | Decision::NodeLinked { .. }
+            | Decision::NodeRetired { .. } => self.apply_node(record),
             Decision::AlarmRaised { .. }
             | Decision::AlarmCleared { .. }
             | Decision::AlarmAcknowledged { .. } => self.apply_alarm(record),
@@ -309,6 +291,9 @@ impl State {
             Decision::NodeAdded { node, replaces, .. } => {
                 keys.push(Key::Node(*node));
                 keys.extend(replaces.map(Key::Node));
+            }
+            Decision::NodeLinked { node, .. } | Decision::NodeRetired { node, .. } => {
+                keys.push(Key::Node(*node));
             }
             Decision::Vended { key, .. } => keys.push(Key::Vend(key.clone())),
             Decision::TokenProvisioned { usage_point, .. }
@@ -424,6 +409,7 @@ pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
         supply: Supply::default(),
         load_limit_w: 0,
         disputes: Vec::new(),
+        feeder_phase: None,
     })
 }
 
@@ -431,7 +417,7 @@ impl UsagePoint {
     /// Makes a record true for this usage point; records of others are not passed to it.
     pub fn apply(&mut self, record: &Record) {
         match &record.decision {
-            Decision::NodeAdded { .. } => self.meter = None,
+            Decision::NodeAdded { .. } | Decision::NodeRetired { .. } => self.meter = None,
             Decision::MeterFitted {
                 fit,
                 cause,
@@ -468,8 +454,16 @@ impl UsagePoint {
                 }
             }
             Decision::SupplyOrdered { order, .. } => self.supply.order = *order,
-            Decision::SupplyDesired { reasons, .. } => self.supply.reasons = *reasons,
-            Decision::SupplyReported { relay, .. } => self.supply.reported = Some(*relay),
+            Decision::SupplyDesired { reasons, since, .. } => {
+                (self.supply.reasons, self.supply.since) = (*reasons, *since);
+            }
+            Decision::SupplyReported { relay, since, .. } => {
+                (self.supply.reported, self.supply.reported_since) = (Some(*relay), *since);
+            }
+            Decision::PhaseSet { phase, .. } => self.feeder_phase = *phase,
+            Decision::ArmingSet { arming, armed, .. } => {
+                (self.supply.arming, self.supply.shadow) = (*arming, !*armed);
+            }
             _ => {}
         }
     }

@@ -4,7 +4,8 @@
 //! relay. Decided here: what the desired state is. Not decided here: how often the node is told ([`Directive`] is level, not
 //! edge: it is sent again until the node reports the same).
 
-use crate::WattHours;
+use crate::meter_link::Arming;
+use crate::{UtcSeconds, WattHours};
 use alloc::string::String;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -109,13 +110,51 @@ pub struct Supply {
     pub reasons: Reasons,
     /// The relay as the node last reported it.
     pub reported: Option<Relay>,
+    /// Since when the reasons are what they are; not known of records before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<UtcSeconds>,
+    /// Since when the relay is reported as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_since: Option<UtcSeconds>,
+    /// Whether its cuts are carried out, as somebody set it.
+    #[serde(default, skip_serializing_if = "Arming::is_site")]
+    pub arming: Arming,
+    /// In shadow: automatic cuts are decided and shown, and not carried out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shadow: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Supply {
+    /// The reasons that are carried out: in shadow only a person's order.
+    #[must_use]
+    pub fn in_force(&self) -> Reasons {
+        match self.shadow {
+            true if self.reasons.has(Reason::OperatorOff) => {
+                Reasons::NONE.with(Reason::OperatorOff)
+            }
+            true => Reasons::NONE,
+            false => self.reasons,
+        }
+    }
+
+    /// Whether it would be disconnected if it were armed, and is not because it is in shadow.
+    #[must_use]
+    pub fn would_cut(&self) -> bool {
+        self.in_force().is_empty() && !self.reasons.is_empty()
+    }
+
     /// The desired state of the relay.
     #[must_use]
     pub fn desired(&self) -> Relay {
-        if self.reasons.is_empty() {
+        if self.in_force().is_empty() {
             Relay::Closed
         } else {
             Relay::Open

@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::lease;
+use crate::meter_link::FeederPhase;
 use crate::metering::{MeterFit, RegisterBreak};
 use crate::supply::{Directive, Supply, SupplyOrder};
 use crate::tariff::{Connection, Phases, SMALLEST_LOAD_W, Tariff};
@@ -52,6 +53,9 @@ pub struct UsagePoint {
     /// Register advances in dispute.
     #[serde(default)]
     pub disputes: Vec<Dispute>,
+    /// The feeder's phase it hangs on, as somebody set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feeder_phase: Option<FeederPhase>,
 }
 
 fn smallest_load_w() -> u32 {
@@ -115,10 +119,19 @@ impl UsagePoint {
             SupplyOrder::Off => "Switched off by supplier",
             SupplyOrder::On | SupplyOrder::Auto => "",
         };
+        // In shadow nothing is cut but what a person ordered off.
+        let order = match self.supply.order {
+            SupplyOrder::Auto if self.supply.shadow => SupplyOrder::On,
+            order => order,
+        };
         Some(Directive {
-            order: self.supply.order,
+            order,
             cutoff,
-            load_limit_w: self.load_limit_w,
+            load_limit_w: if self.supply.shadow {
+                0
+            } else {
+                self.load_limit_w
+            },
             text: text.into(),
         })
     }

@@ -154,8 +154,8 @@ impl Reader {
         let mut last = telemetry::last_readings(&self.conn)?;
         let nodes: Vec<Node> = rows::entities(&self.conn, Table::Node)?;
         let view = |node: Node| NodeView {
-            node,
             last: last.remove(&node.id),
+            node,
         };
         Ok(nodes.into_iter().map(view).collect())
     }

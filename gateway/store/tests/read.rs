@@ -140,8 +140,8 @@ fn views_agree_with_the_state() {
     assert!(
         nodes
             .iter()
-            .map(|view| view.node)
-            .eq(state.nodes.values().copied())
+            .map(|view| view.node.clone())
+            .eq(state.nodes.values().cloned())
     );
     assert!(
         nodes

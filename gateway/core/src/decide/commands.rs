@@ -1,9 +1,10 @@
 //! Commands of people: tariffs, usage points, nodes, alarms, disputes.
 
-use super::{Draft, supply, usable};
+use super::{Draft, meters, supply, usable};
 use crate::calendar::Month;
 use crate::decision::Decision;
 use crate::event::{Answer, Command, Role};
+use crate::meter_link::MeterLink;
 use crate::metering::MeterFit;
 use crate::refusal::Refusal;
 use crate::tariff::Tariff;
@@ -100,6 +101,7 @@ pub(super) fn add_usage_point(draft: &mut Draft<'_>, command: &Command) -> Resul
     };
     draft.point = crate::state::added_usage_point(&added);
     draft.decisions.push(added);
+    meters::follow_site(draft);
     supply::review(draft);
     Ok(Answer::UsagePointAdded { usage_point })
 }
@@ -110,14 +112,7 @@ pub(super) fn add_node(
     role: Role,
 ) -> Result<Answer, Refusal> {
     let nodes = &draft.state.nodes;
-    let node = node.unwrap_or_else(|| {
-        NodeId(
-            nodes
-                .keys()
-                .next_back()
-                .map_or(1, |last| last.0.saturating_add(1)),
-        )
-    });
+    let node = node.unwrap_or_else(|| draft.state.next_node());
     if nodes.contains_key(&node) || node.0 == 0 {
         return Err(Refusal::NodeExists);
     }
@@ -132,6 +127,10 @@ pub(super) fn add_node(
         node,
         role,
         replaces,
+        link: MeterLink::Node,
+        switch: None,
+        initial: None,
+        by: None,
     });
     Ok(Answer::NodeAdded { node })
 }

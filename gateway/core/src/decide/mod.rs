@@ -6,9 +6,11 @@
 mod bands;
 mod cases;
 mod commands;
+mod meters;
 mod orders;
 mod readings;
 mod supply;
+mod switches;
 mod time;
 mod tokens;
 mod vends;
@@ -57,6 +59,8 @@ pub fn decide_with_tokens(
     let mut draft = Draft::new(state, rules, state.moment(clock));
     let answer = match event {
         Event::Reading(reading) => readings::accept(&mut draft, reading),
+        Event::Metered(reading) => meters::metered(&mut draft, reading),
+        Event::Switched { node, relay } => meters::switched(&mut draft, *node, *relay),
         Event::Tick => time::pass(&mut draft),
         Event::Command(Command::EnterToken {
             usage_point,
@@ -83,6 +87,12 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
             by,
         } => commands::set_sanctioned_load(draft, *usage_point, *load_w, by),
         Command::AddNode { node, role } => commands::add_node(draft, *node, *role),
+        Command::WorkOnMeter { work, by } => meters::work(draft, work, by),
+        Command::SetPoint {
+            usage_point,
+            setting,
+            by,
+        } => meters::set_point(draft, *usage_point, *setting, by),
         Command::Vend {
             key,
             usage_point,

@@ -1,10 +1,11 @@
 //! Readings: from a raw register to credit used.
 
 use super::bands::{self, Known};
-use super::{Draft, cases, supply, versions};
+use super::{Draft, cases, supply, switches, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::{Answer, Reading, Role};
+use crate::meter_link::Node;
 use crate::metering::{self, LastReading, Limits, Meaning, MeterFit, RegisterBreak};
 use crate::refusal::Refusal;
 use crate::supply::SupplyOrder;
@@ -41,7 +42,10 @@ pub(super) fn accept(draft: &mut Draft<'_>, reading: &Reading) -> Result<Answer,
             }
             bands::follow(draft);
             supply::review(draft);
-            report_relay(draft, reading);
+            match draft.state.nodes.get(&reading.node) {
+                Some(node) if !node.link.is_sealed() => report_switch(draft, node, reading),
+                _ => report_relay(draft, reading),
+            }
             report_tamper(draft, id, reading);
         }
     }
@@ -78,7 +82,20 @@ fn fit_new_meter(draft: &mut Draft<'_>, id: UsagePointId, reading: &Reading) {
 }
 
 fn advance(draft: &mut Draft<'_>, fit: MeterFit, reading: &Reading) -> Result<(), Refusal> {
-    let Some(last) = draft.state.readings.get(&reading.node) else {
+    let node = draft.state.nodes.get(&reading.node);
+    // A register typed in at installation is judged like a reading: a slip must not become energy.
+    let typed = node
+        .and_then(|node| node.initial)
+        .map(|initial| LastReading {
+            at: initial.at,
+            reading: Reading {
+                register: initial.register,
+                boot_count: None,
+                uptime_s: None,
+                ..reading.clone()
+            },
+        });
+    let Some(last) = draft.state.readings.get(&reading.node).or(typed.as_ref()) else {
         // The last reading is gone (a repaired database): judge by the settlement instead.
         return match fit.to_point(reading.register) {
             Some(_) => {
@@ -205,6 +222,15 @@ fn break_register(
     draft.raise(kind, Subject::UsagePoint(id), details);
 }
 
+/// Takes note of the contact beside a shop-bought meter, and of one that does not do what it says.
+fn report_switch(draft: &mut Draft<'_>, node: &Node, reading: &Reading) {
+    let Some(switch) = &node.switch else { return };
+    if let Some(relay) = reading.relay {
+        switches::report(draft, relay);
+    }
+    switches::check(draft, switch, reading);
+}
+
 /// Takes note of the relay, and of one that does not do what its lease says.
 fn report_relay(draft: &mut Draft<'_>, reading: &Reading) {
     let (Some(point), Some(relay)) = (&draft.point, reading.relay) else {
@@ -216,6 +242,7 @@ fn report_relay(draft: &mut Draft<'_>, reading: &Reading) {
         draft.push(Decision::SupplyReported {
             usage_point: id,
             relay,
+            since: Some(draft.now.at),
         });
     }
     let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {
@@ -224,7 +251,7 @@ fn report_relay(draft: &mut Draft<'_>, reading: &Reading) {
     let Some(directive) = point.directive(tariff) else {
         return;
     };
-    let told = reading.cutoff == Some(directive.cutoff) || point.supply.order != SupplyOrder::Auto;
+    let told = reading.cutoff == Some(directive.cutoff) || directive.order != SupplyOrder::Auto;
     let stuck = told && before == Some(relay) && relay != point.supply.desired();
     let agrees = relay == point.supply.desired();
     if stuck && reading.lease_id.is_some() && draft.seen_before(reading) {

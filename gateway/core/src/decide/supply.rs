@@ -89,6 +89,7 @@ pub(super) fn review(draft: &mut Draft<'_>) {
         draft.push(Decision::SupplyDesired {
             usage_point: id,
             reasons,
+            since: Some(draft.now.at),
         });
     }
     let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {

@@ -1,8 +1,8 @@
 //! What the passing of time brings: daily charges and silent nodes.
 
-use super::{Draft, bands, supply};
+use super::{Draft, bands, meters, supply, switches};
 use crate::alarm::{AlarmKind, Subject};
-use crate::event::Answer;
+use crate::event::{Answer, Role};
 use crate::refusal::Refusal;
 use crate::usage_point::UsagePoint;
 use alloc::format;
@@ -16,7 +16,27 @@ pub(super) fn pass(draft: &mut Draft<'_>) -> Result<Answer, Refusal> {
         collect(draft);
     }
     notice_silence(draft);
+    look_at_supplies(draft);
     Ok(Answer::Done)
+}
+
+/// Follows the site's arming, and looks whether switches that report nothing have done what they were told.
+fn look_at_supplies(draft: &mut Draft<'_>) {
+    let state = draft.state;
+    for point in state.usage_points.values() {
+        let armed = point.supply.arming.armed(draft.rules.armed);
+        if armed == point.supply.shadow && draft.take(point.id).is_ok() {
+            meters::follow_site(draft);
+        }
+    }
+    for node in state.nodes.values() {
+        if let (Some(Role::UsagePoint(id)), Some(_)) = (node.role, &node.switch)
+            && draft.take(id).is_ok()
+        {
+            switches::answers(draft, None);
+        }
+    }
+    draft.point = None;
 }
 
 /// Collects the day's charge, and goes over to the band of this moment. A band begins at once, so that its lease does not wait for

@@ -4,6 +4,7 @@ mod cases;
 mod changes;
 mod extremes;
 mod journal;
+mod meters;
 mod money;
 mod orders;
 mod reference;

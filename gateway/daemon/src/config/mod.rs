@@ -262,6 +262,7 @@ impl Config {
             largest_balance: self.prepay.largest_balance,
             default_max_power_w: self.site.default_max_power_w,
             silent_after_s: self.prepay.silent_after_s,
+            armed: true,
         }
     }
 

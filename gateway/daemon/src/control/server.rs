@@ -254,6 +254,8 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         | Command::EnterToken { by, .. }
         | Command::OrderSupply { by, .. }
         | Command::SetSanctionedLoad { by, .. }
+        | Command::WorkOnMeter { by, .. }
+        | Command::SetPoint { by, .. }
         | Command::AcknowledgeAlarm { by, .. }
         | Command::ReleaseMoney { by, .. }
         | Command::ResolveDispute { by, .. } => *by = who.into(),
@@ -278,6 +280,15 @@ fn in_words(command: &Command) -> String {
             ..
         } => format!("sanctioned load of {usage_point}: {load_w} W"),
         Command::AddNode { role, .. } => format!("add node for {role:?}"),
+        Command::WorkOnMeter { work, .. } => format!("work on a meter: {work:?}"),
+        Command::SetPoint {
+            usage_point,
+            setting,
+            ..
+        } => match usage_point {
+            Some(id) => format!("{setting:?} of {id}"),
+            None => format!("{setting:?} of every usage point"),
+        },
         Command::Vend {
             usage_point,
             amount,

@@ -75,16 +75,19 @@ fn describe(record: &Record, state: &State) -> Option<String> {
         Decision::SupplyDesired {
             usage_point,
             reasons,
+            ..
         } if reasons.has(Reason::CreditExhausted) => {
             Some(format!("{}: credit used up", name(usage_point)))
         }
         Decision::SupplyReported {
             usage_point,
             relay: Relay::Open,
+            ..
         } => Some(format!("{}: disconnected", name(usage_point))),
         Decision::SupplyReported {
             usage_point,
             relay: Relay::Closed,
+            ..
         } => Some(format!("{}: connected", name(usage_point))),
         Decision::AlarmRaised {
             kind: AlarmKind::LowCredit,

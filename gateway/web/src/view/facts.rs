@@ -248,6 +248,7 @@ mod tests {
             supply: Supply::default(),
             load_limit_w: 0,
             disputes: Vec::new(),
+            feeder_phase: None,
         }
     }
 

@@ -297,18 +297,6 @@ fn describe_administration(decision: &Decision) -> (&'static str, String) {
             "admin",
             format!("Usage point “{label}” added with tariff {tariff}"),
         ),
-        Decision::NodeAdded {
-            node,
-            role,
-            replaces,
-        } => {
-            let instead = replaces.map_or_else(String::new, |old| format!(" in place of {old}"));
-            let meters = match role {
-                Role::UsagePoint(id) => id.to_string(),
-                Role::Feeder(id) => format!("feeder {id}"),
-            };
-            ("admin", format!("Node {node} meters {meters}{instead}"))
-        }
         Decision::MeterFitted {
             fit,
             cause,
@@ -341,6 +329,46 @@ fn describe_administration(decision: &Decision) -> (&'static str, String) {
                 format!("Dispute {number} decided by {by}: energy {outcome}"),
             )
         }
+        _ => describe_meters(decision),
+    }
+}
+
+fn describe_meters(decision: &Decision) -> (&'static str, String) {
+    match decision {
+        Decision::NodeAdded {
+            node,
+            role,
+            replaces,
+            ..
+        } => {
+            let instead = replaces.map_or_else(String::new, |old| format!(" in place of {old}"));
+            let meters = match role {
+                Role::UsagePoint(id) => id.to_string(),
+                Role::Feeder(id) => format!("feeder {id}"),
+            };
+            ("admin", format!("Node {node} meters {meters}{instead}"))
+        }
+        Decision::NodeLinked { node, by, .. } => (
+            "meter",
+            format!("Meter {node} is reached another way, by {by}"),
+        ),
+        Decision::NodeRetired { node, by, .. } => {
+            ("meter", format!("Meter {node} taken away by {by}"))
+        }
+        Decision::PhaseSet { phase, by, .. } => (
+            "admin",
+            match phase {
+                Some(phase) => format!("On phase {} of the feeder, set by {by}", phase.words()),
+                None => format!("Phase on the feeder not known, set by {by}"),
+            },
+        ),
+        Decision::ArmingSet {
+            armed: true, by, ..
+        } => ("admin", format!("Armed by {by}: cuts are carried out")),
+        Decision::ArmingSet { by, .. } => (
+            "admin",
+            format!("In shadow by {by}: cuts are shown, not carried out"),
+        ),
         _ => ("admin", String::new()),
     }
 }
