@@ -10,6 +10,7 @@ mod control;
 mod cycle;
 mod demo;
 mod desk;
+mod drivers;
 mod gateway;
 mod logging;
 mod metrics;

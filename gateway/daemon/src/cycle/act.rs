@@ -72,6 +72,7 @@ impl Cycle {
         for node in nodes {
             self.tell(node);
         }
+        self.show_installed();
         for (node, text) in batch.texts {
             self.show(node, &text);
         }
@@ -111,15 +112,7 @@ impl Cycle {
                 .usage_point()
                 .and_then(|id| self.state.usage_points.get(&id));
             nodes.extend(point.and_then(|point| point.meter).map(|fit| fit.node));
-            if let gateway_core::Decision::NodeAdded {
-                replaces: Some(old),
-                ..
-            } = record.decision
-            {
-                self.links.remove(old);
-                self.credentials.remove_node(old);
-                self.told.remove(&old);
-            }
+            self.turn_away(record);
         }
     }
 

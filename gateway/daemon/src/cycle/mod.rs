@@ -11,6 +11,7 @@ mod act;
 mod batch;
 mod keypad;
 mod lease;
+mod meters;
 mod node;
 mod status;
 mod uplink;
@@ -19,6 +20,8 @@ use crate::clock::Clock;
 use crate::watch::News;
 use gateway_core::event::Answer;
 use gateway_core::loss::live::Rounds;
+use gateway_core::meter_link::{Installed, MeterReading};
+use gateway_core::supply::Relay;
 use gateway_core::tokens::TokenRules;
 use gateway_core::{
     Command, Event, Moment, NodeId, Record, Refusal, Rules, State, UtcSeconds, decide_with_tokens,
@@ -48,6 +51,10 @@ const TICK: Duration = Duration::from_secs(10);
 pub enum Input {
     /// Decide and answer.
     Command(Command, oneshot::Sender<Reply>),
+    /// A shop-bought meter was read.
+    Metered(Box<MeterReading>),
+    /// A switch beside a shop-bought meter reports its contact.
+    Switched(NodeId, Relay),
     /// Commit at once from now on: the daemon is stopping and nodes wait for their acknowledgements.
     Hurry,
     /// Commit and end.
@@ -84,6 +91,8 @@ pub struct Cycle {
     pub credentials: Arc<Credentials>,
     pub status: Arc<Status>,
     pub changes: watch::Sender<u64>,
+    /// Shop-bought meters in use with what their switches are to be, as of the last commit: what drivers of buses and devices follow.
+    pub installed: watch::Sender<Vec<Installed>>,
     pub listener: Listener,
     pub epoch: u32,
     /// Begins empty, like the three below.
@@ -159,15 +168,18 @@ impl Cycle {
                 let answer = self.command(command);
                 self.batch.reply(reply, answer);
             }
+            Input::Metered(reading) => self.metered(Event::Metered(reading)),
+            Input::Switched(node, relay) => self.metered(Event::Switched { node, relay }),
             Input::Hurry => self.settings.gather = Duration::ZERO,
             Input::Stop => {}
         }
     }
 
     fn command(&mut self, command: Command) -> Result<Answer, Refusal> {
-        let adds_node = matches!(command, Command::AddNode { .. });
         let answer = self.event(&Event::Command(command));
-        if let (true, Ok(Answer::NodeAdded { node })) = (adds_node, &answer) {
+        if let Ok(Answer::NodeAdded { node }) = &answer
+            && self.is_sealed(*node)
+        {
             self.batch.new_key(*node);
         }
         answer

@@ -10,6 +10,7 @@ use crate::clock::{Clock, Trust};
 use crate::config::{self, ClockTrust, Config, WebAccess};
 use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
+use crate::drivers::Drivers;
 use crate::{control, tariffs, token_keys};
 use gateway_core::Command;
 use gateway_core::loss::{self, live::Rounds};
@@ -37,6 +38,9 @@ const SELF_TEST_EVERY: Duration = Duration::from_secs(60);
 pub struct Gateway {
     /// Where commands go.
     pub desk: Arc<DaemonDesk>,
+    /// For drivers of buses and devices.
+    #[expect(dead_code, reason = "read by the drivers, which come one by one")]
+    pub drivers: Drivers,
     /// Where nodes connect.
     pub broker: SocketAddr,
     /// Where the page is.
@@ -69,6 +73,11 @@ impl Gateway {
         let clock = clock(config);
         let status = Arc::new(Status::new());
         let (changes, changed) = watch::channel(0);
+        let (installed, shown) = watch::channel(state.installed().collect());
+        let drivers = Drivers {
+            installed: shown,
+            inputs: inputs_in.clone(),
+        };
         let news = crate::watch::start(path.clone(), watching(config), inputs_in.clone());
         let cycle = Cycle {
             store,
@@ -82,6 +91,7 @@ impl Gateway {
             credentials,
             status: status.clone(),
             changes,
+            installed,
             listener,
             epoch,
             keypads: cycle::Keypads::default(),
@@ -111,6 +121,7 @@ impl Gateway {
         let tasks = vec![web, control, tester];
         Ok(Self {
             desk,
+            drivers,
             broker,
             page,
             field,

@@ -1,0 +1,30 @@
+//! What the drivers of buses and devices share: what is installed, and the way of their news into the cycle.
+#![expect(dead_code, reason = "used by the drivers, which come one by one")]
+
+use crate::cycle::Input;
+use gateway_core::NodeId;
+use gateway_core::meter_link::{Installed, MeterReading};
+use gateway_core::supply::Relay;
+use tokio::sync::{mpsc, watch};
+
+/// Handed to every driver.
+#[derive(Clone)]
+pub struct Drivers {
+    /// Shop-bought meters in use with what their switches are to be, as committed.
+    pub installed: watch::Receiver<Vec<Installed>>,
+    /// The cycle's inbox: while it is full, drivers wait.
+    pub inputs: mpsc::Sender<Input>,
+}
+
+impl Drivers {
+    /// A meter was read. False: the gateway stops.
+    pub async fn metered(&self, reading: MeterReading) -> bool {
+        let input = Input::Metered(Box::new(reading));
+        self.inputs.send(input).await.is_ok()
+    }
+
+    /// A switch reports its contact. False: the gateway stops.
+    pub async fn switched(&self, node: NodeId, relay: Relay) -> bool {
+        self.inputs.send(Input::Switched(node, relay)).await.is_ok()
+    }
+}
