@@ -19,6 +19,7 @@
 pub mod batch;
 pub mod budget;
 pub mod downlink;
+pub mod driver;
 pub mod enrol;
 pub mod envelope;
 pub mod memory;

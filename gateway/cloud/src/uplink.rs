@@ -320,6 +320,12 @@ impl Uplink {
         self.limit
     }
 
+    /// The gateway's key.
+    #[must_use]
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
     /// This start of the program.
     #[must_use]
     pub fn instance(&self) -> (Instance, u32) {
