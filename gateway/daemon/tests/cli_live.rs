@@ -99,6 +99,29 @@ const STEPS: &[Step] = &[
         1,
         &[("/error", "key-used-for-other-vend")],
     ),
+    (
+        &["statement", "7", "--period", "this"],
+        0,
+        &[
+            ("/number", "UP-0007"),
+            ("/statement/opening_micro", "0"),
+            ("/statement/check/re_adds", "true"),
+            ("/statement/check/stored_agrees", "true"),
+        ],
+    ),
+    (
+        &[
+            "statement",
+            "7",
+            "--from",
+            "2026-11-02",
+            "--to",
+            "2026-11-01",
+        ],
+        1,
+        &[("/error", "not-carried-out")],
+    ),
+    (&["statement", "8"], 1, &[("/error", "no-such-usage-point")]),
     (&["supply", "off", "7"], 0, &[("/order", "off")]),
     (
         &["usage-point", "show", "7"],

@@ -7,6 +7,7 @@
 //! | [`mod@verify`] | whether the database is what the journal says it is |
 //! | `journal` | numbers, hash chain, postings |
 //! | `rows` | one row per entity of the state |
+//! | [`statement`] | what a usage point was charged, line by line, and whether it adds up |
 //! | `outgoing` | rows as a head-end gets them |
 //! | `telemetry` | readings, last readings, load profiles |
 //!
@@ -27,6 +28,7 @@ mod rounds;
 mod rows;
 mod schema;
 mod secrets;
+pub mod statement;
 mod store;
 mod telemetry;
 pub mod verify;
@@ -39,6 +41,7 @@ pub use journal::{Hash, Head};
 pub use migrate::SCHEMA;
 pub use outgoing::{OutgoingProfile, OutgoingRow};
 pub use read::{MOST_ROWS, Reader};
+pub use statement::AccountStatement;
 pub use store::Store;
 pub use telemetry::INTERVAL_S;
 pub use verify::{Report, verify};

@@ -12,6 +12,10 @@ pub(crate) async fn serve(Path(name): Path<String>) -> Result<Response, PageFail
             "text/css; charset=utf-8",
             include_str!("../static/page.css"),
         ),
+        "paper.css" => (
+            "text/css; charset=utf-8",
+            include_str!("../static/paper.css"),
+        ),
         "page.js" => (
             "text/javascript; charset=utf-8",
             include_str!("../static/page.js"),

@@ -13,6 +13,7 @@ use gateway_core::tariff::Tariff;
 use gateway_core::{
     FeederId, Micro, NodeId, Record, UsagePoint, UsagePointId, UtcSeconds, WattHours,
 };
+use gateway_store::AccountStatement;
 use std::collections::BTreeMap;
 
 /// The rows could not be read; plain words for the operator.
@@ -39,6 +40,16 @@ pub trait Committed: Send + Sync {
     /// # Errors
     /// The rows could not be read.
     fn statement(&self, query: &StatementQuery) -> Result<Statement, ReadError>;
+
+    /// A usage point's statement for the span, line by line with what each is made of; `None` if there is no such usage point.
+    /// Reads its whole journal.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn account_statement(
+        &self,
+        query: &StatementQuery,
+    ) -> Result<Option<AccountStatement>, ReadError>;
 
     /// Registers of a node at half-hour boundaries with `from <= end <= to`, oldest first.
     ///

@@ -10,7 +10,7 @@ use gateway_core::event::Role;
 use gateway_core::metering::LastReading;
 use gateway_core::tariff::Tariff;
 use gateway_core::{Decision, NodeId, Record, UsagePoint, UsagePointId, WattHours};
-use gateway_store::{NodeView, Reader, StoreError};
+use gateway_store::{AccountStatement, NodeView, Reader, StoreError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -128,6 +128,14 @@ impl Committed for Database {
                 truncated: found.more,
             })
         })
+    }
+
+    fn account_statement(
+        &self,
+        query: &StatementQuery,
+    ) -> Result<Option<AccountStatement>, ReadError> {
+        let (id, span) = (query.usage_point, query.span);
+        self.with(|reader| reader.account_statement(id, span.from, span.to))
     }
 
     fn profile(&self, node: NodeId, span: Span) -> Result<Vec<ProfileRow>, ReadError> {

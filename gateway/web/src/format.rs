@@ -79,7 +79,7 @@ impl fmt::Display for Money {
 impl HtmlSafe for Money {}
 
 /// Digits in groups: 3 and then 2 each the Indian way, 3 each otherwise.
-fn group(number: u64, indian: bool) -> String {
+pub(crate) fn group(number: u64, indian: bool) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (i, digit) in digits.chars().enumerate() {

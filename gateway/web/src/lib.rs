@@ -8,6 +8,7 @@
 //! | [`api`] | the same for programs, under `/api/v1` |
 //! | [`committed`], [`Database`] | what is read |
 //! | [`desk`] | where changes go |
+//! | [`paper`] | statements as files |
 //! | `live` | telling open pages that something changed |
 //!
 //! Not decided here: anything about money, supply or meters; that is the core's, and the page asks it.
@@ -26,6 +27,7 @@ mod failure;
 mod format;
 mod live;
 mod pages;
+pub mod paper;
 mod serve;
 mod view;
 

@@ -50,7 +50,7 @@ pub fn router(app: App) -> Router {
             get(pages::confirm_supply).post(pages::order_supply),
         )
         .route("/usage-point/{id}/token", post(pages::enter_token))
-        .route("/statement/{file}", get(pages::statement_csv))
+        .route("/statement/{file}", get(pages::statement))
         .route("/alarms", get(pages::alarms))
         .route("/alarms/{number}/acknowledge", post(pages::acknowledge))
         .route("/journal", get(pages::journal))

@@ -24,6 +24,12 @@
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   });
 
+  // A paper: the browser's own menu prints it too.
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
+
   if (!document.body.hasAttribute("data-live") || !window.EventSource) return;
 
   let wanted = false, busy = false, earliest = 0, timer = 0;

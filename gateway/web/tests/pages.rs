@@ -275,13 +275,18 @@ async fn the_statement_adds_up_and_its_csv_holds_no_formula() {
             "{row}"
         );
     }
-    let numbers = |row: &str| -> (Micro, Micro) {
-        let mut last = row.rsplit(',');
-        let balance = last.next().unwrap().parse().unwrap();
-        (last.next().unwrap().parse().unwrap(), balance)
+    let column = |row: &str, i: usize| -> Option<Micro> {
+        let fields: Vec<_> = row.split(',').collect();
+        assert_eq!(fields.len(), 15, "{row}");
+        fields[i].parse().ok()
     };
-    let total: Micro = rows.iter().map(|row| numbers(row).0).sum();
-    assert_eq!(numbers(rows.last().unwrap()).1, total);
+    let total: Micro = rows.iter().filter_map(|row| column(row, 11)).sum();
+    let blocks: Micro = rows.iter().filter_map(|row| column(row, 10)).sum();
+    let energy = rows.iter().filter(|row| row.contains(",revenue:energy,"));
+    let energy: Micro = energy.filter_map(|row| column(row, 11)).sum();
+    assert_eq!(blocks, energy);
+    let closing = column(rows.last().unwrap(), 12);
+    assert_eq!(closing, Some(total));
     let balance = site.memory.lock().state.usage_points[&point]
         .account
         .balance;
@@ -292,6 +297,45 @@ async fn the_statement_adds_up_and_its_csv_holds_no_formula() {
             .await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{bad}");
     }
+}
+
+#[tokio::test]
+async fn the_paper_says_that_it_adds_up_in_every_form() {
+    let site = TestSite::open();
+    let (point, node) = site.memory.lock().add("<b>7</b>", Phases::Single);
+    site.memory.lock().vend(point, "2000", "one");
+    site.memory.lock().read(reading(node, 0, 0, Relay::Closed));
+    site.memory.lock().now.at.0 += 2 * 86_400;
+    let used = reading(node, 150_123, 0, Relay::Closed);
+    site.memory.lock().read(used);
+    let paper = site.send(&get(&format!("/statement/{point}.html"))).await;
+    for words in [
+        "Statement of account",
+        "&#60;b&#62;7&#60;/b&#62;",
+        "Block 1 at",
+        "Block 2 at",
+        "50.123",
+        "re-adds to the micro-unit",
+        "The blocks of every line add up",
+        "the ledger and the account hold the same",
+    ] {
+        assert!(paper.body.contains(words), "{words}: {}", paper.body);
+    }
+    assert!(
+        !paper.body.contains("<style"),
+        "the page allows no style of its own"
+    );
+    let api = format!("/api/v1/usage-points/{point}/statement");
+    let json = site.send(&get(&api)).await;
+    assert!(json.body.contains("\"re_adds\":true"), "{}", json.body);
+    let last = site.send(&get(&format!("{api}?period=last"))).await;
+    assert!(
+        last.body.contains("\"first_day\":\"2026-10-01\""),
+        "{}",
+        last.body
+    );
+    let bad = site.send(&get(&format!("{api}?period=x"))).await;
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
@@ -319,7 +363,8 @@ async fn what_does_not_exist_says_so() {
         "/usage-point/99",
         "/usage-point/x",
         "/usage-point/F-01",
-        "/statement/UP-0001.pdf",
+        "/statement/UP-0001.exe",
+        "/statement/UP-0099.html",
         "/static/../Cargo.toml",
     ] {
         assert_eq!(

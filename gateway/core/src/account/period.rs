@@ -5,11 +5,13 @@
 
 use super::Account;
 use crate::calendar::{BillingPeriod, LocalDay};
-use crate::rating::{self, Charges, Usage};
+use crate::rating::{self, BlockShare, Charges, Usage};
 use crate::tariff::Tariff;
 use crate::tariff::bands::Bands;
 use crate::{Micro, WattHours};
 use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// What is left of a billing period after it was cut at a register, because another version took over.
@@ -135,9 +137,34 @@ impl Account {
     /// What a use of this period costs, by component: with the version before for its days, if the units are split.
     #[must_use]
     pub fn cost(&self, tariff: &Tariff, usage: &Usage) -> Charges {
-        let Some(earlier) = &self.period.earlier else {
-            return rating::cost(tariff, usage);
+        match self.split(usage) {
+            None => rating::cost(tariff, usage),
+            Some((earlier, [before, after])) => {
+                rating::cost(earlier, &before) + rating::cost(tariff, &after)
+            }
+        }
+    }
+
+    /// The energy charge of a use of this period by block, each with the id of the version that prices it; together the
+    /// energy component of [`Account::cost`].
+    #[must_use]
+    pub fn energy_by_block(&self, tariff: &Tariff, usage: &Usage) -> Vec<(String, BlockShare)> {
+        let of = |tariff: &Tariff, usage: &Usage| {
+            let shares = rating::energy_by_block(tariff, usage).into_iter();
+            let id = tariff.id.clone();
+            shares.map(move |share| (id.clone(), share))
         };
+        match self.split(usage) {
+            None => of(tariff, usage).collect(),
+            Some((earlier, [before, after])) => {
+                of(earlier, &before).chain(of(tariff, &after)).collect()
+            }
+        }
+    }
+
+    /// The use before and after the change of version, if the units are split by days, with the version before.
+    fn split(&self, usage: &Usage) -> Option<(&Tariff, [Usage; 2])> {
+        let earlier = self.period.earlier.as_ref()?;
         let (due_from, last) = (self.period.due_from, self.period.period.last());
         let days_before = OpenPeriod::days(due_from, earlier.last);
         let days = OpenPeriod::days(due_from, last).max(1);
@@ -163,7 +190,7 @@ impl Account {
             block_days: OpenPeriod::days(LocalDay(earlier.last.0.saturating_add(1)), last),
             ..*usage
         };
-        rating::cost(&earlier.tariff, &before) + rating::cost(tariff, &after)
+        Some((&earlier.tariff, [before, after]))
     }
 
     /// Goes over to another version of the tariff, in the way and at the day that was decided.

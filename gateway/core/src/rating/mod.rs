@@ -16,8 +16,10 @@
 //! rebate on the period before, taken off day by day, makes days cheaper.
 
 mod charges;
+mod shares;
 
 pub use charges::{COMPONENTS, Charges, Component};
+pub use shares::{BlockShare, energy_by_block};
 
 use crate::calendar::Month;
 use crate::tariff::bands::Bands;

@@ -63,6 +63,8 @@ pub enum Action {
     },
     /// Recharge an account
     Vend(VendArgs),
+    /// A usage point's statement, for print or as a file
+    Statement(super::paper::StatementArgs),
     /// Order a supply on, off, or back to automatic
     Supply {
         /// auto: connected while there is credit; on, off: whatever the credit

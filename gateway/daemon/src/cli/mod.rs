@@ -12,6 +12,7 @@ mod case;
 mod check;
 mod node;
 mod operator;
+mod paper;
 mod qr;
 mod said;
 mod secret;
@@ -62,6 +63,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
             action: NodeAction::Label { target, node },
         } => node::label(target, *node),
         Action::Vend(args) => vend::vend(args),
+        Action::Statement(args) => paper::statement(args),
         Action::Supply {
             order,
             usage_point,

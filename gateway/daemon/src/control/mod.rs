@@ -11,6 +11,7 @@
 
 mod client;
 mod facts;
+mod paper;
 mod peer;
 mod server;
 
@@ -20,8 +21,10 @@ pub use client::ask;
 pub use facts::{AlarmFacts, NodeFacts, StatusFacts, UsagePointFacts, VerifyFacts, local_time};
 pub use server::{Office, listen, serve};
 
+use gateway_core::calendar::LocalDay;
 use gateway_core::case::Case;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
+use gateway_web::paper::StatementPaper;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -49,6 +52,20 @@ pub enum Request {
     UsagePoint {
         /// Its number.
         id: UsagePointId,
+    },
+    /// A usage point's statement; of the billing period so far if no day is named.
+    Statement {
+        /// The usage point.
+        id: UsagePointId,
+        /// First local day.
+        #[serde(default)]
+        from: Option<LocalDay>,
+        /// Last local day.
+        #[serde(default)]
+        to: Option<LocalDay>,
+        /// The billing period before.
+        #[serde(default)]
+        last: bool,
     },
     /// Open alarms.
     Alarms {},
@@ -96,6 +113,11 @@ pub enum Response {
     UsagePoint {
         /// It.
         usage_point: Box<UsagePointFacts>,
+    },
+    /// A statement.
+    Statement {
+        /// It.
+        paper: Box<StatementPaper>,
     },
     /// Open alarms, oldest first.
     Alarms {

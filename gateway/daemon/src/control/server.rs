@@ -10,6 +10,7 @@ use gateway_core::calendar::Calendar;
 use gateway_core::event::Role;
 use gateway_core::{Command, NodeId, Refusal, UsagePointId};
 use gateway_store::{NodeView, Reader, StoreError, UsagePointView};
+use gateway_web::paper::Range;
 use gateway_web::{Desk, DeskError};
 use prepaid_common::wire::Key;
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ pub struct Office {
     pub desk: Arc<dyn Desk>,
     /// The database, read only.
     pub database: PathBuf,
+    /// The site's name, for papers.
+    pub site: String,
     /// The site's local time.
     pub calendar: Calendar,
     /// The nodes' keys, for labels.
@@ -185,6 +188,10 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
                 })
             })
             .await
+        }
+        Request::Statement { id, from, to, last } => {
+            let is_last = last;
+            super::paper::statement(office, id, Range { from, to, is_last }).await
         }
         Request::Alarms {} => alarms(office).await,
         Request::Cases { all } => cases(office, all).await,
@@ -347,7 +354,7 @@ fn meters(reader: &Reader) -> Result<BTreeMap<UsagePointId, NodeId>, StoreError>
     Ok(reader.nodes()?.into_iter().filter_map(meter).collect())
 }
 
-async fn read_rows(
+pub(super) async fn read_rows(
     office: &Office,
     read: impl FnOnce(Reader) -> Result<Response, StoreError> + Send + 'static,
 ) -> Response {
@@ -365,7 +372,7 @@ async fn blocking(
     }
 }
 
-fn failed(message: String) -> Response {
+pub(super) fn failed(message: String) -> Response {
     Response::Failed { message }
 }
 

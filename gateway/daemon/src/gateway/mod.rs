@@ -239,6 +239,7 @@ fn open_office(
         key.ok().flatten().map(Key)
     };
     let office = control::Office {
+        site: config.site.name.clone(),
         desk,
         database: config.database(),
         calendar: config.site.calendar,

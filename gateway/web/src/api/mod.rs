@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | GET `usage-points` | | every usage point now |
 //! | GET `usage-points/{id}` | | one of them |
+//! | GET `usage-points/{id}/statement?from=2026-11-01&to=2026-11-30` | | every movement with what it is made of; `period=this` or `last` instead of days |
 //! | POST `usage-points/{id}/vend` | `{"key": "…", "amount": "12.50"}` | receipt |
 //! | POST `usage-points/{id}/token` | `{"token": "20 digits"}` | receipt, what it did in words, units and worth |
 //! | POST `usage-points/{id}/supply` | `{"order": "on" \| "off" \| "auto"}` | `{"done": "done"}` |

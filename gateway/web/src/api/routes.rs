@@ -6,7 +6,7 @@ use crate::access::Operator;
 use crate::app::App;
 use crate::committed::JournalQuery;
 use crate::failure::{ApiFailure, Failure};
-use crate::pages::{find, submit};
+use crate::pages::{find, statement_json, submit};
 use crate::view::{PointFacts, all_facts};
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
@@ -28,6 +28,7 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/usage-points", get(usage_points))
         .route("/usage-points/{id}", get(usage_point))
+        .route("/usage-points/{id}/statement", get(statement_json))
         .route("/usage-points/{id}/vend", post(vend))
         .route("/usage-points/{id}/token", post(token))
         .route("/usage-points/{id}/supply", post(supply))

@@ -5,6 +5,7 @@ mod changes;
 mod journal;
 mod login;
 mod neighbourhood;
+mod paper;
 mod status;
 mod usage_point;
 
@@ -13,8 +14,9 @@ pub(crate) use changes::{confirm_supply, confirm_vend, enter_token, order_supply
 pub(crate) use journal::journal;
 pub(crate) use login::{login, login_form, logout};
 pub(crate) use neighbourhood::neighbourhood;
+pub(crate) use paper::{statement, statement_json};
 pub(crate) use status::{healthz, metrics, no_such_method, no_such_page};
-pub(crate) use usage_point::{statement_csv, usage_point};
+pub(crate) use usage_point::usage_point;
 
 use crate::app::App;
 use crate::committed::UsagePointRows;

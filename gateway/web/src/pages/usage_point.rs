@@ -1,4 +1,4 @@
-//! `/usage-point/{id}` and its statement as a file
+//! `/usage-point/{id}`
 
 use super::find;
 use crate::access::{Operator, random_hex};
@@ -8,13 +8,13 @@ use crate::failure::{Failure, PageFailure};
 use crate::format;
 use crate::view::{
     Notice, Page, PointInputs, Shell, StatementView, Tab, TokenEntry, Typed, UsagePointView,
-    VendEntry, statement_csv as csv,
+    VendEntry,
 };
 use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use gateway_core::calendar::LocalDay;
 use gateway_core::tokens::Effect;
 use gateway_core::{Decision, Record, UsagePointId, UtcSeconds};
@@ -241,38 +241,4 @@ impl Range {
             error,
         }
     }
-}
-
-/// The statement as CSV: `/statement/UP-0007.csv?from=2026-11-01&to=2026-11-23`.
-pub(crate) async fn statement_csv(
-    State(app): State<App>,
-    Path(file): Path<String>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
-) -> Result<Response, PageFailure> {
-    let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
-    let Some(id) = file.strip_suffix(".csv") else {
-        return Err(Failure::not_found("A statement's address ends in .csv.").into());
-    };
-    let rows = find(&app, id).await?;
-    let range = Range::new(&app, &rows, &wanted, app.0.desk.now().at);
-    if let Some(error) = range.error {
-        return Err(Failure::unusable("range-unusable", error).into());
-    }
-    let (usage_point, span) = (rows.point.id, range.span);
-    let query = StatementQuery { usage_point, span };
-    let statement = app.read(move |rows| rows.statement(&query)).await?;
-    if statement.truncated {
-        let words = "The range has more lines than a file takes; choose a shorter one.";
-        return Err(Failure::unusable("range-too-long", words).into());
-    }
-    let text = csv(&rows.point.label, &statement, &app.0.site.rules);
-    let name = format!("statement-{usage_point}-{}-{}.csv", range.from, range.to);
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}\""),
-        ),
-    ];
-    Ok((headers, text).into_response())
 }

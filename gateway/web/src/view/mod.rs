@@ -18,5 +18,5 @@ pub(crate) use journal::JournalView;
 pub(crate) use login::LoginView;
 pub(crate) use neighbourhood::{Filter, NeighbourhoodView, all_facts};
 pub(crate) use shell::{Page, Shell, Tab};
-pub(crate) use statement::{StatementView, statement_csv};
+pub(crate) use statement::{StatementView, component_words};
 pub(crate) use usage_point::{Notice, PointInputs, TokenEntry, Typed, UsagePointView, VendEntry};

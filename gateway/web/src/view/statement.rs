@@ -1,12 +1,11 @@
 //! A statement: what came in, what was charged, and the balance after each.
 
 use crate::committed::{Statement, StatementLine};
-use crate::format::{self, Money, csv_field};
+use crate::format::{self, Money};
 use askama::Template;
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::rating::Component;
 use gateway_core::{Micro, Rules, UsagePointId, WattHours};
-use std::fmt::Write as _;
 
 /// One decision of the statement: the postings of a settlement together.
 pub(crate) struct Entry {
@@ -119,31 +118,4 @@ pub(crate) fn component_words(component: Component) -> &'static str {
         Component::Minimum => "minimum charge",
         Component::Duty => "duty",
     }
-}
-
-/// The statement as CSV (RFC 4180), one posting a line, amounts exact, oldest first.
-pub(crate) fn statement_csv(label: &str, statement: &Statement, rules: &Rules) -> String {
-    let mut csv = String::from("number,local time,usage point,item,energy kWh,amount,balance\r\n");
-    let label = csv_field(label);
-    let mut settled = None;
-    for line in &statement.lines {
-        let brought = match line.other {
-            LedgerAccount::Tokens => "token",
-            _ => "recharge",
-        };
-        let item = line.component().map_or(brought, component_words);
-        // A settlement's energy stands once, with its first component, so that the column adds up.
-        let energy = if settled.replace(line.number) == Some(line.number) {
-            WattHours(0)
-        } else {
-            line.energy
-        };
-        let at = format::date_time(rules.calendar, line.at);
-        let (number, amount, balance) = (line.number, line.amount, line.balance);
-        let _ = write!(
-            csv,
-            "{number},{at},{label},{item},{energy},{amount},{balance}\r\n"
-        );
-    }
-    csv
 }

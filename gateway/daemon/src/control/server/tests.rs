@@ -67,6 +67,7 @@ fn served() -> Served {
     drop(Store::open(&database).unwrap());
     let notes = Arc::new(Notes::default());
     let office = Office {
+        site: "A site".into(),
         desk: Arc::clone(&notes) as Arc<dyn Desk>,
         database,
         calendar: gateway_core::Rules::default().calendar,
