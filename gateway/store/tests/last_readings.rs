@@ -8,7 +8,7 @@
 
 mod site;
 
-use gateway_core::{NodeId, UtcSeconds};
+use gateway_core::{Event, NodeId, PhaseReading, Reading, UtcSeconds, WattHours};
 use gateway_store::{Reader, SCHEMA, verify};
 use rusqlite::Connection;
 use site::{START, Site, accepted};
@@ -118,6 +118,26 @@ fn pruning_leaves_what_a_restart_needs() {
     assert_eq!(site.store.prune_readings(future).unwrap(), 199);
     let before = site.state.clone();
     assert_eq!(site.restart().state, before);
+}
+
+#[test]
+fn phases_survive_a_restart() {
+    let mut site = Site::with_usage_points(1);
+    let phase = PhaseReading {
+        voltage_dv: Some(2_301),
+        current_ma: None,
+        power_w: Some(-40),
+        import: Some(WattHours(77)),
+    };
+    let phases = Some([phase, PhaseReading::default(), phase]);
+    site.event(&Event::Reading(Reading {
+        phases,
+        ..site::reading(1, 1_300)
+    }))
+    .unwrap();
+    site.commit().unwrap();
+    let last = &site.restart().state.readings[&NodeId(1)];
+    assert_eq!(last.reading.phases, phases);
 }
 
 /// Takes a database back to schema 1, with the same content.
