@@ -8,6 +8,7 @@
 //!
 //! Invariants: an order is taken in the transaction of its effect; a sequence is never taken twice; the ring never grows.
 
+use crate::case::CaseCommand;
 use crate::decision::Record;
 use crate::event::Answer;
 use crate::{Command, Refusal, UsagePointId, UtcSeconds};
@@ -161,6 +162,7 @@ impl Act {
                 Command::AddUsagePoint { .. } => "add-usage-point",
                 Command::AcknowledgeAlarm { .. } => "acknowledge-alarm",
                 Command::ResolveDispute { .. } => "resolve-dispute",
+                Command::Case(asked) if !matches!(asked, CaseCommand::Report { .. }) => "case",
                 _ => return None,
             },
         })

@@ -1,6 +1,7 @@
 //! The daemon as the page and the control socket see it: commands in, health and counters out.
 
 use crate::clock::Clock;
+use crate::cloud::CloudLink;
 use crate::cycle::{Input, Status, Storage};
 use crate::metrics;
 use gateway_core::{Command, Moment};
@@ -22,6 +23,7 @@ pub struct DaemonDesk {
     pub field: Arc<Field>,
     pub clock: Clock,
     pub changes: watch::Receiver<u64>,
+    pub cloud: CloudLink,
 }
 
 impl Desk for DaemonDesk {

@@ -17,6 +17,12 @@ pub struct Drivers {
 }
 
 impl Drivers {
+    /// From the cycle's channels.
+    pub fn new(installed: watch::Receiver<Vec<Installed>>, inputs: &mpsc::Sender<Input>) -> Self {
+        let inputs = inputs.clone();
+        Self { installed, inputs }
+    }
+
     /// A meter was read. False: the gateway stops.
     pub async fn metered(&self, reading: MeterReading) -> bool {
         let input = Input::Metered(Box::new(reading));

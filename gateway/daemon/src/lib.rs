@@ -5,6 +5,7 @@
 mod bill;
 mod cli;
 mod clock;
+mod cloud;
 pub mod config;
 mod control;
 mod cycle;

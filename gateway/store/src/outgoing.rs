@@ -5,7 +5,10 @@
 use crate::error::{Result, StoreError};
 use crate::journal::{self, Hash};
 use crate::read::{MOST_ROWS, Reader};
+use crate::rows::{self, Table};
 use crate::telemetry;
+use gateway_core::cloud::Cloud;
+use gateway_core::order::Taken;
 use gateway_core::{NodeId, UtcSeconds, WattHours};
 use rusqlite::{OptionalExtension as _, params};
 
@@ -106,6 +109,35 @@ impl Reader {
             })
         })?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The head-end, and whether money is held.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn cloud(&self) -> Result<Cloud> {
+        let found: Option<Cloud> = rows::entities(&self.conn, Table::Cloud)?.pop();
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The orders known one by one, by the number of the record that says so.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn orders(&self) -> Result<Vec<Taken>> {
+        let mut orders: Vec<Taken> = rows::entities(&self.conn, Table::Order)?;
+        orders.sort_by_key(|taken| taken.number);
+        Ok(orders)
+    }
+
+    /// How many usage points there are.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn usage_point_count(&self) -> Result<u32> {
+        let sql = "SELECT count(*) FROM usage_point";
+        let mut query = self.conn.prepare_cached(sql)?;
+        Ok(query.query_row([], |row| row.get(0))?)
     }
 
     /// The moment the newest profile row was written; 0: there is none.

@@ -69,6 +69,9 @@ impl StatusBox {
     }
 }
 
+/// Finds the broker: that of the configuration, else the one of an address; `None` without either.
+pub type FindEndpoint<'a> = dyn Fn(Option<&str>) -> Option<Result<Endpoint, EndpointError>> + 'a;
+
 /// What the loop works with.
 pub struct Keeper<'a> {
     /// The site.
@@ -78,7 +81,7 @@ pub struct Keeper<'a> {
     /// How the link is used.
     pub settings: Settings,
     /// The broker for an address: the configuration's, else this one.
-    pub endpoint: &'a dyn Fn(Option<&str>) -> Option<Result<Endpoint, EndpointError>>,
+    pub endpoint: &'a FindEndpoint<'a>,
     /// For people.
     pub status: &'a StatusBox,
 }

@@ -135,6 +135,10 @@ fn obey(draft: &mut Draft<'_>, rules: &TokenRules, order: &Order) -> Result<Answ
 /// The command with the head-end before the name it gives.
 fn in_its_name(command: &Command) -> Command {
     let mut command = command.clone();
+    if let Command::Case(asked) = &command {
+        let named = asked.clone().in_the_name_of("cloud");
+        return named.map_or(command, Command::Case);
+    }
     if let Command::Vend { by, .. }
     | Command::EnterToken { by, .. }
     | Command::OrderSupply { by, .. }

@@ -82,6 +82,12 @@ pub enum Action {
         #[command(subcommand)]
         action: AlarmAction,
     },
+    /// The head-end
+    Cloud {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: super::cloud::CloudAction,
+    },
     /// Cases of energy that is missing on a feeder
     Case {
         /// What to do with them.

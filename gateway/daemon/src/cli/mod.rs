@@ -10,6 +10,7 @@ mod args;
 mod ask;
 mod case;
 mod check;
+mod cloud;
 mod node;
 mod operator;
 mod paper;
@@ -73,6 +74,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
             AlarmAction::List { target } => alarm::list(target),
             AlarmAction::Ack { target, number } => alarm::acknowledge(target, *number),
         },
+        Action::Cloud { action } => cloud::carry_out(action),
         Action::Case { action } => case::carry_out(action),
         Action::Dispute {
             action: DisputeAction::Resolve(args),

@@ -13,11 +13,16 @@ const fn money(least: Micro) -> Kind {
     }
 }
 
-const fn whole(min: i64, max: i64) -> Kind {
+pub(super) const fn whole(min: i64, max: i64) -> Kind {
     Kind::Whole { min, max }
 }
 
-const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+pub(super) const fn key(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    doc: &'static str,
+) -> Key {
     Key {
         name,
         kind,
@@ -26,7 +31,12 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'stati
     }
 }
 
-const fn optional(name: &'static str, kind: Kind, example: &'static str, doc: &'static str) -> Key {
+pub(super) const fn optional(
+    name: &'static str,
+    kind: Kind,
+    example: &'static str,
+    doc: &'static str,
+) -> Key {
     Key {
         name,
         kind,
@@ -83,6 +93,11 @@ pub static SCHEMA: Schema = Schema {
                   Repeat the section for each. Topics below pg/ are never allowed: they belong to the meter nodes.",
             keys: CLIENT,
         },
+        table(
+            "cloud",
+            "A head-end, over any MQTT broker; docs/cloud.md is the protocol. Everything here works without one.",
+            super::cloud::KEYS,
+        ),
         table("web", "The page and the HTTP API.", WEB),
         table("clock", "Whether the time may be believed.", CLOCK),
         table(

@@ -7,6 +7,7 @@
 
 mod broker;
 pub mod check;
+mod cloud;
 pub mod keys;
 mod mistake;
 mod paths;
@@ -15,8 +16,9 @@ mod schema;
 mod template;
 
 pub use broker::Broker;
+pub use cloud::Cloud;
 pub use mistake::Mistake;
-pub use paths::{DATA_DIR, database_in, operator_password_in, socket_in};
+pub use paths::{DATA_DIR, cloud_memory_in, database_in, operator_password_in, socket_in};
 pub use read::{Values, read};
 pub use schema::{Key, Kind, Presence, Schema, Table};
 pub use template::template;
@@ -43,6 +45,8 @@ pub struct Config {
     pub cycle: Cycle,
     /// Where nodes connect.
     pub field: Field,
+    /// The head-end.
+    pub cloud: Cloud,
     /// The page.
     pub web: Web,
     /// Whether the clock is believed.
@@ -236,6 +240,7 @@ impl Config {
                 report_interval_s: values.whole("cycle.report_interval_s"),
             },
             field: field(&values, &mut mistakes),
+            cloud: cloud::cloud(&values, &mut mistakes),
             web: web(&values, &mut mistakes),
             clock: match values.text("clock.trust").as_str() {
                 "always" => ClockTrust::Always,

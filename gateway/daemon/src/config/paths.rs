@@ -19,3 +19,8 @@ pub fn socket_in(data_dir: &Path) -> PathBuf {
 pub fn operator_password_in(data_dir: &Path) -> PathBuf {
     data_dir.join("operator-password")
 }
+
+/// What the link to the head-end remembers: the gateway's key, its instances.
+pub fn cloud_memory_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("cloud.json")
+}

@@ -10,6 +10,7 @@
 //! Client and daemon are the same binary, so the vocabulary has no version; what one side does not know it names.
 
 mod client;
+mod cloud;
 mod facts;
 mod paper;
 mod peer;
@@ -18,6 +19,7 @@ mod server;
 #[cfg(test)]
 use client::ClientError;
 pub use client::ask;
+pub use cloud::{CloudFacts, OrderFacts};
 pub use facts::{AlarmFacts, NodeFacts, StatusFacts, UsagePointFacts, VerifyFacts, local_time};
 pub use server::{Office, listen, serve};
 
@@ -36,6 +38,9 @@ const LONGEST_RESPONSE: usize = 16 * 1024 * 1024;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// How long a verification may take: it replays years of journal on a Raspberry Pi.
 const VERIFY_WITHIN: Duration = Duration::from_secs(600);
+
+/// How long enrolling may take: a broker and a head-end over a slow link.
+const ENROL_WITHIN: Duration = Duration::from_secs(120);
 
 /// What a subcommand asks. Variants without content have braces, so that unknown fields are refused there too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +88,17 @@ pub enum Request {
     Verify {},
     /// How the gateway is doing.
     Status {},
+    /// How the link to the head-end is.
+    CloudStatus {},
+    /// Orders of the head-end.
+    CloudOrders {},
+    /// Enrol with a head-end.
+    CloudEnrol {
+        /// The one-time code.
+        code: String,
+        /// The broker, if the configuration names none.
+        url: Option<String>,
+    },
 }
 
 impl Request {
@@ -90,6 +106,7 @@ impl Request {
     fn within(&self) -> Duration {
         match self {
             Self::Verify {} => VERIFY_WITHIN,
+            Self::CloudEnrol { .. } => ENROL_WITHIN,
             _ => ANSWER_WITHIN,
         }
     }
@@ -143,6 +160,21 @@ pub enum Response {
     Status {
         /// It.
         status: StatusFacts,
+    },
+    /// How the link to the head-end is.
+    Cloud {
+        /// It.
+        cloud: Box<CloudFacts>,
+    },
+    /// Orders of the head-end, oldest first.
+    Orders {
+        /// They.
+        orders: Vec<OrderFacts>,
+    },
+    /// The head-end is obeyed from now on.
+    CloudEnrolled {
+        /// Its public key.
+        cloud_key: String,
     },
     /// The rules refuse the command; nothing changed.
     Refused {

@@ -3,9 +3,11 @@
 //! Invariants: a client can delay or end only its own connection; a request line is bounded; every wait has an end; a command is done
 //! in the name of the user behind the connection, whatever the command says.
 
+use super::cloud;
 use super::facts::{AlarmFacts, NodeFacts, ProblemFacts, StatusFacts, UsagePointFacts};
 use super::peer::user_name;
 use super::{LONGEST_REQUEST, Request, Response};
+use crate::cloud::CloudLink;
 use gateway_core::calendar::Calendar;
 use gateway_core::event::Role;
 use gateway_core::{Command, NodeId, Refusal, UsagePointId};
@@ -48,6 +50,8 @@ pub struct Office {
     pub calendar: Calendar,
     /// The nodes' keys, for labels.
     pub node_key: KeyLookup,
+    /// The link to a head-end.
+    pub cloud: Option<CloudLink>,
 }
 
 /// Binds the control socket: owner and group may use it. A socket left by a dead daemon is replaced.
@@ -219,6 +223,9 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::Status {} => Response::Status {
             status: status(office),
         },
+        Request::CloudStatus {} => cloud::status(office).await,
+        Request::CloudOrders {} => cloud::orders(office).await,
+        Request::CloudEnrol { code, url } => cloud::enrol(office, &code, url, who).await,
     }
 }
 

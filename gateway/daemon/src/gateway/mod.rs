@@ -11,7 +11,7 @@ use crate::config::{self, ClockTrust, Config, WebAccess};
 use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
 use crate::drivers::Drivers;
-use crate::{control, tariffs, token_keys};
+use crate::{cloud, control, tariffs, token_keys};
 use gateway_core::Command;
 use gateway_core::loss::{self, live::Rounds};
 use gateway_field::{Credentials, Field};
@@ -50,6 +50,7 @@ pub struct Gateway {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     cycle: Option<thread::JoinHandle<()>>,
+    cloud: Option<thread::JoinHandle<()>>,
 }
 
 impl Gateway {
@@ -65,19 +66,13 @@ impl Gateway {
         let (uplinks_in, uplinks) = mpsc::channel(cycle::UPLINK_INBOX);
         let (inputs_in, inputs) = mpsc::channel(cycle::COMMAND_INBOX);
         let links = admit_all(&state, keys, &credentials, epoch);
-        let field = Arc::new(Field::start(
-            field_config(config)?,
-            credentials.clone(),
-            uplinks_in,
-        )?);
+        let field = field_config(config)?;
+        let field = Arc::new(Field::start(field, credentials.clone(), uplinks_in)?);
         let clock = clock(config);
         let status = Arc::new(Status::new());
         let (changes, changed) = watch::channel(0);
         let (installed, shown) = watch::channel(state.installed().collect());
-        let drivers = Drivers {
-            installed: shown,
-            inputs: inputs_in.clone(),
-        };
+        let drivers = Drivers::new(shown, &inputs_in);
         let news = crate::watch::start(path.clone(), watching(config), inputs_in.clone());
         let cycle = Cycle {
             store,
@@ -102,23 +97,20 @@ impl Gateway {
             refused: BTreeMap::new(),
         };
         let cycle = spawn_cycle(cycle, inputs, uplinks).map_err(StartError::Thread)?;
+        let (stop, stopped) = watch::channel(false);
+        let parts = cloud::CloudParts::new(&inputs_in, clock, (&changed, &stopped), epoch);
+        let (link, cloud) = cloud::start(config, parts).map_err(StartError::Thread)?;
         let desk = Arc::new(DaemonDesk {
             inputs: inputs_in,
             status,
             field: field.clone(),
             clock,
             changes: changed,
+            cloud: link,
         });
-        let (stop, stopped) = watch::channel(false);
-        adopt_tariffs(config, desk.as_ref()).await?;
-        let (app, page, web) = serve_page(config, &path, desk.clone(), stopped.clone()).await?;
-        let control = open_office(config, desk.clone(), stopped.clone())?;
-        let tester = tokio::spawn(test_regularly(desk.clone(), stopped));
-        let broker = field
-            .local_addr()
-            .or(field.local_tls_addr())
-            .unwrap_or(config.field.listen);
-        let tasks = vec![web, control, tester];
+        let (app, page, tasks) = serve_people(config, &path, &desk, stopped).await?;
+        let broker = field.local_addr().or(field.local_tls_addr());
+        let broker = broker.unwrap_or(config.field.listen);
         Ok(Self {
             desk,
             drivers,
@@ -129,6 +121,7 @@ impl Gateway {
             stop,
             tasks,
             cycle: Some(cycle),
+            cloud: Some(cloud),
         })
     }
 
@@ -139,6 +132,11 @@ impl Gateway {
         self.stop.send_replace(true);
         self.app.close();
         let _ = self.desk.inputs.send(Input::Stop).await;
+        if let Some(cloud) = self.cloud.take() {
+            // It may be connecting; what it has not sent goes after the next start.
+            let ended = tokio::task::spawn_blocking(move || cloud.join());
+            let _ = tokio::time::timeout(Duration::from_secs(1), ended).await;
+        }
         if let Some(cycle) = self.cycle.take() {
             let _ = tokio::task::spawn_blocking(move || cycle.join()).await;
         }
@@ -159,6 +157,20 @@ fn watching(config: &Config) -> loss::Settings {
         utc_offset_s: config.site.calendar.utc_offset_s,
         ..loss::Settings::default()
     }
+}
+
+/// Tariffs, page and control socket.
+async fn serve_people(
+    config: &Config,
+    path: &Path,
+    desk: &Arc<DaemonDesk>,
+    stopped: watch::Receiver<bool>,
+) -> Result<(gateway_web::App, SocketAddr, Vec<JoinHandle<()>>), StartError> {
+    adopt_tariffs(config, desk.as_ref()).await?;
+    let (app, page, web) = serve_page(config, path, desk.clone(), stopped.clone()).await?;
+    let control = open_office(config, desk.clone(), stopped.clone())?;
+    let tester = tokio::spawn(test_regularly(desk.clone(), stopped));
+    Ok((app, page, vec![web, control, tester]))
 }
 
 fn spawn_cycle(
@@ -238,12 +250,14 @@ fn open_office(
         let key = Reader::open(&path).and_then(|reader| reader.node_key(node));
         key.ok().flatten().map(Key)
     };
+    let cloud = desk.cloud.clone();
     let office = control::Office {
         site: config.site.name.clone(),
         desk,
         database: config.database(),
         calendar: config.site.calendar,
         node_key: Arc::new(node_key),
+        cloud: Some(cloud),
     };
     let until = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;

@@ -72,6 +72,7 @@ fn served() -> Served {
         database,
         calendar: gateway_core::Rules::default().calendar,
         node_key: Arc::new(|node| (node == NodeId(7)).then_some(Key([1; 16]))),
+        cloud: None,
     };
     let socket = crate::config::socket_in(&dir);
     let listener = listen(&socket).unwrap();
