@@ -325,6 +325,8 @@ async fn the_paper_says_that_it_adds_up_in_every_form() {
         !paper.body.contains("<style"),
         "the page allows no style of its own"
     );
+    let pdf = site.send(&get(&format!("/statement/{point}.pdf"))).await;
+    assert!(pdf.body.starts_with("%PDF-1."), "{}", pdf.body);
     let api = format!("/api/v1/usage-points/{point}/statement");
     let json = site.send(&get(&api)).await;
     assert!(json.body.contains("\"re_adds\":true"), "{}", json.body);

@@ -25,7 +25,7 @@ pub struct StatementArgs {
     /// The billing period in progress, or the one before
     #[arg(long, value_enum, default_value = "this", conflicts_with_all = ["from", "to"])]
     pub period: Period,
-    /// html, csv or json; html is made for print
+    /// html, pdf, csv or json; html is made for print
     #[arg(long, default_value = "html")]
     pub format: Format,
     /// File to write; standard output if absent
@@ -66,6 +66,7 @@ pub fn statement(args: &StatementArgs) -> Result {
 fn statement_file(paper: &StatementPaper, format: Format) -> Vec<u8> {
     match format {
         Format::Html => paper.sheet().html().into_bytes(),
+        Format::Pdf => paper.sheet().pdf(),
         Format::Csv => paper.csv().into_bytes(),
         Format::Json => to_json(paper).to_string().into_bytes(),
     }

@@ -1,4 +1,4 @@
-//! Papers: `/statement/UP-0001.html`, `.csv`, `.json`, with `?from=2026-11-01&to=2026-11-30` or `?period=last`
+//! Papers: `/statement/UP-0001.html`, `.pdf`, `.csv`, `.json`, with `?from=2026-11-01&to=2026-11-30` or `?period=last`
 
 use super::find;
 use crate::app::App;
@@ -83,12 +83,13 @@ pub(crate) async fn statement(
     let named = file.rsplit_once('.');
     let named = named.and_then(|(id, ending)| Some((id, ending.parse::<Format>().ok()?)));
     let Some((id, format)) = named else {
-        let words = "A statement's address ends in .html, .csv or .json.";
+        let words = "A statement's address ends in .html, .pdf, .csv or .json.";
         return Err(Failure::not_found(words).into());
     };
     let paper = made(&app, id, wanted).await?;
     let content = match format {
         Format::Html => return Ok(Html(paper.sheet().page(&links(&paper))).into_response()),
+        Format::Pdf => paper.sheet().pdf(),
         Format::Csv => paper.csv().into_bytes(),
         Format::Json => serde_json::to_vec(&paper).unwrap_or_default(),
     };
@@ -132,6 +133,7 @@ fn links(paper: &StatementPaper) -> Vec<Link> {
             words: "Last period",
             href: format!("/statement/{id}.html?period=last"),
         },
+        form("PDF", "pdf"),
         form("CSV", "csv"),
         form("JSON", "json"),
     ]

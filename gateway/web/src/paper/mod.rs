@@ -3,6 +3,7 @@
 //! | module | decides |
 //! |---|---|
 //! | `sheet` | what any paper is made of, and how it looks as HTML |
+//! | `pdf` | how it looks as PDF |
 //! | `statement` | what stands on a statement; its CSV |
 //! | `money` | how exact amounts look |
 //!
@@ -11,6 +12,7 @@
 //! Invariant: every amount on a paper is exact, with as many decimals as the paper's most precise one.
 
 mod money;
+mod pdf;
 mod sheet;
 mod statement;
 
@@ -28,6 +30,8 @@ use std::str::FromStr;
 pub enum Format {
     /// A page made for print.
     Html,
+    /// A4.
+    Pdf,
     /// RFC 4180.
     Csv,
     /// For programs.
@@ -40,6 +44,7 @@ impl Format {
     pub fn extension(self) -> &'static str {
         match self {
             Self::Html => "html",
+            Self::Pdf => "pdf",
             Self::Csv => "csv",
             Self::Json => "json",
         }
@@ -50,6 +55,7 @@ impl Format {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Html => "text/html; charset=utf-8",
+            Self::Pdf => "application/pdf",
             Self::Csv => "text/csv; charset=utf-8",
             Self::Json => "application/json",
         }
@@ -62,7 +68,7 @@ pub struct NotAFormat;
 
 impl fmt::Display for NotAFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a format; take html, csv or json")
+        f.write_str("not a format; take html, pdf, csv or json")
     }
 }
 
@@ -71,7 +77,7 @@ impl std::error::Error for NotAFormat {}
 impl FromStr for Format {
     type Err = NotAFormat;
     fn from_str(text: &str) -> Result<Self, NotAFormat> {
-        [Self::Html, Self::Csv, Self::Json]
+        [Self::Html, Self::Pdf, Self::Csv, Self::Json]
             .into_iter()
             .find(|format| format.extension() == text)
             .ok_or(NotAFormat)
