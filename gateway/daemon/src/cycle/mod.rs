@@ -9,6 +9,7 @@
 
 mod act;
 mod batch;
+mod doubt;
 mod keypad;
 mod lease;
 mod meters;
@@ -37,6 +38,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 pub use batch::{Batch, Reply};
+pub use doubt::Doubt;
 pub use keypad::Keypads;
 pub use status::{Counts, Status, Storage};
 
@@ -95,6 +97,8 @@ pub struct Cycle {
     pub installed: watch::Sender<Vec<Installed>>,
     pub listener: Listener,
     pub epoch: u32,
+    /// What nodes say about later gateways.
+    pub doubt: Doubt,
     /// Begins empty, like the three below.
     pub keypads: Keypads,
     /// Registers at quarter-hours in the making.

@@ -2,6 +2,7 @@
 
 use super::{Cycle, lease, node};
 use gateway_core::alarm::AlarmKind;
+use gateway_core::cloud::HoldCause;
 use gateway_core::event::Role;
 use gateway_core::{Command, Event, NodeId};
 use gateway_field::link::{Arrival, LinkOutcome, ReplyReason};
@@ -115,7 +116,21 @@ impl Cycle {
         }
     }
 
+    /// Stops taking money once enough nodes have seen a later gateway.
+    fn doubt(&mut self, node: NodeId, seen_epoch: u32) {
+        let in_use = |node: &&gateway_core::state::Node| node.role.is_some();
+        let nodes = self.state.nodes.values().filter(in_use).count();
+        if self.doubt.hello(node, seen_epoch, nodes) {
+            let (cause, evidence) = (HoldCause::Nodes, self.doubt.words());
+            let hold = Command::HoldMoney { cause, evidence };
+            let _ = self.event(&Event::Command(hold));
+        }
+    }
+
     fn greet(&mut self, node: NodeId, reason: &ReplyReason) {
+        if let ReplyReason::Welcome { hello, .. } = reason {
+            self.doubt(node, hello.highest_gateway_counter.epoch());
+        }
         if let ReplyReason::Welcome {
             raised_gateway_epoch: Some(epoch),
             hello,

@@ -89,6 +89,7 @@ impl Gateway {
             installed,
             listener,
             epoch,
+            doubt: cycle::Doubt::new(epoch),
             keypads: cycle::Keypads::default(),
             rounds: Rounds::new(&watching(config), LATE_S),
             watch: Some(news.map_err(StartError::Thread)?),

@@ -1,0 +1,443 @@
+"""A gateway at real brokers and a head-end, over a bad link. Usage: cloud.py GATEWAY GATEWAY_SIM
+
+mosquitto (TLS, passwords, topic access) with MQTT 3.1.1 and 5, then nats-server (JetStream, MQTT 3.1.1). The gateway reaches the broker through a
+relay that is slow, half-open, or cut; broker and gateway are killed in between. The head-end puts rows into a PostgreSQL of its own and acknowledges after
+the commit. At the end the gateway's journal and profile are compared with PostgreSQL row by row."""
+
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+gateway, simulator = (os.path.abspath(path) for path in sys.argv[1:3])
+root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TARIFF = "msedcl-lt1b-2026-27"
+CODE = "0123-4567-89AB-CDEF"
+PATIENCE_S = 120
+folder = tempfile.mkdtemp(prefix="cloud-")
+os.chmod(folder, 0o755)
+path = lambda *names: os.path.join(folder, *names)
+started = []
+
+
+def start(*words, **how):
+    process = subprocess.Popen(words, **how)
+    started.append(process)
+    return process
+
+
+def kill(process):
+    process.kill()
+    process.wait()
+
+
+def wait_for(what, ready, patience=PATIENCE_S):
+    begin = time.monotonic()
+    while time.monotonic() - begin < patience:
+        value = ready()
+        if value:
+            return value
+        time.sleep(0.1)
+    sys.exit(f"   waited {patience} s in vain for {what}")
+
+
+def write(name, text):
+    with open(path(name), "w") as file:
+        file.write(text)
+    return path(name)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def accepts(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def run(*words, **how):
+    return subprocess.run(words, check=True, timeout=60, stdout=subprocess.PIPE, text=True, **how).stdout
+
+
+class Relay:
+    """Between gateway and broker: latency in each direction, half-open (accepts, says nothing), or cut."""
+
+    def __init__(self, to):
+        self.to, self.latency, self.half_open, self.cut = to, 0.0, False, False
+        self.pairs = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client, _ = self.listener.accept()
+            if self.cut:
+                client.close()
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self.to), timeout=5)
+            except OSError:
+                client.close()
+                continue
+            server.settimeout(None)
+            self.pairs.append((client, server))
+            for one, other in ((client, server), (server, client)):
+                threading.Thread(target=self.carry, args=(one, other), daemon=True).start()
+
+    def carry(self, one, other):
+        queue, ended = [], threading.Event()
+
+        def deliver():
+            while not ended.is_set() or queue:
+                if queue and queue[0][0] <= time.monotonic() and not self.half_open:
+                    try:
+                        other.sendall(queue.pop(0)[1])
+                    except OSError:
+                        break
+                else:
+                    time.sleep(0.005)
+            for end in (one, other):
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+        threading.Thread(target=deliver, daemon=True).start()
+        try:
+            while data := one.recv(65536):
+                queue.append((time.monotonic() + self.latency, data))
+        except OSError:
+            pass
+        ended.set()
+
+    def break_all(self):
+        for pair in self.pairs:
+            for end in pair:
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        self.pairs.clear()
+
+
+class Postgres:
+    """A cluster of its own on a Unix socket."""
+
+    def __init__(self):
+        binaries = sorted(os.listdir("/usr/lib/postgresql"), key=int)[-1]
+        self.bin = f"/usr/lib/postgresql/{binaries}/bin"
+        self.data, self.socket = path("pg"), path("pgsocket")
+        self.user = {}
+        if os.getuid() == 0:
+            entry = pwd.getpwnam("postgres")
+            self.user = {"user": entry.pw_uid, "group": entry.pw_gid}
+        for name in (self.data, self.socket):
+            os.mkdir(name)
+            if self.user:
+                os.chown(name, self.user["user"], self.user["group"])
+        run(f"{self.bin}/initdb", "-D", self.data, "-U", "head", "--auth=trust", "-E", "UTF8", cwd="/", **self.user)
+        words = [f"{self.bin}/postgres", "-D", self.data, "-k", self.socket, "-c", "listen_addresses="]
+        start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **self.user)
+        ready = [f"{self.bin}/pg_isready", "-h", self.socket, "-U", "head"]
+        wait_for("PostgreSQL", lambda: subprocess.run(ready, stdout=subprocess.DEVNULL).returncode == 0)
+        self.psql("-f", os.path.join(root, "docs/cloud.sql"))
+
+    def psql(self, *words, text=None):
+        words = ["psql", "-h", self.socket, "-U", "head", "-d", "postgres", "-qAtX", "-v", "ON_ERROR_STOP=1", *words]
+        return run(*words, input=text)
+
+    def query(self, sql):
+        rows = self.psql("-c", f"COPY ({sql}) TO STDOUT WITH (FORMAT text)")
+        return [line.split("\t") for line in rows.splitlines()]
+
+
+def sql_list(values, kind):
+    quoted = ",".join("'" + str(value).replace("'", "''") + "'" for value in values)
+    return f"ARRAY[{quoted}]::{kind}[]"
+
+
+class HeadEnd:
+    def __init__(self, port, postgres, login=None):
+        words = [simulator, "head-end", "--broker", f"127.0.0.1:{port}", "--land"]
+        words += ["--login", login] if login else []
+        self.postgres, self.said = postgres, []
+        self.process = start(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self.listen, daemon=True).start()
+        wait_for("the head-end at the broker", lambda: any("ready" in said for said in self.said))
+
+    def tell(self, value):
+        self.process.stdin.write(json.dumps(value) + "\n")
+        self.process.stdin.flush()
+
+    def listen(self):
+        for line in self.process.stdout:
+            value = json.loads(line)
+            if "land" in value:
+                self.land(value)
+                self.tell({"landed": True})
+            self.said.append(value)
+
+    def land(self, value):
+        rows, of = value["rows"], value["gateway"]
+        if value["land"] == "journal":
+            lists = [sql_list([row[name] for row in rows], kind) for name, kind in (("at", "bigint"), ("body", "text"), ("hash", "text"))]
+            call = f"land_journal('{of}', {rows[0]['branch']}, {rows[0]['number']}, {', '.join(lists)})"
+        else:
+            kinds = enumerate(("bigint", "bigint", "numeric", "boolean"))
+            lists = [sql_list([row[place] for row in rows], kind) for place, kind in kinds]
+            call = f"land_profile('{of}', {value['to']}, {', '.join(lists)})"
+        # One statement is one transaction; psql returns after its commit. Given twice: the second time nothing may change.
+        for _ in range(2):
+            self.postgres.psql(text=f"SELECT {call};")
+
+    def order(self, of, act):
+        before = sum("ordered" in said for said in self.said)
+        self.tell({"gateway": of, "order": act})
+        wait_for("the order", lambda: sum("ordered" in said for said in self.said) > before)
+
+    def dump(self):
+        name = path("dump.json")
+        if os.path.exists(name):
+            os.remove(name)
+        self.tell({"dump": name})
+        wait_for("the head-end's memory", lambda: any(said.get("dumped") == name for said in self.said))
+        self.said = [said for said in self.said if "dumped" not in said]
+        with open(name) as file:
+            return json.load(file)
+
+
+def certificates():
+    """An authority, a broker's certificate that is good, and one that has expired."""
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+        "-keyout", path("ca.key"), "-out", path("ca.pem"), "-subj", "/CN=test authority", stderr=subprocess.DEVNULL)
+    write("names.cnf", "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-keyout", path("server.key"), "-out", path("server.csr"), "-subj", "/CN=localhost", stderr=subprocess.DEVNULL)
+    for name, days in (("good", "30"), ("expired", "0")):
+        run("openssl", "x509", "-req", "-in", path("server.csr"), "-CA", path("ca.pem"), "-CAkey", path("ca.key"),
+            "-CAcreateserial", "-days", days, "-extfile", path("names.cnf"), "-out", path(f"{name}.pem"), stderr=subprocess.DEVNULL)
+    os.chmod(path("server.key"), 0o644)
+
+
+class Mosquitto:
+    def __init__(self):
+        self.plain, self.tls = free_port(), free_port()
+        certificates()
+        write("passwords", "")
+        for user, word in (("ward4", "secret"), ("head-end", "other")):
+            run("mosquitto_passwd", "-b", path("passwords"), user, word, stderr=subprocess.DEVNULL)
+        write("acl", "user ward4\npattern write pgc/1/%c/up/#\npattern read pgc/1/%c/down/#\n\n"
+              "user head-end\ntopic readwrite pgc/#\n")
+        os.chmod(path("passwords"), 0o644)
+        self.start("good")
+
+    def start(self, certificate):
+        write("mosquitto.conf", f"""listener {self.plain} 127.0.0.1
+allow_anonymous false
+password_file {path("passwords")}
+acl_file {path("acl")}
+persistence false
+user root
+listener {self.tls} 127.0.0.1
+certfile {path(certificate + ".pem")}
+keyfile {path("server.key")}
+""")
+        self.process = start("/usr/sbin/mosquitto", "-c", path("mosquitto.conf"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for("mosquitto", lambda: accepts(self.plain) and accepts(self.tls))
+
+    def restart(self, certificate="good"):
+        kill(self.process)
+        self.start(certificate)
+
+
+class Nats:
+    def __init__(self):
+        self.plain = free_port()
+        self.start()
+
+    def start(self):
+        write("nats.conf", f"""server_name: test
+listen: 127.0.0.1:{free_port()}
+jetstream {{ store_dir: "{path("jetstream")}" }}
+mqtt {{ listen: "127.0.0.1:{self.plain}" }}
+""")
+        self.process = start("nats-server", "-c", path("nats.conf"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for("nats-server", lambda: accepts(self.plain))
+
+    def restart(self):
+        kill(self.process)
+        self.start()
+
+
+class Site:
+    def __init__(self, name, url, extra):
+        self.data, self.name = path(name), name
+        self.config = write(f"{name}.toml", f"""[store]
+data_dir = "{self.data}"
+[field]
+listen = "127.0.0.1:{free_port()}"
+[web]
+listen = "127.0.0.1:{free_port()}"
+access = "open"
+[clock]
+trust = "always"
+[cloud]
+url = "{url}"
+{extra}
+""")
+        self.start()
+        self.number = self.office("cloud", "status")["gateway"]
+
+    def start(self):
+        log = open(path(f"{self.name}.log"), "a")
+        self.process = start(gateway, "run", "--config", self.config, stdout=log, stderr=log)
+        wait_for("the gateway", lambda: self.try_office("status") is not None)
+
+    def restart(self):
+        kill(self.process)
+        self.start()
+
+    def office(self, *words):
+        words = [gateway, *words, "--json", "--data", self.data]
+        return json.loads(run(*words, stderr=subprocess.DEVNULL))
+
+    def try_office(self, *words):
+        try:
+            return self.office(*words)
+        except subprocess.CalledProcessError:
+            return None
+
+    def rows(self, sql):
+        base = sqlite3.connect(f"file:{self.data}/gateway.db?mode=ro", uri=True, timeout=10)
+        try:
+            return base.execute(sql).fetchall()
+        finally:
+            base.close()
+
+    def is_caught_up(self):
+        status = self.office("cloud", "status")
+        return status["accepted"] and status["backlog"] == 0
+
+
+def sell(site, first, count):
+    for number in range(first, first + count):
+        site.office("vend", "1", "1", "--key", f"{site.name}-{number}")
+
+
+def compare(site, postgres, head_end):
+    ours = [[str(number), str(at), body, digest] for number, at, body, digest in
+            site.rows("SELECT number, at, body, lower(hex(hash)) FROM journal ORDER BY number")]
+    theirs = [[row["number"], row["at"], row["body"], row["hash"]] for row in map(lambda r: json.loads(r[0].replace("\\\\", "\\")), postgres.query(
+        f"SELECT json_build_object('number', number::text, 'at', extract(epoch FROM at)::bigint::text, 'body', body, 'hash', hash)"
+        f" FROM journal_row WHERE gateway = '{site.number}' ORDER BY number"))]
+    assert len(ours) == len(theirs), f"{len(ours)} rows at the gateway, {len(theirs)} in PostgreSQL"
+    for one, other in zip(ours, theirs):
+        assert one == other, f"{one} is not {other}"
+    profile = sorted(site.rows("SELECT boundary, node, register, exact FROM profile"))
+    stored = sorted((int(b), int(n), int(r), int(e == "t")) for b, n, r, e in postgres.query(
+        f"SELECT extract(epoch FROM boundary)::bigint, node, register_wh, exact FROM profile_row WHERE gateway = '{site.number}'"))
+    assert profile == stored, "profiles differ"
+    orders = head_end.dump()["sites"][site.number]["orders"].values()
+    for order in orders:
+        assert order["receipt"], order
+    vends = [json.loads(row[2])["key"] for row in ours if '"decision":"vended"' in row[2]]
+    assert len(vends) == len(set(vends)), "a payment twice"
+    return len(ours), len(vends), len(orders)
+
+
+def battery(kind, broker, site, relay, head_end, postgres):
+    head_end.tell({"expect": CODE})
+    site.office("cloud", "enrol", "--code", CODE)
+    site.office("usage-point", "add", "Flat 1", "--tariff", TARIFF)
+    wait_for("the first rows", site.is_caught_up)
+    vend = lambda key: {"command": "vend", "key": key, "usage_point": 1, "amount": 1_000_000, "by": "shop"}
+    head_end.order(site.number, vend("order-1"))
+    sell(site, 0, 5)
+    head_end.tell({"misbehave": {"forgets_acks": 30, "repeats_acks": 20, "doubles_orders": 1}})
+
+    relay.latency = 3.0
+    relay.break_all()
+    sell(site, 100, 5)
+    head_end.order(site.number, vend("order-2"))
+    # The clerk and the shop take note of one payment.
+    head_end.order(site.number, vend(f"{site.name}-100"))
+    wait_for("an acknowledgement over 3 s of latency", site.is_caught_up)
+    relay.latency = 0.0
+
+    relay.half_open = True
+    sell(site, 200, 5)
+    time.sleep(2)
+    relay.half_open, relay.cut = False, True
+    relay.break_all()
+    sell(site, 300, 5)
+    head_end.order(site.number, vend("order-3"))
+    time.sleep(1)
+    relay.cut = False
+
+    broker.restart()
+    sell(site, 400, 5)
+    site.restart()
+    sell(site, 500, 5)
+    broker.restart()
+    head_end.tell({"misbehave": {}})
+    answered = lambda: all(order["receipt"] for order in head_end.dump()["sites"][site.number]["orders"].values())
+    wait_for("every receipt", answered)
+    wait_for("everything stored", site.is_caught_up)
+    rows, vends, orders = compare(site, postgres, head_end)
+    print(f"   {kind}: {rows} journal rows, {vends} payments, {orders} orders, the same on both sides")
+
+
+def expired(broker, site):
+    """A certificate that has expired is refused by name; nothing is lost."""
+    broker.restart("expired")
+    sell(site, 900, 3)
+    trouble = lambda: "xpired" in (site.office("cloud", "status")["trouble"] or "")
+    wait_for("the expired certificate to be named", trouble)
+    broker.restart()
+    wait_for("a good certificate", site.is_caught_up)
+    print("   an expired certificate is refused and named; with a good one everything follows")
+
+
+try:
+    postgres = Postgres()
+    mosquitto = Mosquitto()
+    for protocol in ("3.1.1", "5"):
+        head_end = HeadEnd(mosquitto.plain, postgres, "head-end:other")
+        relay = Relay(mosquitto.tls)
+        extra = f'protocol = "{protocol}"\nuser = "ward4"\npassword = "secret"\nca = "{path("ca.pem")}"\n'
+        site = Site(f"tls-{protocol}", f"mqtts://localhost:{relay.port}", extra)
+        battery(f"mosquitto, MQTT {protocol}, TLS", mosquitto, site, relay, head_end, postgres)
+        if protocol == "3.1.1":
+            expired(mosquitto, site)
+            compare(site, postgres, head_end)
+        kill(site.process)
+        kill(head_end.process)
+    nats = Nats()
+    head_end, relay = HeadEnd(nats.plain, postgres), Relay(nats.plain)
+    site = Site("nats", f"mqtt://127.0.0.1:{relay.port}", "")
+    battery("nats-server, MQTT 3.1.1", nats, site, relay, head_end, postgres)
+finally:
+    for process in reversed(started):
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM if "postgres" not in process.args[0] else signal.SIGINT)
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                kill(process)
+    if sys.exc_info()[0] is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        print(f"   kept for a look: {folder}")
