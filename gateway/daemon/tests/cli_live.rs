@@ -121,6 +121,17 @@ const STEPS: &[Step] = &[
         1,
         &[("/error", "not-carried-out")],
     ),
+    (&["receipt", "1"], 1, &[("/error", "not-carried-out")]),
+    (
+        &["receipt", "16", "--original"],
+        0,
+        &[
+            ("/usage_point", "UP-0007"),
+            ("/line/amount_micro", "99500000"),
+            ("/is_duplicate", "false"),
+        ],
+    ),
+    (&["receipt", "16"], 0, &[("/is_duplicate", "true")]),
     (&["statement", "8"], 1, &[("/error", "no-such-usage-point")]),
     (&["supply", "off", "7"], 0, &[("/order", "off")]),
     (

@@ -65,6 +65,8 @@ pub enum Action {
     Vend(VendArgs),
     /// A usage point's statement, for print or as a file
     Statement(super::paper::StatementArgs),
+    /// The receipt of a payment or token, for a till's printer
+    Receipt(super::paper::ReceiptArgs),
     /// Order a supply on, off, or back to automatic
     Supply {
         /// auto: connected while there is credit; on, off: whatever the credit

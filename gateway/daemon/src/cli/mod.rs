@@ -65,6 +65,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         } => node::label(target, *node),
         Action::Vend(args) => vend::vend(args),
         Action::Statement(args) => paper::statement(args),
+        Action::Receipt(args) => paper::receipt(args),
         Action::Supply {
             order,
             usage_point,

@@ -1,4 +1,4 @@
-//! `statement`
+//! `statement`, `receipt`
 
 use super::args::Target;
 use super::ask::{ask, to_json, unexpected};
@@ -70,6 +70,54 @@ fn statement_file(paper: &StatementPaper, format: Format) -> Vec<u8> {
         Format::Csv => paper.csv().into_bytes(),
         Format::Json => to_json(paper).to_string().into_bytes(),
     }
+}
+
+/// `receipt`
+#[derive(Debug, Args)]
+pub struct ReceiptArgs {
+    /// The receipt's number
+    pub number: u64,
+    /// Columns of the printer: 32 on 58 mm, 48 on 80 mm
+    #[arg(long, default_value = "48", value_parser = clap::value_parser!(u8).range(32..=80))]
+    pub width: u8,
+    /// Text, or a till printer's bytes
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: ReceiptFormat,
+    /// This is the first print; without it, or 15 minutes after the payment, the receipt says DUPLICATE
+    #[arg(long)]
+    pub original: bool,
+    /// File or device to write; standard output if absent
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Which gateway.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// A kind of receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReceiptFormat {
+    /// Plain text.
+    Text,
+    /// ESC/POS.
+    Escpos,
+}
+
+/// `receipt`
+pub fn receipt(args: &ReceiptArgs) -> Result {
+    const DOING: &str = "make the receipt";
+    let (number, original) = (args.number, args.original);
+    let request = Request::Receipt { number, original };
+    let paper = match ask(&args.target, DOING, &request)? {
+        Response::Receipt { paper } => paper,
+        other => return Err(unexpected(DOING, &other)),
+    };
+    let columns = usize::from(args.width);
+    let file = match args.format {
+        ReceiptFormat::Text => paper.text(columns).into_bytes(),
+        ReceiptFormat::Escpos => paper.escpos(columns),
+    };
+    deliver(DOING, file, args.out.as_ref(), to_json(&paper))
 }
 
 /// Writes a paper to its file, or says it.

@@ -26,7 +26,7 @@ pub use server::{Office, listen, serve};
 use gateway_core::calendar::LocalDay;
 use gateway_core::case::Case;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
-use gateway_web::paper::StatementPaper;
+use gateway_web::paper::{ReceiptPaper, StatementPaper};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -71,6 +71,13 @@ pub enum Request {
         /// The billing period before.
         #[serde(default)]
         last: bool,
+    },
+    /// The receipt of a payment or token.
+    Receipt {
+        /// Its number.
+        number: u64,
+        /// Whether it is the first print, right after the payment.
+        original: bool,
     },
     /// Open alarms.
     Alarms {},
@@ -135,6 +142,11 @@ pub enum Response {
     Statement {
         /// It.
         paper: Box<StatementPaper>,
+    },
+    /// A receipt.
+    Receipt {
+        /// It.
+        paper: Box<ReceiptPaper>,
     },
     /// Open alarms, oldest first.
     Alarms {

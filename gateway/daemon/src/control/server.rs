@@ -197,6 +197,9 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             let is_last = last;
             super::paper::statement(office, id, Range { from, to, is_last }).await
         }
+        Request::Receipt { number, original } => {
+            super::paper::receipt(office, number, original).await
+        }
         Request::Alarms {} => alarms(office).await,
         Request::Cases { all } => cases(office, all).await,
         Request::NodeKey { node } => match (office.node_key)(node) {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sheet` | what any paper is made of, and how it looks as HTML |
 //! | `pdf` | how it looks as PDF |
+//! | `receipt` | receipts for a till's printer |
 //! | `statement` | what stands on a statement; its CSV |
 //! | `money` | how exact amounts look |
 //!
@@ -13,9 +14,11 @@
 
 mod money;
 mod pdf;
+mod receipt;
 mod sheet;
 mod statement;
 
+pub use receipt::{ORIGINAL_WITHIN_S, ReceiptPaper, present_rate};
 pub(crate) use sheet::Link;
 pub use sheet::{Align, Row, Sheet, Table, Weight};
 pub use statement::StatementPaper;
