@@ -1,5 +1,4 @@
 //! What the drivers of buses and devices share: what is installed, and the way of their news into the cycle.
-#![expect(dead_code, reason = "used by the drivers, which come one by one")]
 
 use crate::cycle::Input;
 use gateway_core::NodeId;
@@ -27,6 +26,14 @@ impl Drivers {
     pub async fn metered(&self, reading: MeterReading) -> bool {
         let input = Input::Metered(Box::new(reading));
         self.inputs.send(input).await.is_ok()
+    }
+
+    /// A message of a meter was not used.
+    pub async fn rejected(&self, node: NodeId, reason: &'static str) -> bool {
+        self.inputs
+            .send(Input::Rejected(node, reason))
+            .await
+            .is_ok()
     }
 
     /// A switch reports its contact. False: the gateway stops.

@@ -11,6 +11,7 @@ mod control;
 mod cycle;
 mod demo;
 mod desk;
+mod devices;
 mod drivers;
 mod gateway;
 mod logging;

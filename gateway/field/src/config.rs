@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::bucket::Rate;
+use crate::devices::SiteMessage;
 use crate::error::FieldError;
 use crate::external::ExternalBroker;
 
@@ -22,6 +24,8 @@ pub struct FieldConfig {
     pub tls: Option<TlsListener>,
     /// Reach the nodes through this broker instead of own listeners, which are then not opened.
     pub external: Option<ExternalBroker>,
+    /// Where a copy of every publish of a site client goes; while it is full they are not copied.
+    pub site_messages: Option<mpsc::Sender<SiteMessage>>,
     /// How much is borne.
     pub limits: Limits,
 }

@@ -24,6 +24,17 @@ const WORKERS: usize = 2;
 /// From the order to stop until what is left is cut.
 const SHUTDOWN: Duration = Duration::from_millis(900);
 
+/// A message of the gateway to the site's clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SitePublish {
+    /// Topic.
+    pub topic: String,
+    /// Payload.
+    pub payload: Vec<u8>,
+    /// Whether it is kept and shown to whoever subscribes later.
+    pub retain: bool,
+}
+
 /// The way to the nodes: the own MQTT front end with the site's broker, or an external broker. It
 /// runs on threads of its own.
 ///
@@ -133,6 +144,32 @@ impl Field {
             Transport::Own(own) => own.send(node, payload),
             Transport::External(external) => external.send(node, payload),
         }
+    }
+
+    /// Publishes to the site's clients at QoS 1, in the order of the calls.
+    ///
+    /// # Errors
+    /// Nodes are reached through an external broker, so that the gateway is no broker of site clients; or the router does not answer.
+    pub async fn publish(&self, message: SitePublish) -> Result<(), NotConnected> {
+        let Transport::Own(own) = &*self.transport else {
+            return Err(NotConnected);
+        };
+        let router = own.shared.router.clone();
+        let run = async move {
+            let SitePublish {
+                topic,
+                payload,
+                retain,
+            } = message;
+            if retain {
+                router
+                    .retain(&topic, 1, &bytes::Bytes::from(payload.clone()))
+                    .map_err(|_| NotConnected)?;
+            }
+            let sent = router.publish(&topic, 1, &payload).await;
+            sent.map_err(|_| NotConnected)
+        };
+        self.handle.spawn(run).await.unwrap_or(Err(NotConnected))
     }
 
     /// Whether the node has an authenticated connection now; with an external broker, whether

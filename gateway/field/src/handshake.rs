@@ -166,7 +166,10 @@ async fn start_site<S: Stream>(
         "site client {:?} of {user:?}",
         client_id.trim_start_matches('\0')
     );
-    let key = ClientKey::Site { user, client_id };
+    let key = ClientKey::Site {
+        user: user.clone(),
+        client_id,
+    };
     if !shared.registry.has(&key) && shared.registry.site_clients() >= shared.limits.site_clients {
         return refuse(&shared, pipe, address, Rejection::TooManySiteClients).await;
     }
@@ -187,6 +190,7 @@ async fn start_site<S: Stream>(
     };
     let client = SiteClient {
         name,
+        user,
         address,
         access,
         will: connect.will,

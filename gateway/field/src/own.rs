@@ -68,6 +68,7 @@ impl Own {
             registry: Registry::new(config.limits.take_overs),
             router: router.clone(),
             inbox,
+            site_messages: config.site_messages,
             stop: stopped,
             limits: config.limits,
         });

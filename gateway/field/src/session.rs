@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::Limits;
 use crate::credentials::Credentials;
+use crate::devices::SiteMessage;
 use crate::limits::Admission;
 use crate::registry::{Presence, Registry};
 use crate::rejection::Rejection;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     pub registry: Arc<Registry>,
     pub router: Arc<SiteRouter>,
     pub inbox: mpsc::Sender<Uplink>,
+    pub site_messages: Option<mpsc::Sender<SiteMessage>>,
     pub stop: watch::Receiver<bool>,
 }
 

@@ -14,6 +14,7 @@ use crate::acl;
 use crate::answer;
 use crate::bucket::Bucket;
 use crate::credentials::Access;
+use crate::devices::SiteMessage;
 use crate::downlink::Deliveries;
 use crate::frame::{Incoming, Publish, Will};
 use crate::pipe::{Io, Pipe, Stream};
@@ -32,6 +33,7 @@ const UNRELEASED: usize = 64;
 pub(crate) struct SiteSession<S> {
     shared: Arc<Shared>,
     name: String,
+    user: String,
     address: IpAddr,
     access: Arc<Access>,
     pipe: Pipe<S>,
@@ -50,6 +52,8 @@ pub(crate) struct SiteSession<S> {
 /// Who a site client is, as its session needs it.
 pub(crate) struct SiteClient {
     pub name: String,
+    /// The login; empty without one.
+    pub user: String,
     pub address: IpAddr,
     pub access: Arc<Access>,
     pub will: Option<Will>,
@@ -61,6 +65,7 @@ impl<S: Stream> SiteSession<S> {
         Self {
             shared,
             name: client.name,
+            user: client.user,
             address: client.address,
             access: client.access,
             pipe,
@@ -194,6 +199,7 @@ impl<S: Stream> SiteSession<S> {
         }
         if is_new {
             bump(&self.shared.counters.site_publishes);
+            self.copy(&publish);
             if publish.retain {
                 let kept = self
                     .shared
@@ -214,6 +220,22 @@ impl<S: Stream> SiteSession<S> {
             _ => answer::pubrec(&mut self.pipe.out, publish.pkid),
         }
         Ok(())
+    }
+
+    /// For whoever reads devices. Beyond what it takes, messages are left out: registers are said again.
+    fn copy(&self, publish: &Publish) {
+        let Some(copies) = &self.shared.site_messages else {
+            return;
+        };
+        let message = SiteMessage {
+            credential: self.user.clone(),
+            topic: publish.topic.clone(),
+            payload: publish.payload.to_vec(),
+            retained: false,
+        };
+        if copies.try_send(message).is_err() {
+            self.shared.counters.reject(Rejection::InboxClosed);
+        }
     }
 
     async fn on_subscribe(

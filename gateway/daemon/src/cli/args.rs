@@ -61,6 +61,18 @@ pub enum Action {
         #[command(subcommand)]
         action: NodeAction,
     },
+    /// Meters that are not our nodes: install, test, replace, move, take away
+    Meter {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: super::meter::MeterAction,
+    },
+    /// Shadow mode: what would be cut, and whether it is
+    Shadow {
+        /// What to do.
+        #[command(subcommand)]
+        action: super::shadow::ShadowAction,
+    },
     /// Recharge an account
     Vend(VendArgs),
     /// A usage point's statement, for print or as a file

@@ -11,12 +11,14 @@ mod ask;
 mod case;
 mod check;
 mod cloud;
+mod meter;
 mod node;
 mod operator;
 mod paper;
 mod qr;
 mod said;
 mod secret;
+mod shadow;
 mod supply;
 mod table;
 mod token;
@@ -63,6 +65,8 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Node {
             action: NodeAction::Label { target, node },
         } => node::label(target, *node),
+        Action::Meter { action } => meter::carry_out(action),
+        Action::Shadow { action } => shadow::carry_out(action),
         Action::Vend(args) => vend::vend(args),
         Action::Statement(args) => paper::statement(args),
         Action::Receipt(args) => paper::receipt(args),

@@ -170,6 +170,11 @@ fn order(order: SupplyOrder) -> &'static str {
 /// Desired state with its reasons, and what the node reports if that differs.
 fn supply(point: &UsagePointFacts) -> String {
     let mut words = match point.desired {
+        Relay::Closed if point.shadow && !point.reasons.is_empty() => format!(
+            "connected, in shadow: would be disconnected ({})",
+            point.reasons.join(", ")
+        ),
+        Relay::Closed if point.shadow => String::from("connected, in shadow"),
         Relay::Closed => String::from("connected"),
         Relay::Open => format!("disconnected ({})", point.reasons.join(", ")),
     };

@@ -173,6 +173,14 @@ const PREPAY: &[Key] = &[
         "900",
         "A node not heard for so many seconds is silent.",
     ),
+    key(
+        "mode",
+        Kind::OneOf(&["armed", "shadow"]),
+        "\"armed\"",
+        "\"armed\": cuts are carried out.\n\
+         \"shadow\": everything runs and shows what it would cut; only a person's order off is obeyed.\n\
+         `shadow arm UP` arms single usage points.",
+    ),
 ];
 
 const TOKENS: &[Key] = &[

@@ -81,6 +81,8 @@ pub struct Prepay {
     pub largest_balance: Micro,
     /// Seconds after which a node is silent.
     pub silent_after_s: u32,
+    /// Whether cuts are carried out where nobody set otherwise.
+    pub armed: bool,
 }
 
 /// `[tokens]`
@@ -267,7 +269,7 @@ impl Config {
             largest_balance: self.prepay.largest_balance,
             default_max_power_w: self.site.default_max_power_w,
             silent_after_s: self.prepay.silent_after_s,
-            armed: true,
+            armed: self.prepay.armed,
         }
     }
 
@@ -320,6 +322,7 @@ fn prepay(values: &Values, mistakes: &mut Vec<Mistake>) -> Prepay {
         largest_vend: values.amount("prepay.largest_vend"),
         largest_balance: values.amount("prepay.largest_balance"),
         silent_after_s: values.whole("prepay.silent_after_s"),
+        armed: values.text("prepay.mode") == "armed",
     };
     for (key, amount) in [
         ("prepay.largest_vend", prepay.largest_vend),

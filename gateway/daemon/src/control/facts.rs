@@ -43,6 +43,9 @@ pub struct UsagePointFacts {
     pub reported: Option<Relay>,
     /// Why it is to be open, in words; empty if it is to be closed.
     pub reasons: Vec<String>,
+    /// In shadow: the reasons are shown and not carried out.
+    #[serde(default)]
+    pub shadow: bool,
     /// The node that meters it.
     pub node: Option<String>,
     /// When the node was heard last.
@@ -112,6 +115,7 @@ impl UsagePointFacts {
             order: point.supply.order,
             desired: point.supply.desired(),
             reported: point.supply.reported,
+            shadow: point.supply.shadow,
             reasons: point
                 .supply
                 .reasons

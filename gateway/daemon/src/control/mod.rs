@@ -12,6 +12,7 @@
 mod client;
 mod cloud;
 mod facts;
+mod meters;
 mod paper;
 mod peer;
 mod server;
@@ -21,10 +22,12 @@ use client::ClientError;
 pub use client::ask;
 pub use cloud::{CloudFacts, OrderFacts};
 pub use facts::{AlarmFacts, NodeFacts, StatusFacts, UsagePointFacts, VerifyFacts, local_time};
+pub use meters::MeterFacts;
 pub use server::{Office, listen, serve};
 
 use gateway_core::calendar::LocalDay;
 use gateway_core::case::Case;
+use gateway_core::meter_link::MeterLink;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
 use gateway_web::paper::{ReceiptPaper, StatementPaper};
 use serde::{Deserialize, Serialize};
@@ -93,6 +96,13 @@ pub enum Request {
     },
     /// Whether the database is what its journal says.
     Verify {},
+    /// Every meter in use.
+    Meters {},
+    /// What a meter shows now, before or after it is saved.
+    TestMeter {
+        /// How it is reached.
+        link: MeterLink,
+    },
     /// How the gateway is doing.
     Status {},
     /// How the link to the head-end is.
@@ -167,6 +177,20 @@ pub enum Response {
     Verified {
         /// It.
         report: VerifyFacts,
+    },
+    /// Every meter in use, by number.
+    Meters {
+        /// They.
+        meters: Vec<MeterFacts>,
+    },
+    /// What a meter shows.
+    MeterShows {
+        /// Its values, in words with units.
+        values: Vec<(String, String)>,
+        /// Age of the newest of them, in seconds.
+        age_s: u64,
+        /// Messages on its topics that are not believed.
+        foreign: Vec<String>,
     },
     /// How the gateway is doing.
     Status {

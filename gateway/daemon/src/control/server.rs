@@ -6,8 +6,9 @@
 use super::cloud;
 use super::facts::{AlarmFacts, NodeFacts, ProblemFacts, StatusFacts, UsagePointFacts};
 use super::peer::user_name;
-use super::{LONGEST_REQUEST, Request, Response};
+use super::{LONGEST_REQUEST, Request, Response, meters as installed};
 use crate::cloud::CloudLink;
+use crate::devices::Bench;
 use gateway_core::calendar::Calendar;
 use gateway_core::event::Role;
 use gateway_core::{Command, NodeId, Refusal, UsagePointId};
@@ -52,6 +53,8 @@ pub struct Office {
     pub node_key: KeyLookup,
     /// The link to a head-end.
     pub cloud: Option<CloudLink>,
+    /// Where a meter is tested before it is saved.
+    pub bench: Bench,
 }
 
 /// Binds the control socket: owner and group may use it. A socket left by a dead daemon is replaced.
@@ -223,6 +226,8 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             })
             .await
         }
+        Request::Meters {} => read_rows(office, |reader| installed::list(&reader)).await,
+        Request::TestMeter { link } => installed::test(office, &link),
         Request::Status {} => Response::Status {
             status: status(office),
         },

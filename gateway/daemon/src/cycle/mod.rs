@@ -57,6 +57,8 @@ pub enum Input {
     Metered(Box<MeterReading>),
     /// A switch beside a shop-bought meter reports its contact.
     Switched(NodeId, Relay),
+    /// A message of a meter was not used, and why.
+    Rejected(NodeId, &'static str),
     /// Commit at once from now on: the daemon is stopping and nodes wait for their acknowledgements.
     Hurry,
     /// Commit and end.
@@ -174,6 +176,7 @@ impl Cycle {
             }
             Input::Metered(reading) => self.metered(Event::Metered(reading)),
             Input::Switched(node, relay) => self.metered(Event::Switched { node, relay }),
+            Input::Rejected(node, reason) => self.batch.rejected.push((node, reason)),
             Input::Hurry => self.settings.gather = Duration::ZERO,
             Input::Stop => {}
         }

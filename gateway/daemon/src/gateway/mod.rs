@@ -11,10 +11,11 @@ use crate::config::{self, ClockTrust, Config, WebAccess};
 use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
 use crate::drivers::Drivers;
-use crate::{cloud, control, tariffs, token_keys};
+use crate::{cloud, control, devices, tariffs, token_keys};
 use gateway_core::Command;
 use gateway_core::loss::{self, live::Rounds};
-use gateway_field::{Credentials, Field};
+use gateway_field::devices::SiteMessage;
+use gateway_field::{Credentials, Field, FieldConfig};
 use gateway_store::{Reader, Store};
 use gateway_web::{Desk, DeskError};
 use prepaid_common::wire::Key;
@@ -38,9 +39,6 @@ const SELF_TEST_EVERY: Duration = Duration::from_secs(60);
 pub struct Gateway {
     /// Where commands go.
     pub desk: Arc<DaemonDesk>,
-    /// For drivers of buses and devices.
-    #[expect(dead_code, reason = "read by the drivers, which come one by one")]
-    pub drivers: Drivers,
     /// Where nodes connect.
     pub broker: SocketAddr,
     /// Where the page is.
@@ -66,8 +64,7 @@ impl Gateway {
         let (uplinks_in, uplinks) = mpsc::channel(cycle::UPLINK_INBOX);
         let (inputs_in, inputs) = mpsc::channel(cycle::COMMAND_INBOX);
         let links = admit_all(&state, keys, &credentials, epoch);
-        let field = field_config(config)?;
-        let field = Arc::new(Field::start(field, credentials.clone(), uplinks_in)?);
+        let (field, site_messages) = start_field(config, &credentials, uplinks_in)?;
         let clock = clock(config);
         let status = Arc::new(Status::new());
         let (changes, changed) = watch::channel(0);
@@ -109,12 +106,12 @@ impl Gateway {
             changes: changed,
             cloud: link,
         });
-        let (app, page, tasks) = serve_people(config, &path, &desk, stopped).await?;
+        let heard = (drivers, site_messages);
+        let (app, page, tasks) = serve_people(config, &path, &desk, heard, stopped).await?;
         let broker = field.local_addr().or(field.local_tls_addr());
         let broker = broker.unwrap_or(config.field.listen);
         Ok(Self {
             desk,
-            drivers,
             broker,
             page,
             field,
@@ -165,13 +162,32 @@ async fn serve_people(
     config: &Config,
     path: &Path,
     desk: &Arc<DaemonDesk>,
+    (drivers, site_messages): (Drivers, mpsc::Receiver<SiteMessage>),
     stopped: watch::Receiver<bool>,
 ) -> Result<(gateway_web::App, SocketAddr, Vec<JoinHandle<()>>), StartError> {
     adopt_tariffs(config, desk.as_ref()).await?;
+    let bench = devices::Bench::new(desk.clock);
     let (app, page, web) = serve_page(config, path, desk.clone(), stopped.clone()).await?;
-    let control = open_office(config, desk.clone(), stopped.clone())?;
-    let tester = tokio::spawn(test_regularly(desk.clone(), stopped));
-    Ok((app, page, vec![web, control, tester]))
+    let control = open_office(config, desk.clone(), &bench, stopped.clone())?;
+    let tester = tokio::spawn(test_regularly(desk.clone(), stopped.clone()));
+    let driving = bench.drive(drivers, desk.field.clone(), site_messages, stopped);
+    let driver = tokio::spawn(driving);
+    Ok((app, page, vec![web, control, tester, driver]))
+}
+
+/// The way to the nodes, and a copy of what the site's devices say.
+fn start_field(
+    config: &Config,
+    credentials: &Arc<Credentials>,
+    uplinks: mpsc::Sender<gateway_field::Uplink>,
+) -> Result<(Arc<Field>, mpsc::Receiver<SiteMessage>), StartError> {
+    let (copies, site_messages) = mpsc::channel(devices::INBOX);
+    let config = FieldConfig {
+        site_messages: Some(copies),
+        ..field_config(config)?
+    };
+    let field = Field::start(config, credentials.clone(), uplinks)?;
+    Ok((Arc::new(field), site_messages))
 }
 
 fn spawn_cycle(
@@ -243,6 +259,7 @@ fn settings(config: &Config) -> cycle::Settings {
 fn open_office(
     config: &Config,
     desk: Arc<DaemonDesk>,
+    bench: &devices::Bench,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>, StartError> {
     let socket = control::listen(&config.control_socket()).map_err(StartError::Control)?;
@@ -259,6 +276,7 @@ fn open_office(
         calendar: config.site.calendar,
         node_key: Arc::new(node_key),
         cloud: Some(cloud),
+        bench: bench.clone(),
     };
     let until = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;

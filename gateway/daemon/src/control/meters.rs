@@ -1,0 +1,67 @@
+//! Meters for the command line.
+
+use super::Response;
+use super::server::Office;
+use gateway_core::event::Role;
+use gateway_core::meter_link::{MeterLink, Switch};
+use gateway_core::{UtcSeconds, WattHours};
+use gateway_store::{NodeView, Reader, StoreError};
+use serde::{Deserialize, Serialize};
+
+/// A meter in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeterFacts {
+    /// Its number, in words.
+    pub node: String,
+    /// What it meters, in words.
+    pub meters: String,
+    /// How it is reached.
+    pub link: MeterLink,
+    /// The switch beside it.
+    pub switch: Option<Switch>,
+    /// Its raw register.
+    pub register_wh: Option<WattHours>,
+    /// Power, in watts.
+    pub power_w: Option<i32>,
+    /// Voltage, in tenths of a volt.
+    pub voltage_dv: Option<u16>,
+    /// When it was last heard.
+    pub heard_at: Option<UtcSeconds>,
+}
+
+pub(super) fn list(reader: &Reader) -> Result<Response, StoreError> {
+    let facts = |view: NodeView| {
+        let reading = view.last.as_ref().map(|last| &last.reading);
+        let meters = match view.node.role? {
+            Role::UsagePoint(id) => id.to_string(),
+            Role::Feeder(id) => id.to_string(),
+        };
+        Some(MeterFacts {
+            node: view.node.id.to_string(),
+            meters,
+            register_wh: reading.map(|reading| reading.register),
+            power_w: reading.and_then(|reading| reading.power_w),
+            voltage_dv: reading.and_then(|reading| reading.voltage_dv),
+            heard_at: view.last.as_ref().map(|last| last.at),
+            link: view.node.link,
+            switch: view.node.switch,
+        })
+    };
+    let meters = reader.nodes()?.into_iter().filter_map(facts).collect();
+    Ok(Response::Meters { meters })
+}
+
+pub(super) fn test(office: &Office, link: &MeterLink) -> Response {
+    match office.bench.test(link) {
+        Ok(shown) => Response::MeterShows {
+            values: shown
+                .values
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            age_s: shown.age_s,
+            foreign: shown.foreign,
+        },
+        Err(message) => Response::Failed { message },
+    }
+}
