@@ -179,6 +179,7 @@ async fn main() -> std::io::Result<()> {
         );
     }
     finish(&memory, &houses);
+    memory.lock().add_case(UsagePointId(7), 800);
     let living = Arc::clone(&memory);
     tokio::spawn(async move {
         let mut every = tokio::time::interval(Duration::from_secs(2));

@@ -6,7 +6,10 @@
 //! Calls block on the disk; handlers make them on the blocking pool.
 
 use gateway_core::alarm::Alarm;
+use gateway_core::case::Case;
+use gateway_core::event::Role;
 use gateway_core::ledger::LedgerAccount;
+use gateway_core::loss::live::Round;
 use gateway_core::metering::LastReading;
 use gateway_core::rating::Component;
 use gateway_core::tariff::Tariff;
@@ -74,6 +77,18 @@ pub trait Committed: Send + Sync {
     /// # Errors
     /// The rows could not be read.
     fn alarms(&self) -> Result<Vec<Alarm>, ReadError>;
+
+    /// Cases of missing energy, oldest first, also closed ones.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn cases(&self) -> Result<Vec<Case>, ReadError>;
+
+    /// Registers at quarter-hours with `from <= end <= to`, and whose they are.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn rounds(&self, span: Span) -> Result<RoundRows, ReadError>;
 }
 
 /// A usage point and the last reading of its meter.
@@ -115,6 +130,17 @@ pub struct Neighbourhood {
     pub alarms: Vec<Alarm>,
     /// Rejected frames by reason, since the database was made.
     pub rejections: BTreeMap<String, u64>,
+}
+
+/// Registers at quarter-hours.
+#[derive(Debug, Clone, Default)]
+pub struct RoundRows {
+    /// The rounds, oldest first.
+    pub rounds: Vec<Round>,
+    /// What each node meters now.
+    pub roles: BTreeMap<NodeId, Role>,
+    /// What each usage point is called.
+    pub labels: BTreeMap<UsagePointId, String>,
 }
 
 /// A span of time.

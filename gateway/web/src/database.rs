@@ -1,11 +1,12 @@
 //! [`Committed`] over the database.
 
 use crate::committed::{
-    Committed, FeederRows, JournalQuery, Neighbourhood, ProfileRow, ReadError, Span, Statement,
-    StatementLine, StatementQuery, UsagePointRows,
+    Committed, FeederRows, JournalQuery, Neighbourhood, ProfileRow, ReadError, RoundRows, Span,
+    Statement, StatementLine, StatementQuery, UsagePointRows,
 };
 use crate::failure::sentence;
 use gateway_core::alarm::Alarm;
+use gateway_core::case::Case;
 use gateway_core::event::Role;
 use gateway_core::metering::LastReading;
 use gateway_core::tariff::Tariff;
@@ -168,6 +169,27 @@ impl Committed for Database {
 
     fn alarms(&self) -> Result<Vec<Alarm>, ReadError> {
         self.with(Reader::alarms)
+    }
+
+    fn cases(&self) -> Result<Vec<Case>, ReadError> {
+        self.with(Reader::cases)
+    }
+
+    fn rounds(&self, span: Span) -> Result<RoundRows, ReadError> {
+        self.with(|reader| {
+            let nodes = reader.nodes()?.into_iter();
+            let points = reader
+                .usage_points()?
+                .into_iter()
+                .map(|view| view.usage_point);
+            Ok(RoundRows {
+                rounds: reader.rounds(span.from, span.to)?,
+                roles: nodes
+                    .filter_map(|view| Some((view.node.id, view.node.role?)))
+                    .collect(),
+                labels: points.map(|point| (point.id, point.label)).collect(),
+            })
+        })
     }
 }
 

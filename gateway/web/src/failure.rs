@@ -82,10 +82,12 @@ impl From<Refusal> for Failure {
             | Refusal::NoSuchNode
             | Refusal::NoSuchTariff
             | Refusal::NoSuchAlarm
-            | Refusal::NoSuchDispute => StatusCode::NOT_FOUND,
+            | Refusal::NoSuchDispute
+            | Refusal::NoSuchCase => StatusCode::NOT_FOUND,
             Refusal::KeyUsedForOtherVend
             | Refusal::UsagePointExists
             | Refusal::NodeExists
+            | Refusal::CaseIsClosed
             | Refusal::TariffDiffers => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };

@@ -39,7 +39,11 @@
     const active = document.activeElement;
     if (active && main.contains(active) && active.matches("input, select, textarea")) return true;
     const changed = (field) => field.type !== "hidden" && field.value !== field.defaultValue;
-    if ([...main.querySelectorAll("input")].some(changed)) return true;
+    if ([...main.querySelectorAll("input, textarea")].some(changed)) return true;
+    const chosen = (option) => option.selected !== option.defaultSelected;
+    const named = [...main.querySelectorAll("select")].filter((select) => select.querySelector("option[selected]"));
+    if (named.some((select) => [...select.options].some(chosen))) return true;
+    if ([...main.querySelectorAll("select[required]")].some((select) => select.value !== "")) return true;
     const selection = document.getSelection();
     return selection && !selection.isCollapsed && main.contains(selection.anchorNode);
   };

@@ -11,6 +11,7 @@
 //! | `sequential` | whether something changed, at a stated rate of false alarms |
 //! | `volts`, `rank` | which explanation fits best |
 //! | [`watch`] | when it is said |
+//! | [`balance`] | what a feeder delivered against what its meters took, span by span |
 //! | [`live`] | from readings at any time to registers at quarter-hours |
 //!
 //! Integers come in and decisions go out; in between are floating-point sums in a fixed order, so
@@ -18,6 +19,7 @@
 //! finding.
 
 mod align;
+pub mod balance;
 mod circuit;
 mod columns;
 pub mod live;

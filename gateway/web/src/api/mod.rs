@@ -10,6 +10,11 @@
 //! | POST `usage-points/{id}/supply` | `{"order": "on" \| "off" \| "auto"}` | `{"done": "done"}` |
 //! | GET `alarms` | | open alarms |
 //! | POST `alarms/{number}/acknowledge` | `{}` | `{"done": "done"}` |
+//! | GET `cases?all=true` | | open cases of missing energy, or all |
+//! | GET `cases/{number}` | | one of them |
+//! | POST `cases/{number}/note` | `{"text": "…"}` | `{"done": "done"}` |
+//! | POST `cases/{number}/check` | `{"found": "tampering" \| "fault" \| "nothing" \| "no-access", "usage_point": "UP-0001", "text": "…"}`; without the last two: the line itself | `{"done": "done"}` |
+//! | POST `cases/{number}/close` | `{"outcome": "confirmed" \| "false" \| "technical", "usage_point": …, "text": …}` | `{"done": "done"}` |
 //! | GET `journal?from=1&limit=100` | | records, oldest first; without `from` the newest |
 //! | GET `status` | | counts and problems |
 //!
@@ -18,6 +23,7 @@
 //! `Content-Type: application/json`; an unknown field is an error.
 
 mod answers;
+mod cases;
 mod parse;
 mod routes;
 

@@ -137,7 +137,7 @@ pub fn parse_order(text: &str) -> Result<SupplyOrder, ParseError> {
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ParseError> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ParseError> {
     serde_json::from_slice(body).map_err(|error| {
         let words = error.to_string();
         let name = if !error.is_data() {

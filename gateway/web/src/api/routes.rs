@@ -21,7 +21,7 @@ use serde::Deserialize;
 const MOST_RECORDS: usize = 1_000;
 const DEFAULT_RECORDS: usize = 100;
 
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// Everything under `/api/v1`.
 pub(crate) fn routes() -> Router<App> {
@@ -34,6 +34,9 @@ pub(crate) fn routes() -> Router<App> {
         .route("/usage-points/{id}/supply", post(supply))
         .route("/alarms", get(alarms))
         .route("/alarms/{number}/acknowledge", post(acknowledge))
+        .route("/cases", get(super::cases::cases))
+        .route("/cases/{number}", get(super::cases::case))
+        .route("/cases/{number}/{change}", post(super::cases::change))
         .route("/journal", get(journal))
         .route("/status", get(status))
 }
@@ -163,7 +166,7 @@ async fn status(State(app): State<App>) -> Result<Json<Status>, ApiFailure> {
 }
 
 /// The body of a JSON request. The content type is what keeps foreign forms out, so it is not optional.
-fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+pub(super) fn json(headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
     let kind = headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("");
     let essence = kind.split(';').next().unwrap_or("").trim();

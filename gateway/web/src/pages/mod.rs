@@ -1,6 +1,7 @@
 //! What each address does: read rows, make a view; or put a command to the desk and go on.
 
 mod alarms;
+mod cases;
 mod changes;
 mod journal;
 mod login;
@@ -10,6 +11,7 @@ mod status;
 mod usage_point;
 
 pub(crate) use alarms::{acknowledge, alarms};
+pub(crate) use cases::{case, cases, change_case, check_found, check_outcome, find_case};
 pub(crate) use changes::{confirm_supply, confirm_vend, enter_token, order_supply, vend};
 pub(crate) use journal::journal;
 pub(crate) use login::{login, login_form, logout};

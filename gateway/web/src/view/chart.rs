@@ -17,7 +17,7 @@ const HEIGHT: i64 = 240;
 
 /// A length in tenths of a unit of the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tenths(i64);
+pub(crate) struct Tenths(pub(super) i64);
 
 impl fmt::Display for Tenths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,7 +149,7 @@ fn intervals(rows: &[ProfileRow]) -> Vec<Interval> {
 }
 
 /// A round step that gives two to five lines up to the peak.
-fn level_step(peak_wh: u64) -> u64 {
+pub(super) fn level_step(peak_wh: u64) -> u64 {
     let mut step = 10;
     loop {
         for factor in [1, 2, 5] {

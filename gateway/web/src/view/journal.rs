@@ -49,11 +49,19 @@ pub(crate) fn lines(records: &[Record], rules: &Rules, currency: &str) -> Vec<Jo
     let line = |record: &Record| {
         let (class, words) = describe(&record.decision, currency);
         let point = record.decision.usage_point();
+        let case = match &record.decision {
+            Decision::CaseOpened { .. } => Some(record.number),
+            decision => decision.case(),
+        };
         JournalLine {
             number: record.number,
             at: format::date_time(rules.calendar, record.at),
-            subject: point.map(|id| id.to_string()),
-            href: point.map(|id| format!("/usage-point/{id}")),
+            subject: point
+                .map(|id| id.to_string())
+                .or(case.map(|case| format!("case {case}"))),
+            href: point
+                .map(|id| format!("/usage-point/{id}"))
+                .or(case.map(|case| format!("/cases/{case}"))),
             words,
             class,
         }

@@ -1,8 +1,10 @@
 //! What pages say, as values: facts in, templates out. Nothing here reads rows or the clock.
 
 mod alarms;
+mod cases;
 mod chart;
 mod confirm;
+mod curves;
 mod facts;
 mod journal;
 mod login;
@@ -12,6 +14,7 @@ mod statement;
 mod usage_point;
 
 pub(crate) use alarms::AlarmsView;
+pub(crate) use cases::{CaseInputs, CaseView, CasesView, TypedCase, window};
 pub(crate) use confirm::{ConfirmSupply, ConfirmVend};
 pub(crate) use facts::PointFacts;
 pub(crate) use journal::JournalView;

@@ -12,6 +12,7 @@ use axum::response::{Html, IntoResponse, Response};
 pub(crate) enum Tab {
     Neighbourhood,
     Alarms,
+    Cases,
     Journal,
     None,
 }

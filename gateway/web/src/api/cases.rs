@@ -1,0 +1,121 @@
+//! Cases for programs.
+
+use super::answers::Done;
+use super::parse::parse;
+use super::routes::{Body, json};
+use crate::access::Operator;
+use crate::app::App;
+use crate::failure::{ApiFailure, Failure};
+use crate::pages::{check_found, check_outcome, find, find_case, submit};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::{Extension, Json};
+use gateway_core::Command;
+use gateway_core::case::{Case, CaseCommand};
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize)]
+pub(super) struct Cases {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    all: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoteBody {
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckBody {
+    found: String,
+    usage_point: Option<String>,
+    #[serde(default)]
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloseBody {
+    outcome: String,
+    usage_point: Option<String>,
+    #[serde(default)]
+    text: String,
+}
+
+pub(super) async fn cases(
+    State(app): State<App>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Cases>, ApiFailure> {
+    let unusable =
+        |rejection: QueryRejection| Failure::unusable("query-unusable", rejection.body_text());
+    let Query(wanted) = wanted.map_err(unusable)?;
+    let mut cases = app.read(|rows| rows.cases()).await?;
+    cases.retain(|case| wanted.all || case.is_open());
+    Ok(Json(Cases { cases }))
+}
+
+pub(super) async fn case(
+    State(app): State<App>,
+    Path(number): Path<String>,
+) -> Result<Json<Case>, ApiFailure> {
+    Ok(Json(find_case(&app, &number).await?))
+}
+
+pub(super) async fn change(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path((number, change)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Done>, ApiFailure> {
+    let body = json(&headers, body)?;
+    let case = find_case(&app, &number).await?.number;
+    let by = operator.by;
+    let command = match change.as_str() {
+        "note" => {
+            let NoteBody { text } = parse(&body)?;
+            CaseCommand::Note { case, text, by }
+        }
+        "check" => {
+            let asked: CheckBody = parse(&body)?;
+            CaseCommand::Check {
+                case,
+                usage_point: place(&app, asked.usage_point).await?,
+                found: check_found(&asked.found)?,
+                text: asked.text,
+                by,
+            }
+        }
+        "close" => {
+            let asked: CloseBody = parse(&body)?;
+            CaseCommand::Close {
+                case,
+                outcome: check_outcome(&asked.outcome)?,
+                usage_point: place(&app, asked.usage_point).await?,
+                text: asked.text,
+                by,
+            }
+        }
+        _ => return Err(Failure::not_found("A case takes note, check or close.").into()),
+    };
+    Ok(Json(submit(&app, Command::Case(command)).await?.into()))
+}
+
+async fn place(
+    app: &App,
+    id: Option<String>,
+) -> Result<Option<gateway_core::UsagePointId>, Failure> {
+    match id {
+        None => Ok(None),
+        Some(id) => Ok(Some(find(app, &id).await?.point.id)),
+    }
+}

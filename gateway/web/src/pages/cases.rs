@@ -1,0 +1,213 @@
+//! `/cases`, `/cases/{number}` and its three forms
+
+use super::submit;
+use crate::access::Operator;
+use crate::app::App;
+use crate::committed::{RoundRows, Span};
+use crate::failure::{Failure, PageFailure};
+use crate::view::{CaseInputs, CaseView, CasesView, Page, Shell, Tab, TypedCase, window};
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
+use gateway_core::case::{Case, CaseCommand, Found, Outcome};
+use gateway_core::{Command, Refusal, UsagePointId};
+use serde::Deserialize;
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Shown {
+    show: String,
+}
+
+/// Open cases, or all.
+pub(crate) async fn cases(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    shown: Result<Query<Shown>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, PageFailure> {
+    let is_all = shown.is_ok_and(|Query(shown)| shown.show == "all");
+    let now = app.0.desk.now().at;
+    // No registers are needed here, only the names.
+    let none = Span { from: now, to: now };
+    let read = move |rows: &dyn crate::Committed| {
+        Ok((rows.cases()?, rows.rounds(none)?, rows.currency()?))
+    };
+    let (cases, rows, currency) = app.read(read).await?;
+    let rules = &app.0.site.rules;
+    let view = CasesView::new(&cases, &rows, (rules, &currency), is_all);
+    let page = Page {
+        title: "Cases",
+        tab: Tab::Cases,
+        is_live: true,
+        reload_s: Some(60),
+    };
+    Ok(Shell::answer(&app, Some(&operator), &headers, &page, &view))
+}
+
+/// The case an address names.
+pub(crate) async fn find_case(app: &App, number: &str) -> Result<Case, Failure> {
+    let none = || Failure::from(Refusal::NoSuchCase);
+    let number: u64 = number.parse().map_err(|_| none())?;
+    let cases = app.read(|rows| rows.cases()).await?;
+    cases
+        .into_iter()
+        .find(|case| case.number == number)
+        .ok_or_else(none)
+}
+
+/// One case.
+pub(crate) async fn case(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(number): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageFailure> {
+    let case = find_case(&app, &number).await?;
+    Ok(show(&app, (&operator, &headers), &case, TypedCase::default()).await?)
+}
+
+async fn show(
+    app: &App,
+    (operator, headers): (&Operator, &HeaderMap),
+    case: &Case,
+    typed: TypedCase,
+) -> Result<Response, Failure> {
+    let now = app.0.desk.now().at;
+    let (from, to) = window(case, now);
+    // A round before and after, so that the first and the last point are known.
+    let span = Span {
+        from: gateway_core::UtcSeconds(from.0 - MARGIN_S),
+        to: gateway_core::UtcSeconds(to.0 + MARGIN_S),
+    };
+    let read = move |rows: &dyn crate::Committed| Ok((rows.rounds(span)?, rows.currency()?));
+    let (rows, currency): (RoundRows, String) = app.read(read).await?;
+    let title = format!("Case {}", case.number);
+    let view = CaseView::new(
+        &CaseInputs {
+            case,
+            rows: &rows,
+            rules: &app.0.site.rules,
+            currency: &currency,
+            now,
+        },
+        typed,
+    );
+    let page = Page {
+        title: &title,
+        tab: Tab::Cases,
+        is_live: true,
+        reload_s: None,
+    };
+    Ok(Shell::answer(app, Some(operator), headers, &page, &view))
+}
+
+/// Two quarter-hours.
+const MARGIN_S: i64 = 1_800;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeForm {
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    found: String,
+    #[serde(default)]
+    outcome: String,
+    #[serde(default)]
+    usage_point: String,
+}
+
+/// A note, a visit, or the end of a case.
+pub(crate) async fn change_case(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path((number, change)): Path<(String, String)>,
+    headers: HeaderMap,
+    form: Result<Form<ChangeForm>, FormRejection>,
+) -> Result<Response, PageFailure> {
+    let Form(form) = form.map_err(|_| {
+        let words =
+            "The form was not understood; nothing was changed. Open the case and begin again.";
+        Failure::unusable("form-unusable", words)
+    })?;
+    let case = find_case(&app, &number).await?;
+    let asked = command(case.number, &change, &form, &operator.by);
+    let failure = match asked {
+        Ok(command) => match submit(&app, Command::Case(command)).await {
+            Ok(_) => {
+                return Ok(Redirect::to(&format!("/cases/{}", case.number)).into_response());
+            }
+            Err(failure) => failure,
+        },
+        Err(failure) => failure,
+    };
+    let typed = TypedCase {
+        text: form.text,
+        error: Some(failure.message),
+    };
+    let mut page = show(&app, (&operator, &headers), &case, typed).await?;
+    *page.status_mut() = failure.status;
+    Ok(page)
+}
+
+fn command(case: u64, change: &str, form: &ChangeForm, by: &str) -> Result<CaseCommand, Failure> {
+    // Browsers send line ends as two characters.
+    let (text, by) = (form.text.replace("\r\n", "\n"), by.to_owned());
+    let usage_point = || match form.usage_point.as_str() {
+        "" => Ok(None),
+        id => place(id).map(Some),
+    };
+    Ok(match change {
+        "note" => CaseCommand::Note { case, text, by },
+        "check" => CaseCommand::Check {
+            case,
+            usage_point: usage_point()?,
+            found: check_found(&form.found)?,
+            text,
+            by,
+        },
+        "close" => CaseCommand::Close {
+            case,
+            outcome: check_outcome(&form.outcome)?,
+            usage_point: usage_point()?,
+            text,
+            by,
+        },
+        _ => return Err(Failure::not_found("A case takes a note, a check or close.")),
+    })
+}
+
+fn place(id: &str) -> Result<UsagePointId, Failure> {
+    id.parse()
+        .map_err(|_| Failure::from(Refusal::NoSuchUsagePoint))
+}
+
+/// What a visit found, by its word.
+pub(crate) fn check_found(word: &str) -> Result<Found, Failure> {
+    match word {
+        "tampering" => Ok(Found::Tampering),
+        "fault" => Ok(Found::Fault),
+        "nothing" => Ok(Found::Nothing),
+        "no-access" => Ok(Found::NoAccess),
+        _ => Err(Failure::unusable(
+            "no-such-finding",
+            "Choose what the visit found: tampering, fault, nothing or no-access.",
+        )),
+    }
+}
+
+/// What a case was, by its word.
+pub(crate) fn check_outcome(word: &str) -> Result<Outcome, Failure> {
+    match word {
+        "confirmed" => Ok(Outcome::Confirmed),
+        "false" => Ok(Outcome::False),
+        "technical" => Ok(Outcome::Technical),
+        _ => Err(Failure::unusable(
+            "no-such-outcome",
+            "Choose what the case was: confirmed, false or technical.",
+        )),
+    }
+}
