@@ -89,9 +89,15 @@ impl LocalDay {
     /// The calendar month that holds the day.
     #[must_use]
     pub fn month(self) -> Month {
-        let date = self.date();
-        let year = u16::try_from(date.year()).unwrap_or(1970);
-        Month(year * 12 + u16::from(date.month().unsigned_abs()) - 1)
+        // Asked at every price of a reading, so it is reckoned straight: eras of 400 years from 0000-03-01, where years end with
+        // their leap day (H. Hinnant, "chrono-compatible low-level date algorithms"). A test compares every day with the library.
+        let since_era = u32::try_from(self.0.clamp(0, LAST_DAY)).unwrap_or(0) + 719_468;
+        let (era, of_era) = (since_era / 146_097, since_era % 146_097);
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let months_from_march = (5 * of_year + 2) / 153;
+        let months = (era * 400 + year_of_era) * 12 + months_from_march + 2;
+        Month(u16::try_from(months).unwrap_or(u16::MAX))
     }
 }
 
@@ -298,6 +304,16 @@ mod tests {
         check(18, 1_796_063_400, "2026-12-01", "2026-11-18", 30);
         check(1, 1_772_000_000, "2026-02-25", "2026-02-01", 28);
         check(1, 1_835_000_000, "2028-02-24", "2028-02-01", 29);
+    }
+
+    #[test]
+    fn every_day_has_the_month_the_library_says() {
+        for day in (-1..=LAST_DAY + 1).map(LocalDay) {
+            let date = day.date();
+            let year = u16::try_from(date.year()).unwrap_or(1970);
+            let month = Month(year * 12 + u16::from(date.month().unsigned_abs()) - 1);
+            assert_eq!(day.month(), month, "{day}");
+        }
     }
 
     #[test]

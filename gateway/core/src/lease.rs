@@ -44,3 +44,17 @@ pub fn affordable_register(
     }
     account.settled_to.saturating_add(WattHours(affordable))
 }
+
+/// Whether the credit is used up at a register: it pays for not a watt-hour beyond it. The same as "the register has reached
+/// [`affordable_register`]" without the search.
+#[must_use]
+pub fn is_used_up(
+    account: &Account,
+    tariff: &Tariff,
+    connection: Connection,
+    register: WattHours,
+) -> bool {
+    let next = register.saturating_add(WattHours(1));
+    let beyond = next.since(account.settled_to).unwrap_or_default() > LONGEST;
+    beyond || account.available(tariff, connection, next) < Micro::ZERO
+}

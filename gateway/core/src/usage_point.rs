@@ -94,6 +94,13 @@ impl UsagePoint {
         lease::affordable_register(&self.account, tariff, self.connection())
     }
 
+    /// Whether a register has reached what the credit pays for: the same as comparing it with
+    /// [`Self::affordable`], without the search.
+    #[must_use]
+    pub fn is_used_up(&self, tariff: &Tariff, register: WattHours) -> bool {
+        lease::is_used_up(&self.account, tariff, self.connection(), register)
+    }
+
     /// Credit left at a register value.
     #[must_use]
     pub fn available(&self, tariff: &Tariff, register: WattHours) -> Micro {

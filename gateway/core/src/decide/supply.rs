@@ -79,7 +79,7 @@ pub(super) fn review(draft: &mut Draft<'_>) {
         return;
     };
     let id = point.id;
-    let exhausted = register >= point.affordable(tariff);
+    let exhausted = point.is_used_up(tariff, register);
     let reasons = Supply::reasons_for(point.supply.order, exhausted);
     if reasons != point.supply.reasons {
         if reasons.has(Reason::CreditExhausted) {

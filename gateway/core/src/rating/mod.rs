@@ -226,6 +226,14 @@ pub const LARGEST_COST: Micro = Micro(10_000_000_000 * 1_000_000);
 
 /// `amount / by`, rounded half away from zero, stopping at [`LARGEST_COST`] either way. `by` is positive.
 fn divide_half_away(amount: i128, by: i128) -> Micro {
+    // A household's month fits 64 bits, which are several times faster to divide.
+    if let (Ok(amount), Ok(by)) = (i64::try_from(amount), i64::try_from(by)) {
+        let (magnitude, by) = (amount.unsigned_abs(), by.unsigned_abs());
+        let (whole, rest) = (magnitude / by, magnitude % by);
+        let up = u64::from(rest >= by - rest);
+        let magnitude = i64::try_from(whole + up).map_or(LARGEST_COST.0, |m| m.min(LARGEST_COST.0));
+        return Micro(if amount < 0 { -magnitude } else { magnitude });
+    }
     let magnitude = (amount.unsigned_abs() + by.unsigned_abs() / 2) / by.unsigned_abs();
     let magnitude = i64::try_from(magnitude).map_or(LARGEST_COST.0, |m| m.min(LARGEST_COST.0));
     Micro(if amount < 0 { -magnitude } else { magnitude })

@@ -164,6 +164,11 @@ proptest! {
         site.state.usage_points.get_mut(&POINT).unwrap().account.balance = Micro(credit);
         let account = &site.point().account;
         let lease = site.point().affordable(&msedcl()).0;
+        for register in [lease.saturating_sub(1), lease, lease + 1] {
+            let register = register.max(site.point().account.settled_to.0);
+            let used_up = site.point().is_used_up(&msedcl(), WattHours(register));
+            prop_assert_eq!(used_up, register >= lease, "at {} of {}", register, lease);
+        }
         let days = u64::try_from(account.period.through.0 - account.period.due_from.0 + 1).unwrap();
         let charged = account.period.charged.total().0;
         let before = account.settled_to.0 - account.period.energy.0;

@@ -182,20 +182,7 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             })
             .await
         }
-        Request::UsagePoint { id } => {
-            read_rows(office, move |reader| {
-                reader.together(|reader| {
-                    let Some(view) = reader.usage_point(id)? else {
-                        let refusal = Refusal::NoSuchUsagePoint;
-                        return Ok(Response::Refused { refusal });
-                    };
-                    let node = meters(reader)?.get(&id).copied();
-                    let usage_point = Box::new(UsagePointFacts::of(&view, node, calendar));
-                    Ok(Response::UsagePoint { usage_point })
-                })
-            })
-            .await
-        }
+        Request::UsagePoint { id } => usage_point(office, id).await,
         Request::Statement { id, from, to, last } => {
             let is_last = last;
             super::paper::statement(office, id, Range { from, to, is_last }).await
@@ -235,6 +222,22 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::CloudOrders {} => cloud::orders(office).await,
         Request::CloudEnrol { code, url } => cloud::enrol(office, &code, url, who).await,
     }
+}
+
+async fn usage_point(office: &Office, id: UsagePointId) -> Response {
+    let calendar = office.calendar;
+    read_rows(office, move |reader| {
+        reader.together(|reader| {
+            let Some(view) = reader.usage_point(id)? else {
+                let refusal = Refusal::NoSuchUsagePoint;
+                return Ok(Response::Refused { refusal });
+            };
+            let node = meters(reader)?.get(&id).copied();
+            let usage_point = Box::new(UsagePointFacts::of(&view, node, calendar));
+            Ok(Response::UsagePoint { usage_point })
+        })
+    })
+    .await
 }
 
 async fn alarms(office: &Office) -> Response {
