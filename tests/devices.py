@@ -1,0 +1,181 @@
+"""Shop-bought devices against the daemon: mosquitto_pub with the payloads of the makers, and a paho client that is a plug.
+Usage: devices.py GATEWAY
+
+A Tasmota plug meters a usage point and switches it; its credit runs out and it is told OFF; a vend tells it ON; what a neighbour forges
+with a login of his own changes nothing. Then a first-generation Shelly takes the plug's place."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+
+gateway = os.path.abspath(sys.argv[1])
+folder = tempfile.mkdtemp(prefix="devices-")
+config = os.path.join(folder, "gateway.toml")
+LOGINS = {
+    "plug": (["tele/plug/#", "stat/plug/#"], ["cmnd/plug/#"]),
+    "neighbour": (["tele/#", "stat/#", "shellies/#"], ["#"]),
+    "shelly": (["shellies/em/#"], ["shellies/em/relay/0/command"]),
+}
+with open(config, "w") as file:
+    file.write(f"""
+[store]
+data_dir = "{folder}/data"
+[field]
+listen = "127.0.0.1:0"
+[web]
+listen = "127.0.0.1:0"
+access = "open"
+[clock]
+trust = "always"
+""")
+    for name, (publish, subscribe) in LOGINS.items():
+        file.write(f"""
+[[field.client]]
+name = "{name}"
+password = "{name}-password"
+publish = {json.dumps(publish)}
+subscribe = {json.dumps(subscribe)}
+""")
+
+
+def cli(*words, refused=False):
+    done = subprocess.run([gateway, "--json", *words, "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode != 0) == refused, (words, done.stdout, done.stderr)
+    return done.stdout + done.stderr if refused else json.loads(done.stdout)
+
+
+def until(what, true, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = true()
+        if found:
+            return found
+        time.sleep(0.1)
+    sys.exit(f"   not within {seconds} s: {what}")
+
+
+def pub(login, topic, payload):
+    words = ["mosquitto_pub", "-h", "127.0.0.1", "-p", port, "-u", login, "-P", f"{login}-password", "-q", "1", "-t", topic, "-m", payload]
+    subprocess.run(words, check=True, timeout=20)
+
+
+def sensor(kwh, watts=60):
+    return json.dumps({"Time": "2018-02-15T17:37:10", "ENERGY": {
+        "TotalStartTime": "2018-02-01T00:00:00", "Total": kwh, "Today": 0.954, "Power": watts, "Voltage": 227, "Current": watts / 227}})
+
+
+def register():
+    meters = cli("meter", "list")["meters"]
+    return meters[0]["register_wh"] if meters else None
+
+
+def alarms():
+    return json.dumps(cli("alarm", "list"))
+
+
+def point():
+    return cli("usage-point", "show", "1")
+
+
+daemon = subprocess.Popen([gateway, "run", "--config", config], stderr=subprocess.PIPE, text=True)
+try:
+    for line in daemon.stderr:
+        found = re.search(r"nodes on \S+:(\d+)", line)
+        if found:
+            port = found.group(1)
+            break
+    else:
+        sys.exit("   the daemon did not start")
+    threading.Thread(target=daemon.stderr.read, daemon=True).start()
+
+    # A plug that obeys and reports, as Tasmota does.
+    plug = {"relay": None, "told": [], "obeys": True}
+
+    def told(client, _, message):
+        word = message.payload.decode()
+        if message.topic == "cmnd/plug/POWER":
+            plug["told"].append(word)
+            if plug["obeys"]:
+                plug["relay"] = word
+                client.publish("stat/plug/RESULT", json.dumps({"POWER": word}), 1)
+                client.publish("stat/plug/POWER", word, 1)
+
+    client = mqtt.Client("plug") if not hasattr(mqtt, "CallbackAPIVersion") else mqtt.Client(mqtt.CallbackAPIVersion.VERSION1, "plug")
+    client.username_pw_set("plug", "plug-password")
+    client.on_message = told
+    client.connect("127.0.0.1", int(port))
+    client.subscribe("cmnd/plug/#", 1)
+    client.loop_start()
+
+    cli("usage-point", "add", "Flat 1", "--tariff", "mepdcl-domestic" if len(sys.argv) < 3 else sys.argv[2])
+    link = ["--mqtt", "plug", "--dialect", "tasmota", "--login", "plug"]
+    silent = cli("meter", "test", *link, refused=True)
+    assert "nothing was heard" in silent, silent
+    pub("neighbour", "tele/plug/SENSOR", sensor(9.9))
+    assert "neighbour" in cli("meter", "add", "--usage-point", "1", *link, refused=True)
+    pub("plug", "tele/plug/SENSOR", sensor(6.294))
+    shown = until("the test shows the plug", lambda: cli("meter", "test", *link)["values"])
+    assert ["register", "6.294 kWh"] in shown, shown
+    cli("meter", "add", "--usage-point", "1", *link, "--switch", "own")
+    until("no credit: OFF", lambda: plug["relay"] == "OFF")
+    print("   tested before it was saved; told OFF without credit")
+
+    cli("vend", "1", "100", "--key", "a")
+    until("credit: ON", lambda: plug["relay"] == "ON")
+    pub("plug", "tele/plug/SENSOR", sensor(6.294))
+    until("the first register", lambda: register() == 6294)
+    pub("neighbour", "tele/plug/SENSOR", sensor(6.3))
+    pub("plug", "tele/plug/SENSOR", "{")
+    pub("plug", "tele/plug/SENSOR", sensor(6.310))
+    until("the register moves", lambda: register() == 6310)
+    print("   a register is charged; a neighbour's and a malformed message are not")
+
+    before = len(plug["told"])
+    pub("neighbour", "stat/plug/POWER", "OFF")
+    client.publish("stat/plug/POWER", "OFF", 1)
+    until("a button pressed is undone", lambda: plug["told"][before:] == ["ON"])
+
+    pub("plug", "stat/plug/RESULT", '{"EnergyTotal":{"Total":0.000}}')
+    pub("plug", "tele/plug/SENSOR", sensor(0.0))
+    until("a counter set from outside", lambda: "register was set from outside" in alarms())
+    assert "register went backwards" in alarms(), alarms()
+    print("   a counter set from outside is an alarm")
+
+    cli("supply", "off", "1")
+    until("ordered off", lambda: plug["relay"] == "OFF")
+    time.sleep(6)  # The contact has to be open for five seconds before current means anything.
+    pub("plug", "tele/plug/SENSOR", sensor(0.0, 900))
+    until("welded", lambda: "welded" in alarms())
+    cli("supply", "auto", "1")
+    until("automatic again", lambda: plug["relay"] == "ON")
+    print("   a welded contact is an alarm")
+
+    cli("shadow", "begin", "1")
+    cli("shadow", "status")
+    cli("shadow", "arm", "1")
+
+    shelly = ["--mqtt", "shellies/em", "--dialect", "shelly-gen1", "--login", "shelly", "--channel", "0"]
+    pub("shelly", "shellies/em/emeter/0/power", "2400.5")
+    pub("shelly", "shellies/em/emeter/0/total", "123456.7")
+    node = cli("meter", "list")["meters"][0]["node"]
+    available = point()["available_micro"]
+    cli("meter", "replace", node, *shelly)
+    pub("shelly", "shellies/em/emeter/0/total", "123456.7")
+    until("the Shelly's register", lambda: register() == 123456)
+    assert point()["available_micro"] == available, (point()["available_micro"], available)
+    pub("neighbour", "shellies/em/emeter/0/total", "999999.0")
+    pub("shelly", "shellies/em/emeter/0/total", "123460.0")
+    until("its register moves", lambda: register() == 123460)
+    print("   a Shelly in its place: the account stays")
+    report = cli("verify")
+    print("   the journal verifies")
+finally:
+    daemon.terminate()
+    daemon.wait(10)
