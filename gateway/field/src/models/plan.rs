@@ -1,6 +1,6 @@
 //! Which registers are read with one request.
 //!
-//! A request costs as much time as twenty registers: its own bytes, two silences and the meter's turnaround (docs/modbus.md). So a gap
+//! A request costs as much time as twenty registers: its own bytes, two silences and the meter's turnaround. So a gap
 //! of up to that many registers is read along, and a longer one is not.
 
 use super::model::{Function, Model, Point, Quantity, WordOrder};
