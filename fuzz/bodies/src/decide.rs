@@ -6,11 +6,13 @@ use gateway_core::alarm::AlarmKind;
 use gateway_core::calendar::Calendar;
 use gateway_core::event::{IntervalEnd, Role};
 use gateway_core::ledger::LedgerAccount;
+use gateway_core::prepay::PrepayRules;
 use gateway_core::supply::{Relay, SupplyOrder};
 use gateway_core::{
     Answer, Command, Event, FeederId, Micro, Moment, NodeId, Reading, Record, Rules, State,
     UsagePointId, UtcSeconds, WattHours, decide as rule,
 };
+use std::collections::BTreeMap;
 
 /// Most events of a script.
 const MOST_EVENTS: usize = 120;
@@ -35,9 +37,12 @@ pub fn decide(data: &[u8]) {
             utc_offset_s: i32::from(bytes.u8()) * 300 - 36_000,
             period_start_day: 1 + bytes.u8() % 28,
         },
-        low_credit: amount(&mut bytes),
-        largest_vend: amount(&mut bytes).max(Micro(1)),
-        largest_balance: amount(&mut bytes).max(Micro(1)),
+        prepay: PrepayRules {
+            low_credit: amount(&mut bytes),
+            largest_vend: amount(&mut bytes).max(Micro(1)),
+            largest_balance: amount(&mut bytes).max(Micro(1)),
+        },
+        classes: BTreeMap::new(),
         default_max_power_w: 100 + u32::from(bytes.u16()) * 15,
         silent_after_s: 10 + u32::from(bytes.u16()),
         armed: true,
@@ -117,7 +122,7 @@ impl Site {
             let credit = self.state.ledger.get(&LedgerAccount::Credit(point.id));
             let balance = point.account.balance;
             assert_eq!(credit.copied().unwrap_or_default(), balance);
-            assert!(balance <= self.rules.largest_balance);
+            assert!(balance <= self.rules.prepay.largest_balance);
             if let Some(tariff) = self.state.tariff_of(point) {
                 let lease = point.affordable(tariff);
                 assert!(lease >= point.account.settled_to);

@@ -41,9 +41,12 @@ pub fn config(data: &[u8]) {
     match Config::parse(text) {
         Ok(config) => {
             let rules = config.rules();
-            assert!(rules.low_credit >= Micro::ZERO && rules.low_credit <= rules.largest_balance);
-            assert!(rules.largest_vend > Micro::ZERO);
-            assert!(rules.largest_vend <= rules.largest_balance);
+            assert!(
+                rules.prepay.low_credit >= Micro::ZERO
+                    && rules.prepay.low_credit <= rules.prepay.largest_balance
+            );
+            assert!(rules.prepay.largest_vend > Micro::ZERO);
+            assert!(rules.prepay.largest_vend <= rules.prepay.largest_balance);
             assert!((1..=28).contains(&rules.calendar.period_start_day));
             assert!(config.cycle.batch > 0 && config.cycle.report_interval_s > 0);
             assert!(!config.database().as_os_str().is_empty());

@@ -8,6 +8,7 @@
 //! | [`calendar`] | which local day and billing period a moment belongs to |
 //! | [`tariff`], [`rating`] | what a period's energy costs so far, to the micro-unit |
 //! | [`account`] | settlements: closing an interval of register advance into charges |
+//! | [`rules`], [`prepay`] | what a site has configured; prepayment rules of a site or a class |
 //! | [`lease`] | up to which register value a credit lasts |
 //! | [`meter_link`] | how a meter is reached and a supply switched; whether cuts are carried out |
 //! | [`metering`] | what a register's new value means: advance, roll-over, restart, jump |
@@ -40,8 +41,10 @@ pub mod loss;
 pub mod meter_link;
 pub mod metering;
 pub mod order;
+pub mod prepay;
 pub mod rating;
 pub mod refusal;
+pub mod rules;
 pub mod state;
 pub mod supply;
 pub mod tariff;
@@ -52,7 +55,8 @@ pub use decide::{Ruling, decide, decide_with_tokens};
 pub use decision::{Decision, Record};
 pub use event::{Answer, Command, Event, Moment, PhaseReading, Reading};
 pub use refusal::Refusal;
-pub use state::{Rules, State};
+pub use rules::Rules;
+pub use state::State;
 pub use usage_point::UsagePoint;
 
 pub use prepaid_common::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};

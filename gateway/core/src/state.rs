@@ -8,7 +8,7 @@
 
 use crate::account::Account;
 use crate::alarm::{Alarm, AlarmKind, Subject};
-use crate::calendar::{Calendar, LocalDay};
+use crate::calendar::LocalDay;
 use crate::case::Case;
 use crate::cloud::Cloud;
 use crate::decision::{Decision, Record};
@@ -26,43 +26,6 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
-
-/// The site's settings. Configuration, not state: changing them changes future decisions only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
-    /// Local days and billing periods.
-    pub calendar: Calendar,
-    /// Credit at or below which "low credit" is raised.
-    pub low_credit: Micro,
-    /// Largest single vend: a slip of the keyboard must not become a fortune.
-    pub largest_vend: Micro,
-    /// Largest balance an account may hold.
-    pub largest_balance: Micro,
-    /// Largest power of a connection that names none, in watts.
-    pub default_max_power_w: u32,
-    /// A node not heard for so long is silent, in seconds.
-    pub silent_after_s: u32,
-    /// Whether automatic cuts are carried out where nobody set otherwise; false: the site is in shadow.
-    pub armed: bool,
-}
-
-impl Default for Rules {
-    /// India, calendar months, 50.00 low credit, 25,000.00 largest vend (MePDCL's three-phase limit), 23 kW (100 A at 230 V), 15 minutes.
-    fn default() -> Self {
-        Self {
-            calendar: Calendar {
-                utc_offset_s: 19_800,
-                period_start_day: 1,
-            },
-            low_credit: Micro(50_000_000),
-            largest_vend: Micro(25_000_000_000),
-            largest_balance: Micro(1_000_000_000_000),
-            default_max_power_w: 23_000,
-            silent_after_s: 900,
-            armed: true,
-        }
-    }
-}
 
 /// A vend that was made: what its idempotency key stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

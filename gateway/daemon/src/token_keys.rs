@@ -60,6 +60,7 @@ static SCHEMA: Schema = Schema {
     tables: &[Table {
         path: "meter",
         many: true,
+        inherits: None,
         doc: "A usage point that takes tokens.",
         keys: METER,
     }],

@@ -3,6 +3,8 @@
 mod common;
 
 use common::{TempDir, root, run};
+use gateway_core::Micro;
+use prepaid_gateway::config::Config;
 use serde_json::Value;
 
 const TARIFF: &str = include_str!("../../tariffs/msedcl-lt1b-2026-27.toml");
@@ -65,31 +67,24 @@ fn the_shipped_file_is_the_generated_one_and_right() {
     );
     check("gateway.toml", &shipped, &[]);
     // Each default, written out, is also right.
-    let written_out = shipped.replace("\n#[[", "\n##[[");
     let keys = |line: &str| match line.strip_prefix('#') {
         Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => key.to_owned(),
         _ => line.to_owned(),
     };
-    let sections = written_out.split("\n##[[");
-    let before_clients = sections.clone().next().expect("a beginning");
-    let after_clients = written_out.split_once("\n[web]").expect("a web section").1;
+    // Sections that may be repeated are examples.
+    let mut is_example = false;
+    let written_once = shipped.lines().filter(|line| {
+        is_example = line.starts_with("#[[") || is_example && !line.starts_with('[');
+        !is_example
+    });
     // What is absent by default, and a directory that is not there.
-    let absent = [
-        "tls_",
-        "address",
-        "user",
-        "password",
-        "tariffs_dir",
-        "keys_file",
-    ];
-    let has_default = |line: &String| !absent.iter().any(|key| line.starts_with(key));
-    let text: Vec<String> = before_clients
-        .lines()
-        .chain(["[web]"])
-        .chain(after_clients.lines())
-        .map(keys)
-        .filter(has_default)
-        .collect();
+    let mut is_optional = false;
+    let mut has_default = |line: &String| {
+        let absent = is_optional || line.starts_with("tariffs_dir");
+        is_optional = line.ends_with("optional)");
+        !absent
+    };
+    let text: Vec<String> = written_once.map(keys).filter(&mut has_default).collect();
     assert!(
         text.iter().filter(|line| line.contains(" = ")).count() > 18,
         "{text:#?}"
@@ -120,6 +115,32 @@ fn every_mistake_in_a_configuration_is_named() {
             (14, "webb", "web"),
             (16, "log.level", "(\"info\"?)"),
             (17, "field.client", "[[field.client]]"),
+        ],
+    );
+}
+
+#[test]
+fn a_class_has_its_own_rules_and_the_sites_where_it_says_nothing() {
+    let text = "[prepay]\nlow_credit = \"30\"\nlargest_vend = \"9000\"\n\
+                [[prepay.class]]\ncategory = \"commercial\"\nlarge_vend = \"2\"\n";
+    check(
+        "gateway.toml",
+        text,
+        &[(6, "prepay.class.large_vend", "prepay.class.largest_vend")],
+    );
+    let text = text.replace("large_vend = \"2\"", "largest_vend = \"20000\"");
+    let rules = Config::parse(&text).unwrap().rules();
+    let commercial = &rules.classes["commercial"];
+    assert_eq!(commercial.largest_vend, Micro(20_000_000_000));
+    assert_eq!(commercial.low_credit, Micro(30_000_000));
+    assert_eq!(rules.prepay.largest_vend, Micro(9_000_000_000));
+    let class = "[[prepay.class]]\ncategory = \"commercial\"\n";
+    check(
+        "gateway.toml",
+        &format!("{class}mode = \"shadow\"\n{class}"),
+        &[
+            (3, "prepay.class.mode", "whole site"),
+            (5, "prepay.class.category", "twice"),
         ],
     );
 }

@@ -38,7 +38,7 @@ pub struct Store {
     conn: Connection,
     head: Head,
     telemetry: Memory,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Store {
@@ -187,8 +187,20 @@ impl Store {
     }
 }
 
+/// Held while the store is open. Given back by name: a child that is being started by another thread has a copy of the file for a
+/// moment, and would keep the lock past our closing it.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it gives it back too.
+        let _ = self.0.unlock();
+    }
+}
+
 /// `site.db` is locked through `site.db.lock`: SQLite's own locks come and go with each transaction.
-fn take_lock(path: &Path) -> Result<File> {
+fn take_lock(path: &Path) -> Result<Lock> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
@@ -196,7 +208,7 @@ fn take_lock(path: &Path) -> Result<File> {
     let file = options.truncate(false).create(true).open(&name);
     let file = file.map_err(|error| cannot_open(&name, &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
             path: path.to_owned(),
         }),

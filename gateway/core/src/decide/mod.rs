@@ -20,8 +20,10 @@ use crate::alarm::{AlarmKind, Subject};
 use crate::decision::{Decision, Record};
 use crate::event::{Answer, Command, Event, Moment};
 use crate::metering::LastReading;
+use crate::prepay::PrepayRules;
 use crate::refusal::Refusal;
-use crate::state::{Rules, State};
+use crate::rules::Rules;
+use crate::state::State;
 use crate::tariff::Tariff;
 use crate::tokens::TokenRules;
 use crate::usage_point::UsagePoint;
@@ -192,6 +194,11 @@ impl<'a> Draft<'a> {
     /// Number the next decision gets in the journal.
     fn next_number(&self) -> u64 {
         number_after(self.state, self.decisions.len())
+    }
+
+    /// The prepayment rules of the usage point in hand.
+    fn prepay(&self) -> &'a PrepayRules {
+        self.rules.prepay_of(self.tariff())
     }
 
     fn tariff(&self) -> Option<&'a Tariff> {

@@ -96,7 +96,7 @@ pub(super) fn review(draft: &mut Draft<'_>) {
         return;
     };
     let available = point.available(tariff, register);
-    if available <= draft.rules.low_credit {
+    if available <= draft.prepay().low_credit {
         let details = format!("{available:.2} left");
         draft.raise(AlarmKind::LowCredit, Subject::UsagePoint(id), details);
     } else {

@@ -155,7 +155,7 @@ fn worth(draft: &mut Draft<'_>, credit: TokenCredit, effect: &Effect) -> Result<
                 return Err(Refusal::TokenWorthNothing);
             }
             let after = balance(draft).checked_add(amount);
-            if after.is_none_or(|after| after > draft.rules.largest_balance) {
+            if after.is_none_or(|after| after > draft.prepay().largest_balance) {
                 return Err(Refusal::BalanceTooLarge);
             }
             Ok(amount)

@@ -40,7 +40,7 @@ pub(super) fn vend(
     if amount <= Micro::ZERO {
         return Err(Refusal::AmountNotPositive);
     }
-    if amount > draft.rules.largest_vend {
+    if amount > draft.prepay().largest_vend {
         return Err(Refusal::AmountTooLarge);
     }
     let balance = draft
@@ -49,7 +49,7 @@ pub(super) fn vend(
         .map(|point| point.account.balance)
         .unwrap_or_default();
     let after = balance.checked_add(amount);
-    if after.is_none_or(|after| after > draft.rules.largest_balance) {
+    if after.is_none_or(|after| after > draft.prepay().largest_balance) {
         return Err(Refusal::BalanceTooLarge);
     }
     let receipt = draft.next_number();

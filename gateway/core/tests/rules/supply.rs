@@ -79,7 +79,7 @@ fn vends_are_refused_by_name() {
     check(&mut site, "k", "0", Refusal::AmountNotPositive);
     check(&mut site, "k", "-5", Refusal::AmountNotPositive);
     check(&mut site, "k", "25000.000001", Refusal::AmountTooLarge);
-    site.rules.largest_balance = Micro(10_000_000);
+    site.rules.prepay.largest_balance = Micro(10_000_000);
     check(&mut site, "k", "16", Refusal::BalanceTooLarge);
     let usage_point = UsagePointId(9);
     let (key, by) = ("k".to_owned(), "clerk".to_owned());

@@ -186,10 +186,10 @@ fn what_is_not_taken_is_named_and_moves_nothing() {
     assert_eq!(refusal.name(), "key-not-provisioned");
     // A token too large for the account is not used up.
     let mut site = site();
-    site.rules.largest_balance = Micro(10_000_000);
+    site.rules.prepay.largest_balance = Micro(10_000_000);
     let token = credit(0, 7, 1_000);
     assert_eq!(enter(&mut site, &token), Err(Refusal::BalanceTooLarge));
-    site.rules.largest_balance = Micro(10_000_000_000);
+    site.rules.prepay.largest_balance = Micro(10_000_000_000);
     amount(enter(&mut site, &token));
 }
 

@@ -4,9 +4,9 @@ use super::schema::{Key, Kind, Presence, Schema, Table};
 use gateway_core::Micro;
 
 /// Largest amount of money in the file: far above any real one, far below overflow.
-const LARGEST: Micro = Micro(1_000_000_000 * 1_000_000);
+pub(super) const LARGEST: Micro = Micro(1_000_000_000 * 1_000_000);
 
-const fn money(least: Micro) -> Kind {
+pub(super) const fn money(least: Micro) -> Kind {
     Kind::Amount {
         min: least,
         max: LARGEST,
@@ -45,7 +45,7 @@ pub(super) const fn optional(
     }
 }
 
-const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+pub(super) const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
     Key {
         name,
         kind,
@@ -60,6 +60,7 @@ const fn table(path: &'static str, doc: &'static str, keys: &'static [Key]) -> T
         many: false,
         doc,
         keys,
+        inherits: None,
     }
 }
 
@@ -67,7 +68,19 @@ const fn table(path: &'static str, doc: &'static str, keys: &'static [Key]) -> T
 pub static SCHEMA: Schema = Schema {
     tables: &[
         table("site", "The neighbourhood.", SITE),
-        table("prepay", "Money. Amounts are written in quotes.", PREPAY),
+        table(
+            "prepay",
+            "Prepayment rules of the site. Amounts are written in quotes.",
+            super::prepay::KEYS,
+        ),
+        Table {
+            path: "prepay.class",
+            many: true,
+            doc: "Prepayment rules of the accounts of one tariff category. Any key of [prepay] and of the sections below it may be repeated\n\
+                  here (`emergency.limit = \"100.00\"` for that of [prepay.emergency]); what is not repeated is as there.",
+            keys: super::prepay::CLASS,
+            inherits: Some("prepay"),
+        },
         table(
             "tokens",
             "Transfer tokens of 20 digits (IEC 62055-41), entered on the page, the command line, the API or a node's keypad.",
@@ -92,6 +105,7 @@ pub static SCHEMA: Schema = Schema {
             doc: "A program at the site that may use the broker: Home Assistant, a display, a logger.\n\
                   Repeat the section for each. Topics below pg/ are never allowed: they belong to the meter nodes.",
             keys: CLIENT,
+            inherits: None,
         },
         table(
             "cloud",
@@ -145,41 +159,6 @@ const SITE: &[Key] = &[
         "23000",
         "Largest power of a connection that names none, in watts; 23000 is 100 A at 230 V.\n\
          A register that advances faster is set aside, not charged.",
-    ),
-];
-
-const PREPAY: &[Key] = &[
-    key(
-        "low_credit",
-        money(Micro::ZERO),
-        "\"50.00\"",
-        "Credit at or below which \"low credit\" is raised.",
-    ),
-    key(
-        "largest_vend",
-        money(Micro::ONE),
-        "\"25000.00\"",
-        "Largest single vend: a slip of the keyboard must not become a fortune.",
-    ),
-    key(
-        "largest_balance",
-        money(Micro::ONE),
-        "\"1000000.00\"",
-        "Largest credit an account may hold.",
-    ),
-    key(
-        "silent_after_s",
-        whole(10, 31 * 86_400),
-        "900",
-        "A node not heard for so many seconds is silent.",
-    ),
-    key(
-        "mode",
-        Kind::OneOf(&["armed", "shadow"]),
-        "\"armed\"",
-        "\"armed\": cuts are carried out.\n\
-         \"shadow\": everything runs and shows what it would cut; only a person's order off is obeyed.\n\
-         `shadow arm UP` arms single usage points.",
     ),
 ];
 

@@ -11,6 +11,7 @@ mod cloud;
 pub mod keys;
 mod mistake;
 mod paths;
+mod prepay;
 mod read;
 mod schema;
 mod template;
@@ -19,13 +20,14 @@ pub use broker::Broker;
 pub use cloud::Cloud;
 pub use mistake::Mistake;
 pub use paths::{DATA_DIR, cloud_memory_in, database_in, operator_password_in, socket_in};
+pub use prepay::Prepay;
 pub use read::{Values, read};
 pub use schema::{Key, Kind, Presence, Schema, Table};
 pub use template::template;
 
+use gateway_core::Rules;
 use gateway_core::calendar::Calendar;
 use gateway_core::tokens::TokenCredit;
-use gateway_core::{Micro, Rules};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -68,21 +70,6 @@ pub struct Site {
     pub tariffs_dir: PathBuf,
     /// Largest power of a connection that names none, in watts.
     pub default_max_power_w: u32,
-}
-
-/// `[prepay]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prepay {
-    /// Credit at or below which "low credit" is raised.
-    pub low_credit: Micro,
-    /// Largest single vend.
-    pub largest_vend: Micro,
-    /// Largest credit of an account.
-    pub largest_balance: Micro,
-    /// Seconds after which a node is silent.
-    pub silent_after_s: u32,
-    /// Whether cuts are carried out where nobody set otherwise.
-    pub armed: bool,
 }
 
 /// `[tokens]`
@@ -224,7 +211,7 @@ impl Config {
                 tariffs_dir: values.text("site.tariffs_dir").into(),
                 default_max_power_w: values.whole("site.default_max_power_w"),
             },
-            prepay: prepay(&values, &mut mistakes),
+            prepay: prepay::prepay(&values, &mut mistakes),
             tokens: Tokens {
                 keys_file: values.optional_text("tokens.keys_file").map(PathBuf::from),
                 credit: match values.text("tokens.credit").as_str() {
@@ -264,9 +251,8 @@ impl Config {
     pub fn rules(&self) -> Rules {
         Rules {
             calendar: self.site.calendar,
-            low_credit: self.prepay.low_credit,
-            largest_vend: self.prepay.largest_vend,
-            largest_balance: self.prepay.largest_balance,
+            prepay: self.prepay.rules.clone(),
+            classes: self.prepay.classes.clone(),
             default_max_power_w: self.site.default_max_power_w,
             silent_after_s: self.prepay.silent_after_s,
             armed: self.prepay.armed,
@@ -314,29 +300,6 @@ pub fn read_text(path: &Path) -> Result<String, Vec<Mistake>> {
             "is not UTF-8; save it as UTF-8",
         )]
     })
-}
-
-fn prepay(values: &Values, mistakes: &mut Vec<Mistake>) -> Prepay {
-    let prepay = Prepay {
-        low_credit: values.amount("prepay.low_credit"),
-        largest_vend: values.amount("prepay.largest_vend"),
-        largest_balance: values.amount("prepay.largest_balance"),
-        silent_after_s: values.whole("prepay.silent_after_s"),
-        armed: values.text("prepay.mode") == "armed",
-    };
-    for (key, amount) in [
-        ("prepay.largest_vend", prepay.largest_vend),
-        ("prepay.low_credit", prepay.low_credit),
-    ] {
-        if amount > prepay.largest_balance {
-            let line = values.line(key).or(values.line("prepay.largest_balance"));
-            let most = prepay.largest_balance;
-            let what =
-                format!("{amount} is above prepay.largest_balance, {most}; lower it or raise that");
-            mistakes.push(Mistake::at(line, key, what));
-        }
-    }
-    prepay
 }
 
 fn field(values: &Values, mistakes: &mut Vec<Mistake>) -> Field {

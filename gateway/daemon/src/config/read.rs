@@ -99,23 +99,21 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Walks a table whose head (or, without one, first key) stands in line `head`.
     fn table(&mut self, path: &str, table: &dyn TableLike, head: Option<usize>, to: &mut Values) {
-        let here = self.schema.table(path);
+        let own = self.schema.table(path);
+        let inherited = self.schema.inherited(path);
+        let keys_of = |table: &'static Table| table.keys.iter();
+        let keys = || own.into_iter().chain(inherited).flat_map(keys_of);
         for (name, item) in table.iter() {
             let span = table.key(name).and_then(toml_edit::Key::span);
             let line = span
                 .or_else(|| item.span())
                 .map(|span| line_of(self.text, span.start));
             let full = join(path, name);
-            if let Some(key) = here.and_then(|table| table.keys.iter().find(|k| k.name == name)) {
+            if let Some(key) = keys().find(|key| key.name == name) {
                 self.value(key, &full, item, line, to);
             } else if let Some(below) = self.schema.table(&full) {
                 self.below(below, item, line, to);
-            } else if self
-                .schema
-                .tables
-                .iter()
-                .any(|t| t.path.starts_with(&format!("{full}.")))
-            {
+            } else if self.is_section(&full) {
                 match item.as_table_like() {
                     Some(table) => self.table(&full, table, line, to),
                     None => self.mistake(line, &full, "this is a section, not a value"),
@@ -124,9 +122,17 @@ impl Walk<'_> {
                 self.unknown(path, name, line);
             }
         }
-        if let Some(here) = here {
-            self.absent_keys(here, head, to);
+        // What an heir leaves out is taken from the section it inherits.
+        if let Some(own) = own {
+            self.absent_keys(own, head, to);
         }
+    }
+
+    /// Whether a path is a section only because others lie below it, or because an heir has it too.
+    fn is_section(&self, path: &str) -> bool {
+        let inside = format!("{path}.");
+        let mut tables = self.schema.tables.iter();
+        self.schema.inherited(path).is_some() || tables.any(|t| t.path.starts_with(&inside))
     }
 
     fn below(&mut self, below: &'static Table, item: &Item, line: Option<usize>, to: &mut Values) {
@@ -170,7 +176,8 @@ impl Walk<'_> {
     }
 
     fn unknown(&mut self, path: &str, name: &str, line: Option<usize>) {
-        let here = self.schema.tables.iter().filter(|table| table.path == path);
+        let here = [self.schema.table(path), self.schema.inherited(path)];
+        let here = here.into_iter().flatten();
         let keys = here.flat_map(|table| table.keys).map(|key| key.name);
         let inside = |table: &&Table| join_parent(table.path) == path && !table.path.is_empty();
         let tables = self
@@ -285,6 +292,21 @@ impl Values {
     /// The tables `[[path]]`, in the order of the file.
     pub fn many(&self, path: &str) -> &[Values] {
         self.many.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    /// These values of an inheriting table over those it inherits, under the keys of the section it inherits.
+    #[must_use]
+    pub fn over(&self, inherited: &Self, table: &str, section: &str) -> Self {
+        let mut found = inherited.found.clone();
+        for (key, value) in &self.found {
+            if let Some(rest) = key.strip_prefix(table) {
+                found.insert(format!("{section}{rest}"), value.clone());
+            }
+        }
+        Self {
+            found,
+            many: BTreeMap::new(),
+        }
     }
 
     /// The line a key stands in; `None` if its default holds.

@@ -29,6 +29,8 @@ pub struct Table {
     pub doc: &'static str,
     /// Its keys.
     pub keys: &'static [Key],
+    /// The section whose keys, and those of the sections below it, may stand here too; what is absent is taken from there.
+    pub inherits: Option<&'static str>,
 }
 
 /// One key.
@@ -138,10 +140,28 @@ const LONGEST_LIST: usize = 256;
 const LONGEST_PATH: usize = 4096;
 
 impl Schema {
-    /// The table of that path.
+    /// The table of that path, as it stands in the schema.
     pub fn table(&self, path: &str) -> Option<&'static Table> {
         self.tables.iter().find(|table| table.path == path)
     }
+
+    /// The section that a path inside an inheriting table stands for: `prepay.emergency` for `prepay.class.emergency`.
+    pub fn inherited(&self, path: &str) -> Option<&'static Table> {
+        let heir = |table: &&Table| path == table.path || is_below(path, table.path);
+        let heir = self
+            .tables
+            .iter()
+            .filter(|t| t.inherits.is_some())
+            .find(heir)?;
+        let original = format!("{}{}", heir.inherits?, &path[heir.path.len()..]);
+        self.table(&original).filter(|table| !table.many)
+    }
+}
+
+/// Whether a path lies inside a table.
+fn is_below(path: &str, table: &str) -> bool {
+    path.strip_prefix(table)
+        .is_some_and(|rest| rest.starts_with('.'))
 }
 
 impl Kind {

@@ -97,12 +97,14 @@ pub(super) static SCHEMA: Schema = Schema {
         Table {
             path: "",
             many: false,
+            inherits: None,
             doc: "A block tariff.",
             keys: ROOT,
         },
         Table {
             path: "fixed",
             many: false,
+            inherits: None,
             doc: "The fixed charge.",
             keys: &[
                 optional("single_phase_per_month", RATE, "Per month, single phase."),
@@ -122,6 +124,7 @@ pub(super) static SCHEMA: Schema = Schema {
         Table {
             path: "duty",
             many: false,
+            inherits: None,
             doc: "A percentage on named components, an amount per unit, or both.",
             keys: &[
                 optional("percent", PERCENT, "Percent."),
@@ -132,12 +135,14 @@ pub(super) static SCHEMA: Schema = Schema {
         Table {
             path: "rebate",
             many: false,
+            inherits: None,
             doc: "A rebate on the gross energy charge.",
             keys: &[required("percent", PERCENT, "Percent.")],
         },
         Table {
             path: "minimum",
             many: false,
+            inherits: None,
             doc: "The least a period costs before duty.",
             keys: &[
                 optional("per_month", RATE, "Per connection."),
@@ -147,6 +152,7 @@ pub(super) static SCHEMA: Schema = Schema {
         Table {
             path: "allowance",
             many: false,
+            inherits: None,
             doc: "Energy a connection may use each day.",
             keys: &[
                 required(
@@ -167,6 +173,7 @@ pub(super) static SCHEMA: Schema = Schema {
         Table {
             path: "band",
             many: true,
+            inherits: None,
             doc: "A time of day with an adder or rebate; the first that holds a moment counts.",
             keys: &[
                 required("name", Kind::Text { max: 64 }, "Name for people."),
@@ -193,6 +200,7 @@ pub(super) static SCHEMA: Schema = Schema {
         Table {
             path: "fuel_adjustment",
             many: true,
+            inherits: None,
             doc: "Fuel adjustment of a month, the one in which the billing period begins.",
             keys: &[
                 required("month", Kind::Month, "The month."),
@@ -211,6 +219,7 @@ pub(super) static SCHEMA: Schema = Schema {
         Table {
             path: "block",
             many: true,
+            inherits: None,
             doc: "A block of energy, lowest first; the last one is open.",
             keys: &[
                 optional(
@@ -232,6 +241,7 @@ pub(super) static SCHEMA: Schema = Schema {
         Table {
             path: "worked_bill",
             many: true,
+            inherits: None,
             doc: "A bill from the source, reproduced exactly.",
             keys: &[
                 required("units_kwh", UNITS, "Units since the period began."),

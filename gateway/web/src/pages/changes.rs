@@ -178,11 +178,12 @@ fn allowed_amount(text: &str, rows: &UsagePointRows, rules: &Rules) -> Result<Mi
     if amount <= Micro::ZERO {
         return Err(Refusal::AmountNotPositive.into());
     }
-    if amount > rules.largest_vend {
+    let prepay = rules.prepay_of(rows.tariff.as_ref());
+    if amount > prepay.largest_vend {
         return Err(Refusal::AmountTooLarge.into());
     }
     let after = rows.point.account.balance.checked_add(amount);
-    if after.is_none_or(|after| after > rules.largest_balance) {
+    if after.is_none_or(|after| after > prepay.largest_balance) {
         return Err(Refusal::BalanceTooLarge.into());
     }
     Ok(amount)

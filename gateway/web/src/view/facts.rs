@@ -75,7 +75,7 @@ impl PointFacts {
             heard,
             is_silent,
             power_w: power_w.filter(|_| !is_silent),
-            is_low: available <= rules.low_credit,
+            is_low: available <= rules.prepay_of(tariff).low_credit,
         }
     }
 

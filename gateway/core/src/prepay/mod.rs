@@ -1,0 +1,28 @@
+//! Prepayment rules: what a site, or a class of accounts, grants and asks for.
+//!
+//! Each noun has a module here with its rules (configuration) and its pure reckoning. Not decided here: when a rule is looked at
+//! ([`crate::decide`]) and which class an account belongs to ([`crate::Rules::prepay_of`]).
+
+use crate::Micro;
+
+/// Rules of a site or of a class of accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrepayRules {
+    /// Credit at or below which "low credit" is raised.
+    pub low_credit: Micro,
+    /// Largest single vend: a slip of the keyboard must not become a fortune.
+    pub largest_vend: Micro,
+    /// Largest balance an account may hold.
+    pub largest_balance: Micro,
+}
+
+impl Default for PrepayRules {
+    /// 50.00 low credit, 25,000.00 largest vend (MePDCL's three-phase limit), 1,000,000.00 largest balance.
+    fn default() -> Self {
+        Self {
+            low_credit: Micro(50_000_000),
+            largest_vend: Micro(25_000_000_000),
+            largest_balance: Micro(1_000_000_000_000),
+        }
+    }
+}
