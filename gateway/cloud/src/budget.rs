@@ -6,6 +6,7 @@ const PER_MESSAGE: u64 = 40;
 const PROFILE_UNTIL: u64 = 75;
 /// Over the budget a journal message goes once in so many milliseconds, so that money is at most an hour late.
 const OVER_EVERY_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 86_400_000;
 
 /// What was published on a UTC day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +16,8 @@ pub struct Budget {
     day: i64,
     used: u64,
     last_over: Option<u64>,
+    /// When the day began here, in milliseconds that never go back.
+    since_ms: Option<u64>,
 }
 
 impl Budget {
@@ -26,14 +29,18 @@ impl Budget {
             day,
             used,
             last_over: None,
+            since_ms: None,
         }
     }
 
-    /// Takes note of the day; a new one begins with nothing used. A clock that goes back changes nothing.
-    pub fn on(&mut self, utc_s: i64) {
+    /// Takes note of the time; a new UTC day begins with nothing used. A clock that goes back changes nothing, and one that was years
+    /// ahead and was put right stops no day for years: 24 hours are a day in any case.
+    pub fn on(&mut self, utc_s: i64, now_ms: u64) {
         let day = utc_s.div_euclid(86_400);
-        if day > self.day {
-            (self.day, self.used, self.last_over) = (day, 0, None);
+        let since = *self.since_ms.get_or_insert(now_ms);
+        if day > self.day || now_ms.saturating_sub(since) >= DAY_MS {
+            (self.day, self.used, self.last_over) = (day.max(self.day), 0, None);
+            self.since_ms = Some(now_ms);
         }
     }
 
@@ -86,10 +93,16 @@ mod tests {
             let allowed = (budget.allows_profile(), budget.journal_from());
             assert_eq!(allowed, (profile, journal_from), "{payload}");
         }
-        budget.on(5 * 86_400 + 86_399);
+        budget.on(5 * 86_400 + 86_399, 500);
         assert!(!budget.allows_profile());
-        budget.on(6 * 86_400);
+        budget.on(6 * 86_400, 501);
         assert_eq!((budget.used(), budget.allows_profile()), ((6, 0), true));
+        budget.on(900 * 86_400, 600);
+        budget.sent(10, 90_000);
+        for (ms, used) in [(86_400_599, 90_050), (86_400_600, 0)] {
+            budget.on(6 * 86_400, ms);
+            assert_eq!(budget.used(), (900, used), "a clock that was ahead");
+        }
         assert!(Budget::default().allows_profile());
     }
 }

@@ -220,8 +220,10 @@ impl Uplink {
 
     /// The connection has ended, or could not be made. `noise` is random: gateways do not come back in step.
     pub fn lost(&mut self, now_ms: u64, noise: u64) {
-        let was_stuck = !self.under_way.is_empty() && !self.progress;
-        if self.progress || (self.standing == Standing::Accepted && !was_stuck) {
+        // Taken, not read: of the attempts that follow none has achieved anything.
+        let progress = std::mem::take(&mut self.progress);
+        let was_stuck = !self.under_way.is_empty() && !progress;
+        if progress || (self.standing == Standing::Accepted && !was_stuck) {
             self.pause_ms = FIRST_PAUSE_MS;
         }
         self.breaks = if was_stuck { self.breaks + 1 } else { 0 };

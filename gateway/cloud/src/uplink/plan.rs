@@ -35,7 +35,7 @@ impl Uplink {
     /// # Errors
     /// The database cannot be read; ask again later.
     pub fn next(&mut self, now_ms: u64, source: &dyn Source) -> Result<Step, SourceError> {
-        self.budget.on(source.facts().at.0);
+        self.budget.on(source.facts().at.0, now_ms);
         if self.standing == Standing::Away {
             if now_ms >= self.retry_ms {
                 return Ok(Step::Connect);

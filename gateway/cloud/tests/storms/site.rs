@@ -9,15 +9,21 @@ use gateway_core::cloud::HoldCause;
 use gateway_core::event::{Answer, Command, Event, Moment, Role};
 use gateway_core::order::{Act, Hex, Hex32, Outcome};
 use gateway_core::tariff::{Phases, Tariff};
+use gateway_core::tokens::{
+    Algorithm, BaseDate, Commodity, DecoderKey, Issue, KeyTerms, KeyType, Message, MeterKey, Tid,
+    TokenRules,
+};
 use gateway_core::{
     Decision, Micro, NodeId, Record, Refusal, Rules, State, UsagePointId, UtcSeconds, WattHours,
-    decide,
+    decide_with_tokens,
 };
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
 pub const START: i64 = 1_795_417_200;
 pub const GATEWAY: Hex<16> = Hex([0x2f; 16]);
+/// Decoder key of the first usage point.
+const TOKEN_KEY: &str = "f94b6ed353c3bfdb113e2d3a7ea3c41d";
 const TARIFF: &str = include_str!("../../../tariffs/example-minigrid-2026.toml");
 
 /// What is on the card.
@@ -28,6 +34,45 @@ pub struct Card {
     pub profile: Vec<ProfileRow>,
     pub memory: Memory,
     pub starts: u32,
+    pub cases: Vec<String>,
+    pub clock_trusted: bool,
+    tokens: TokenRules,
+}
+
+fn token_key() -> DecoderKey {
+    DecoderKey::from_hex(&Algorithm::Ea11, TOKEN_KEY).expect("a key")
+}
+
+fn token_rules() -> TokenRules {
+    let key = MeterKey {
+        meter: "600727000000000009".parse().expect("a meter number"),
+        terms: KeyTerms {
+            supply_group: 123_457,
+            tariff_index: 1,
+            revision: 1,
+            key_type: KeyType::Unique,
+            base_date: BaseDate::Y2014,
+        },
+        expiry: 255,
+        key: token_key(),
+    };
+    TokenRules {
+        keys: [(UsagePointId(1), key)].into(),
+        ..TokenRules::default()
+    }
+}
+
+/// A token of one kilowatt-hour for the first usage point.
+pub fn token(tid: u32) -> String {
+    let credit = Message::Credit {
+        commodity: Commodity::Electricity,
+        issue: Issue {
+            random: 5,
+            tid: Tid::new(tid).expect("24 bits"),
+            value: 10,
+        },
+    };
+    credit.seal(Some(&token_key())).expect("sealed").to_string()
 }
 
 impl Card {
@@ -38,6 +83,9 @@ impl Card {
             profile: Vec::new(),
             memory: Memory::new([1; 32]),
             starts: 0,
+            cases: Vec::new(),
+            clock_trusted: true,
+            tokens: token_rules(),
         };
         let tariff: Tariff = toml::from_str(TARIFF).expect("a tariff");
         let id = tariff.id.clone();
@@ -73,11 +121,11 @@ impl Card {
     pub fn command(&mut self, at: i64, command: Command) -> Result<Answer, Refusal> {
         let clock = Moment {
             at: UtcSeconds(at),
-            clock_trusted: true,
+            clock_trusted: self.clock_trusted,
         };
         let at = self.state.moment(clock).at;
-        let event = Event::Command(command);
-        let ruling = decide(&self.state, &Rules::default(), clock, &event);
+        let (rules, event) = (Rules::default(), Event::Command(command));
+        let ruling = decide_with_tokens(&self.state, &rules, &self.tokens, clock, &event);
         for decision in ruling.decisions {
             let record = Record {
                 number: self.state.number + 1,
@@ -115,6 +163,17 @@ impl Card {
         )
     }
 
+    pub fn enter_token(&mut self, at: i64, token: &str) -> Result<Answer, Refusal> {
+        self.command(
+            at,
+            Command::EnterToken {
+                usage_point: UsagePointId(1),
+                token: token.into(),
+                by: "keypad".into(),
+            },
+        )
+    }
+
     /// A half hour of a node, learned now.
     pub fn half_hour(&mut self, end: i64, node: u32, register: u64, exact: bool) {
         let written = self.profile.last().map_or(1, |row| row.written + 1);
@@ -133,15 +192,23 @@ impl Card {
         });
     }
 
+    fn decisions(&self) -> impl Iterator<Item = Decision> + '_ {
+        let record = |row: &Row| serde_json::from_str::<Record>(&row.body).expect("reads");
+        self.journal.iter().map(move |row| record(row).decision)
+    }
+
     pub fn vend_keys(&self) -> Vec<String> {
-        let key = |row: &Row| match serde_json::from_str::<Record>(&row.body)
-            .expect("reads")
-            .decision
-        {
+        let key = |decision| match decision {
             Decision::Vended { key, .. } => Some(key),
             _ => None,
         };
-        self.journal.iter().filter_map(key).collect()
+        self.decisions().filter_map(key).collect()
+    }
+
+    /// How many tokens have brought credit.
+    pub fn tokens_taken(&self) -> usize {
+        let brings = |decision: &Decision| matches!(decision, Decision::TokenEntered { amount, .. } if *amount > Micro::ZERO);
+        self.decisions().filter(brings).count()
     }
 }
 
@@ -189,14 +256,14 @@ impl Source for View<'_> {
         Ok(rows.take(most as usize).copied().collect())
     }
     fn cases(&self) -> Result<Vec<String>, SourceError> {
-        Ok(Vec::new())
+        Ok(self.card.cases.clone())
     }
     fn facts(&self) -> SiteFacts {
         SiteFacts {
             name: "Ward 4".into(),
             version: "test".into(),
             at: UtcSeconds(self.at),
-            clock_trusted: true,
+            clock_trusted: self.card.clock_trusted,
             usage_points: 3,
             money_held: self.card.state.cloud.held.is_some(),
             branch: self.card.state.cloud.branch,

@@ -1,6 +1,6 @@
 //! Gateway, head-end and what is between them: late, lost, doubled, reordered, cut, restarted.
 
-use crate::site::{GATEWAY, Gateway, START};
+use crate::site::{GATEWAY, Gateway, START, token};
 use gateway_cloud::uplink::{Settings, Step};
 use gateway_sim::head_end::{HeadEnd, Stored};
 use gateway_sim::random::Random;
@@ -22,7 +22,26 @@ struct OnItsWay {
     payload: Vec<u8>,
 }
 
+/// What the link and the clocks did, so that a test can see that they did it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Done {
+    pub lost: u32,
+    pub doubled: u32,
+    pub reordered: u32,
+    pub cut_off: u32,
+    pub too_large: u32,
+    pub played_back: u32,
+    pub wrong_clocks: u32,
+    pub attempts: u32,
+}
+
 pub struct World {
+    pub done: Done,
+    /// Seconds by which the clocks of gateway and head-end are wrong.
+    pub gateway_ahead_s: i64,
+    pub head_end_ahead_s: i64,
+    /// Tokens issued.
+    pub tokens: u32,
     pub random: Random,
     pub now_ms: u64,
     pub gateway: Gateway,
@@ -55,6 +74,10 @@ impl World {
         };
         head_end.stored.sites.insert(id(), site);
         Self {
+            done: Done::default(),
+            gateway_ahead_s: 0,
+            head_end_ahead_s: 0,
+            tokens: 0,
             random,
             now_ms: 0,
             gateway,
@@ -69,8 +92,33 @@ impl World {
         }
     }
 
+    /// What the gateway's clock shows.
     pub fn at(&self) -> i64 {
+        self.true_at() + self.gateway_ahead_s
+    }
+
+    fn true_at(&self) -> i64 {
         START + i64::try_from(self.now_ms / 1_000).expect("fits")
+    }
+
+    /// Years ahead or behind, here and there; of the gateway's nobody knows, or it says so itself.
+    pub fn set_clocks_wrong(&mut self) {
+        let years = |random: &mut Random| i64::from(random.between(0, 20)) - 10;
+        self.head_end_ahead_s = years(&mut self.random) * 31_536_000;
+        self.gateway_ahead_s = years(&mut self.random) * 31_536_000;
+        self.gateway.card.clock_trusted = self.percent(30);
+        self.done.wrong_clocks += 1;
+    }
+
+    pub fn set_clocks_right(&mut self) {
+        (self.gateway_ahead_s, self.head_end_ahead_s) = (0, 0);
+        self.gateway.card.clock_trusted = true;
+    }
+
+    /// A new token; its identifiers rise.
+    pub fn token(&mut self) -> String {
+        self.tokens += 1;
+        token(6_000_000 + self.tokens)
     }
 
     pub fn percent(&mut self, chance: u32) -> bool {
@@ -80,6 +128,7 @@ impl World {
     /// The connection breaks. A broker that keeps its queue gives some of it to a later connection.
     pub fn disconnect(&mut self) {
         if std::mem::take(&mut self.is_connected) {
+            self.done.cut_off += 1;
             let noise = self.random.next_bits();
             self.gateway.uplink.lost(self.now_ms, noise);
         }
@@ -126,6 +175,7 @@ impl World {
             let last = u32::try_from(self.seen_orders.len() - 1).expect("fits");
             let place = self.random.between(0, last) as usize;
             let payload = self.seen_orders[place].clone();
+            self.done.played_back += 1;
             self.send_down(vec![(format!("{}/down/order", id()), payload)]);
         }
     }
@@ -140,14 +190,19 @@ impl World {
     }
 
     fn send(&mut self, up: bool, path: String, payload: Vec<u8>) {
-        let copies = 1 + usize::from(self.percent(self.weather.doubled));
+        let copies = 1 + u32::from(self.percent(self.weather.doubled));
+        self.done.doubled += copies - 1;
         for _ in 0..copies {
             if self.percent(self.weather.lost) {
+                self.done.lost += 1;
                 continue;
             }
             let late = u64::from(self.random.between(5, 10 + self.weather.late_ms));
+            let due_ms = self.now_ms + late;
+            let overtakes = |other: &OnItsWay| other.up == up && other.due_ms > due_ms;
+            self.done.reordered += u32::from(self.on_its_way.iter().any(overtakes));
             self.on_its_way.push(OnItsWay {
-                due_ms: self.now_ms + late,
+                due_ms,
                 up,
                 path: path.clone(),
                 payload: payload.clone(),
@@ -160,6 +215,7 @@ impl World {
         for _ in 0..10_000 {
             match self.gateway.next(self.now_ms, self.at()) {
                 Step::Connect if self.is_cut => {
+                    self.done.attempts += 1;
                     let noise = self.random.next_bits();
                     self.gateway.uplink.lost(self.now_ms, noise);
                 }
@@ -170,6 +226,7 @@ impl World {
                 Step::Send(channel, payload) => {
                     self.largest = self.largest.max(payload.len());
                     if payload.len() > self.broker_limit {
+                        self.done.too_large += 1;
                         self.disconnect();
                         continue;
                     }
@@ -211,6 +268,7 @@ impl World {
     fn arrive(&mut self, message: OnItsWay) {
         let (now, at) = (self.now_ms, self.at());
         if message.up {
+            let at = self.true_at() + self.head_end_ahead_s;
             let answers = self.head_end.heard(&message.path, &message.payload, at);
             self.send_down(answers);
         } else if self.is_connected {
@@ -228,8 +286,13 @@ impl World {
             .profile
             .last()
             .map_or(0, |row| row.written);
+        let retained = |name: &str| site.retained.get(name);
+        let cases = self.gateway.card.cases.iter();
+        let cases: String = cases.map(|case| format!("{case}\n")).collect();
         number == self.gateway.card.state.number
             && site.profile_cursor == written
+            && retained("up/case").is_some_and(|(_, rows)| *rows == cases)
+            && retained("up/status").is_some_and(|(head, _)| head["state"] != "lost")
             && site.orders.values().all(|order| order.receipt.is_some())
     }
 
@@ -239,6 +302,7 @@ impl World {
         self.head_end.misbehaviour = gateway_sim::head_end::Misbehaviour::default();
         self.is_cut = false;
         self.broker_limit = usize::MAX;
+        self.set_clocks_right();
         // Minutes first; then hours, for a metered link and a budget that is used up.
         for round in 0..300 {
             self.repeat_orders();
