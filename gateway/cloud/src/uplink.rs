@@ -139,7 +139,8 @@ pub struct Uplink {
     hello_ms: Option<u64>,
     status_ms: Option<u64>,
     status_due: bool,
-    case: Option<String>,
+    /// What was said to be open last, and when.
+    case: Option<(String, u64)>,
     unsent_since: Option<u64>,
     profile_ms: Option<u64>,
     patience_ms: u64,

@@ -11,6 +11,8 @@ use gateway_core::order::Stream;
 const LINGER_MS: u64 = 30_000;
 /// Journal rows that go without waiting for others.
 const ROWS_AT_ONCE: u64 = 64;
+/// What is open is told again so often, though nothing has changed: nobody acknowledges it.
+const CASE_AGAIN_MS: u64 = 86_400_000;
 /// Longest wait that is ever returned: whoever asks looks again.
 const LOOK_AGAIN_MS: u64 = 600_000;
 
@@ -195,13 +197,17 @@ impl Uplink {
         Ok(Planned::Go(self.go(now_ms, Stream::Journal, first)))
     }
 
-    fn send_case(&mut self, _: u64, source: &dyn Source) -> Result<Planned, SourceError> {
+    fn send_case(&mut self, now_ms: u64, source: &dyn Source) -> Result<Planned, SourceError> {
         let rows: String = source
             .cases()?
             .iter()
             .map(|case| format!("{case}\n"))
             .collect();
-        if self.case.as_ref() == Some(&rows) || !self.budget.allows_profile() {
+        let is_told = self
+            .case
+            .as_ref()
+            .is_some_and(|(told, at)| *told == rows && now_ms.saturating_sub(*at) < CASE_AGAIN_MS);
+        if is_told || !self.budget.allows_profile() {
             return Ok(Planned::Nothing);
         }
         let head = CaseHead {
@@ -210,7 +216,7 @@ impl Uplink {
             as_of: source.head()?.number,
         };
         let step = self.send(source, Channel::Case, &head, &rows);
-        self.case = Some(rows);
+        self.case = Some((rows, now_ms));
         if let Step::Send(_, payload) = &step
             && payload.len() > self.limit
         {

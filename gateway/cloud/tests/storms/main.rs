@@ -96,6 +96,16 @@ fn turn(world: &mut World, turn: u32) {
             world.order(json!({"command": "resend", "stream": "journal", "after": after}));
         }
         21 => world.repeat_orders(),
+        rarer => rare(world, turn, rarer),
+    }
+    let ms = world.random.between(10, 30_000);
+    world.pass(u64::from(ms));
+}
+
+/// The rest of them: tokens, clocks, cases, market days, partitions.
+fn rare(world: &mut World, turn: u32, what: u32) {
+    let (at, point) = (world.at(), world.random.between(1, 3));
+    match what {
         22 => {
             // Bought once; the resident types it, the cloud pushes it, or both.
             let token = world.token();
@@ -133,8 +143,6 @@ fn turn(world: &mut World, turn: u32) {
             world.is_cut = false;
         }
     }
-    let ms = world.random.between(10, 30_000);
-    world.pass(u64::from(ms));
 }
 
 /// A world after its storm, settled.
