@@ -3,8 +3,10 @@
 //!
 //! Terms: a *class* is the `category` of a tariff; a class may have prepayment rules of its own, the others follow the site's.
 
+use crate::UtcSeconds;
 use crate::calendar::Calendar;
 use crate::prepay::PrepayRules;
+use crate::prepay::friendly::Window;
 use crate::tariff::Tariff;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -51,5 +53,18 @@ impl Rules {
         class
             .and_then(|class| self.classes.get(class))
             .unwrap_or(&self.prepay)
+    }
+
+    /// Whether accounts of a tariff are in friendly hours at a moment.
+    #[must_use]
+    pub fn is_friendly(&self, tariff: Option<&Tariff>, at: UtcSeconds) -> bool {
+        let friendly = &self.prepay_of(tariff).friendly;
+        friendly.is_friendly(self.calendar, at)
+    }
+
+    /// The friendly window of accounts of a tariff that holds a moment, else their next one.
+    #[must_use]
+    pub fn friendly_window(&self, tariff: Option<&Tariff>, at: UtcSeconds) -> Option<Window> {
+        self.prepay_of(tariff).friendly.window(self.calendar, at)
     }
 }

@@ -14,6 +14,7 @@ mod desk;
 mod devices;
 mod drivers;
 mod gateway;
+mod holidays;
 mod logging;
 mod metrics;
 mod run;

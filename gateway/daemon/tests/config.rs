@@ -146,6 +146,35 @@ fn a_class_has_its_own_rules_and_the_sites_where_it_says_nothing() {
 }
 
 #[test]
+fn friendly_hours_and_their_holidays_are_checked() {
+    let wrong = "[prepay.friendly]\nhours = [\"16:00-11:00\", \"mo 1-2\"]\n\
+                 [[prepay.class]]\ncategory = \"commercial\"\nfriendly.notice_min = 2000\n";
+    check(
+        "gateway.toml",
+        wrong,
+        &[(5, "prepay.class.friendly.notice_min", "from 0 to 1440")],
+    );
+    let class = "[[prepay.class]]\ncategory = \"commercial\"\n";
+    check(
+        "gateway.toml",
+        &wrong.replace("2000", "20"),
+        &[(2, "prepay.friendly.hours", "not friendly hours")],
+    );
+    let dir = TempDir::new();
+    let site = dir.file("site.txt", "2026-11-08 Diwali\n*-01-26 Republic Day\n");
+    let other = dir.file("other.txt", "# none\n8 November\n");
+    let text = format!(
+        "[prepay.friendly]\nhours = [\"16:00-11:00\"]\nholidays = {site:?}\n{class}friendly.holidays = {other:?}\n"
+    );
+    check("gateway.toml", &text, &[(2, "", "\"8\" is not a day")]);
+    let config = Config::parse(&text).unwrap();
+    assert_eq!(config.prepay.holidays, Some(site));
+    assert_eq!(config.prepay.class_holidays["commercial"], other);
+    let friendly = &config.rules().classes["commercial"].friendly;
+    assert_eq!(friendly.hours.len(), 1, "inherited");
+}
+
+#[test]
 fn what_does_not_fit_together_is_named() {
     check(
         "gateway.toml",

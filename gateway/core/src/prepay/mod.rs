@@ -3,6 +3,10 @@
 //! Each noun has a module here with its rules (configuration) and its pure reckoning. Not decided here: when a rule is looked at
 //! ([`crate::decide`]) and which class an account belongs to ([`crate::Rules::prepay_of`]).
 
+pub mod friendly;
+
+pub use friendly::Friendly;
+
 use crate::Micro;
 
 /// Rules of a site or of a class of accounts.
@@ -14,6 +18,8 @@ pub struct PrepayRules {
     pub largest_vend: Micro,
     /// Largest balance an account may hold.
     pub largest_balance: Micro,
+    /// When nobody is off because credit is used up.
+    pub friendly: Friendly,
 }
 
 impl Default for PrepayRules {
@@ -23,6 +29,7 @@ impl Default for PrepayRules {
             low_credit: Micro(50_000_000),
             largest_vend: Micro(25_000_000_000),
             largest_balance: Micro(1_000_000_000_000),
+            friendly: Friendly::default(),
         }
     }
 }

@@ -35,6 +35,7 @@ pub fn check(path: &Path) -> Vec<Checked> {
     if let Some(config) = config {
         checked.extend(tariff_files(&config));
         checked.extend(token_keys(&config));
+        checked.extend(holidays(&config));
     }
     checked
 }
@@ -74,6 +75,18 @@ fn token_keys(config: &Config) -> Option<Checked> {
     let file = config.tokens.keys_file.clone()?;
     let mistakes = crate::token_keys::load(&file).err().unwrap_or_default();
     Some(Checked { file, mistakes })
+}
+
+fn holidays(config: &Config) -> Vec<Checked> {
+    let classes = config.prepay.class_holidays.values();
+    let mut files: Vec<_> = config.prepay.holidays.iter().chain(classes).collect();
+    files.sort_unstable();
+    files.dedup();
+    let check = |file: &PathBuf| Checked {
+        file: file.clone(),
+        mistakes: crate::holidays::load(file).err().unwrap_or_default(),
+    };
+    files.into_iter().map(check).collect()
 }
 
 /// Logins the broker would not take, for example with a topic that is no MQTT filter.

@@ -73,6 +73,11 @@ pub static SCHEMA: Schema = Schema {
             "Prepayment rules of the site. Amounts are written in quotes.",
             super::prepay::KEYS,
         ),
+        table(
+            "prepay.friendly",
+            "Friendly hours, in which nobody is off because credit is used up.",
+            super::friendly::KEYS,
+        ),
         Table {
             path: "prepay.class",
             many: true,

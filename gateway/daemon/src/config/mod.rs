@@ -8,6 +8,7 @@
 mod broker;
 pub mod check;
 mod cloud;
+mod friendly;
 pub mod keys;
 mod mistake;
 mod paths;

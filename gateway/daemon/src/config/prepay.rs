@@ -1,10 +1,12 @@
 //! `[prepay]` and `[[prepay.class]]`: prepayment rules of the site and of classes of accounts.
 
+use super::friendly;
 use super::keys::{key, money, required, whole};
 use super::{Key, Kind, Mistake, Values};
 use gateway_core::Micro;
 use gateway_core::prepay::PrepayRules;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// `[prepay]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +15,10 @@ pub struct Prepay {
     pub rules: PrepayRules,
     /// Rules of the classes that have their own, by tariff category.
     pub classes: BTreeMap<String, PrepayRules>,
+    /// File of the site's holidays.
+    pub holidays: Option<PathBuf>,
+    /// Files of holidays of the classes.
+    pub class_holidays: BTreeMap<String, PathBuf>,
     /// Seconds after which a node is silent.
     pub silent_after_s: u32,
     /// Whether cuts are carried out where nobody set otherwise.
@@ -66,7 +72,7 @@ pub(super) const CLASS: &[Key] = &[required(
 const OF_THE_SITE: [&str; 2] = ["prepay.silent_after_s", "prepay.mode"];
 
 pub(super) fn prepay(values: &Values, mistakes: &mut Vec<Mistake>) -> Prepay {
-    let mut classes = BTreeMap::new();
+    let (mut classes, mut class_holidays) = (BTreeMap::new(), BTreeMap::new());
     for class in values.many("prepay.class") {
         let category = class.text("prepay.class.category");
         let line = class.line("prepay.class.category");
@@ -78,6 +84,9 @@ pub(super) fn prepay(values: &Values, mistakes: &mut Vec<Mistake>) -> Prepay {
             }
         }
         let own = class.over(values, "prepay.class", "prepay");
+        if let Some(path) = holidays(&own) {
+            class_holidays.insert(category.clone(), path);
+        }
         if classes
             .insert(category.clone(), rules(&own, mistakes))
             .is_some()
@@ -89,9 +98,16 @@ pub(super) fn prepay(values: &Values, mistakes: &mut Vec<Mistake>) -> Prepay {
     Prepay {
         rules: rules(values, mistakes),
         classes,
+        holidays: holidays(values),
+        class_holidays,
         silent_after_s: values.whole("prepay.silent_after_s"),
         armed: values.text("prepay.mode") == "armed",
     }
+}
+
+fn holidays(values: &Values) -> Option<PathBuf> {
+    let path = values.optional_text("prepay.friendly.holidays");
+    path.map(PathBuf::from)
 }
 
 /// The rules of a site, or of a class with what it inherits.
@@ -100,6 +116,7 @@ fn rules(values: &Values, mistakes: &mut Vec<Mistake>) -> PrepayRules {
         low_credit: values.amount("prepay.low_credit"),
         largest_vend: values.amount("prepay.largest_vend"),
         largest_balance: values.amount("prepay.largest_balance"),
+        friendly: friendly::friendly(values, mistakes),
     };
     for (key, amount) in [
         ("prepay.largest_vend", rules.largest_vend),

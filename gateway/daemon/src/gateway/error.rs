@@ -52,6 +52,14 @@ pub enum StartError {
         /// The first mistake; never a key.
         mistake: String,
     },
+    /// A file of holidays is unusable.
+    #[error("read the holidays in {path}: {mistake}; run `check` to see every mistake")]
+    Holidays {
+        /// The file.
+        path: PathBuf,
+        /// The first mistake.
+        mistake: String,
+    },
     /// A tariff is unusable.
     #[error("adopt the tariff {id}: {error}")]
     Tariff {

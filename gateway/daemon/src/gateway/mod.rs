@@ -11,7 +11,7 @@ use crate::config::{self, ClockTrust, Config, WebAccess};
 use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
 use crate::drivers::Drivers;
-use crate::{cloud, control, devices, tariffs, token_keys};
+use crate::{cloud, control, devices, holidays, tariffs, token_keys};
 use gateway_core::Command;
 use gateway_core::loss::{self, live::Rounds};
 use gateway_field::devices::SiteMessage;
@@ -74,7 +74,7 @@ impl Gateway {
         let cycle = Cycle {
             store,
             state,
-            rules: config.rules(),
+            rules: holidays::rules(config)?,
             tokens: token_keys::rules(config)?,
             clock,
             settings: settings(config),
@@ -307,7 +307,7 @@ async fn serve_page(
     };
     let site = gateway_web::Site {
         name: config.site.name.clone(),
-        rules: config.rules(),
+        rules: holidays::rules(config)?,
         takes_tokens: config.tokens.keys_file.is_some(),
         tls: false,
         metrics_from: config.web.metrics_from.clone(),
