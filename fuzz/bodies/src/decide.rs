@@ -41,6 +41,7 @@ pub fn decide(data: &[u8]) {
             low_credit: amount(&mut bytes),
             largest_vend: amount(&mut bytes).max(Micro(1)),
             largest_balance: amount(&mut bytes).max(Micro(1)),
+            ..PrepayRules::default()
         },
         classes: BTreeMap::new(),
         default_max_power_w: 100 + u32::from(bytes.u16()) * 15,
