@@ -83,6 +83,11 @@ impl State {
             switch: node.switch.clone(),
             wanted: wanted.filter(|_| node.switch.is_some()),
             left,
+            register: self
+                .readings
+                .get(&node.id)
+                .map(|last| last.reading.register),
+            max_power_w: point.map(|point| point.max_power_w),
         })
     }
 

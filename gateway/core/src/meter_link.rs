@@ -230,8 +230,12 @@ pub struct Installed {
     pub switch: Option<Switch>,
     /// What the switch is to be: level, not edge. `None` without a switch.
     pub wanted: Option<Relay>,
-    /// Energy until its usage point's credit is used up; `None` if that cuts nothing.
+    /// Energy until its usage point's credit is used up, from `register` on; `None` if that cuts nothing.
     pub left: Option<WattHours>,
+    /// Its raw register as last accepted.
+    pub register: Option<WattHours>,
+    /// Largest power of the connection, in watts; `None` for a feeder.
+    pub max_power_w: Option<u32>,
 }
 
 /// Which phases of the feeder a connection hangs on.

@@ -1,5 +1,6 @@
 //! The daemon as the page and the control socket see it: commands in, health and counters out.
 
+use crate::buses::Buses;
 use crate::clock::Clock;
 use crate::cloud::CloudLink;
 use crate::cycle::{Input, Status, Storage};
@@ -24,6 +25,7 @@ pub struct DaemonDesk {
     pub clock: Clock,
     pub changes: watch::Receiver<u64>,
     pub cloud: CloudLink,
+    pub buses: Buses,
 }
 
 impl Desk for DaemonDesk {
@@ -62,11 +64,15 @@ impl Desk for DaemonDesk {
             let words = "The clock is not set yet. Energy is counted and credit is kept; daily charges wait until the time is known. Connect to a time server or set the clock.";
             problem(false, words.into());
         }
+        for (bus, why) in self.buses.down() {
+            let words = format!("The bus {bus} is down: {why}. Its meters are not read.");
+            problem(false, words);
+        }
         Health { problems }
     }
 
     fn metrics(&self) -> String {
-        metrics::text(&self.status, &self.field)
+        metrics::text(&self.status, &self.field, &self.buses)
     }
 
     fn changes(&self) -> watch::Receiver<u64> {

@@ -1,5 +1,6 @@
-//! The driver of shop-bought devices on MQTT: carries messages between the site's broker and [`Devices`], which decides.
+//! What shop-bought meters show before they are saved, and the driver of those on MQTT: carries messages between the site's broker and [`Devices`], which decides.
 
+use crate::buses::Buses;
 use crate::clock::Clock;
 use crate::drivers::Drivers;
 use gateway_core::meter_link::MeterLink;
@@ -19,15 +20,17 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Bench {
     devices: Arc<Mutex<Devices>>,
+    buses: Buses,
     clock: Clock,
 }
 
 impl Bench {
-    /// With the shipped dialects.
-    pub fn new(clock: Clock) -> Self {
+    /// With the shipped dialects and the site's buses.
+    pub fn new(clock: Clock, buses: Buses) -> Self {
         let devices = Devices::new(Dialects::shipped());
         Self {
             devices: Arc::new(Mutex::new(devices)),
+            buses,
             clock,
         }
     }
@@ -36,8 +39,16 @@ impl Bench {
     ///
     /// # Errors
     /// In words, with what to do next.
-    pub fn test(&self, link: &MeterLink) -> Result<Shown, String> {
-        self.lock().test(self.clock.monotonic_ms(), link)
+    pub async fn test(&self, link: &MeterLink) -> Result<Shown, String> {
+        match link {
+            MeterLink::Modbus { .. } => self.buses.test(link).await,
+            _ => self.lock().test(self.clock.monotonic_ms(), link),
+        }
+    }
+
+    /// The site's buses.
+    pub fn buses(&self) -> &Buses {
+        &self.buses
     }
 
     /// Runs until the gateway stops.

@@ -3,6 +3,7 @@
 //! The program is [`main`]; what is public beside it is what tests and fuzz targets give arbitrary text to.
 
 mod bill;
+mod buses;
 mod cli;
 mod clock;
 mod cloud;

@@ -1,5 +1,6 @@
 //! Counters in Prometheus text format. Names follow its conventions: unit last, `_total` for counters.
 
+use crate::buses::Buses;
 use crate::cycle::{Counts, Status, Storage};
 use gateway_field::{Field, FieldStats};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -15,7 +16,7 @@ struct Reason {
 }
 
 /// Everything that is counted, as of now.
-pub fn text(status: &Status, field: &Field) -> String {
+pub fn text(status: &Status, field: &Field, buses: &Buses) -> String {
     let mut registry = Registry::with_prefix("prepaid_gateway");
     let (counts, stats) = (status.counts(), field.stats());
     for (name, help, value) in totals(&counts, &stats) {
@@ -37,6 +38,7 @@ pub fn text(status: &Status, field: &Field) -> String {
     }
     let help = "Frames, readings and connections refused, by reason";
     registry.register("rejected", help, rejected);
+    buses.measure(&mut registry);
     let mut text = String::new();
     // Writing into a string cannot fail.
     let _ = encode(&mut text, &registry);

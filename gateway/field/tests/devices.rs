@@ -35,6 +35,8 @@ fn installed(dialect: &str, wanted: Relay) -> Installed {
         }),
         wanted: Some(wanted),
         left: Some(WattHours(10_000)),
+        register: None,
+        max_power_w: None,
     }
 }
 

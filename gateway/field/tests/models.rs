@@ -138,7 +138,7 @@ fn blocks_hold_whole_values_and_no_more_registers_than_allowed() {
             .collect()
     };
     assert_eq!(spans("sdm120", Purpose::Reading), [(0x46, 6), (0, 14)]);
-    assert_eq!(spans("sdm120", Purpose::Credit), [(0x48, 2), (0x0C, 2)]);
+    assert_eq!(spans("sdm120", Purpose::Credit), [(0x48, 2)]);
     assert_eq!(spans("pzem-004t-v3", Purpose::Reading), [(0, 8)]);
     assert_eq!(spans("sdm72d", Purpose::Reading), [(0x34, 24)]);
 }

@@ -5,6 +5,7 @@ use super::ask::{ask, command, to_json, unexpected};
 use super::said::{Failure, Result, Said};
 use super::table::{Align, Table, pairs};
 use crate::bill::Units;
+use crate::buses::LineQuality;
 use crate::control::{MeterFacts, Request, Response};
 use clap::{Args, Subcommand};
 use gateway_core::event::Role;
@@ -89,7 +90,8 @@ pub struct LinkArgs {
 /// The switch of the supply.
 #[derive(Debug, Args)]
 pub struct SwitchArgs {
-    /// The supply is switched by: own (the device's or the meter's own relay), or coil:BUS/ADDRESS/NUMBER
+    /// The supply is switched by: own (the device's or the meter's own relay), coil:BUS/ADDRESS/NUMBER (opens-coil: where a set coil
+    /// opens it), or register:BUS/ADDRESS/NUMBER/ON/OFF
     #[arg(long, value_parser = switch)]
     pub switch: Option<SwitchWord>,
     /// The switch sits before the meter, so that the meter has no voltage while it is open
@@ -102,8 +104,10 @@ pub struct SwitchArgs {
 pub enum SwitchWord {
     /// That of the device or meter itself.
     Own,
-    /// A coil.
-    Coil(String, u8, u16),
+    /// A coil; true: set, it opens the contact.
+    Coil(String, u8, u16, bool),
+    /// A register: its number, what closes and what opens the contact.
+    Register(String, u8, [u16; 3]),
 }
 
 /// `meter add`
@@ -393,7 +397,30 @@ fn show(target: &Target, node: NodeId) -> Result {
                 .map_or_else(unknown, |dv| format!("{:.1} V", f64::from(dv) / 10.0)),
         ),
     ]);
+    let text = match &meter.line {
+        Some(line) => format!("{text}{}", line_words(line)),
+        None => text,
+    };
     Ok(Said::done(text, to_json(&meter)))
+}
+
+/// How well a meter answers on its bus.
+fn line_words(line: &LineQuality) -> String {
+    let failed = line.failed.iter();
+    let failed: Vec<_> = failed
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    let failed = match failed.is_empty() {
+        true => "none".into(),
+        false => failed.join(", "),
+    };
+    pairs(&[
+        ("line", line.words.clone()),
+        ("requests", format!("{} answered", line.answered)),
+        ("failed", failed),
+        ("implausible", line.implausible.to_string()),
+        ("slowest", format!("{} ms", line.turnaround_ms)),
+    ])
 }
 
 fn link_words(link: &MeterLink) -> String {
@@ -490,12 +517,21 @@ fn switch_of(
             let why = "a node of ours switches by itself; leave --switch out";
             return Err(Failure::refused(doing, "switch-not-here", why));
         }
-        (Some(SwitchWord::Coil(bus, address, coil)), _) => SwitchLink::Coil {
+        (Some(SwitchWord::Coil(bus, address, coil, inverted)), _) => SwitchLink::Coil {
             bus: bus.clone(),
             address: *address,
             coil: *coil,
-            inverted: false,
+            inverted: *inverted,
         },
+        (Some(SwitchWord::Register(bus, address, [register, on, off])), _) => {
+            SwitchLink::Register {
+                bus: bus.clone(),
+                address: *address,
+                register: *register,
+                on: *on,
+                off: *off,
+            }
+        }
     };
     Ok(Some(Switch {
         link,
@@ -525,12 +561,20 @@ fn switch(text: &str) -> std::result::Result<SwitchWord, &'static str> {
     if text == "own" {
         return Ok(SwitchWord::Own);
     }
-    let coil = || {
-        let mut parts = text.strip_prefix("coil:")?.split('/');
+    let on_bus = || {
+        let (kind, place) = text.split_once(':')?;
+        let mut parts = place.split('/');
         let bus = parts.next()?.to_owned();
         let address = parts.next()?.parse().ok()?;
-        let coil = parts.next()?.parse().ok()?;
-        Some(SwitchWord::Coil(bus, address, coil)).filter(|_| parts.next().is_none())
+        let numbers: Option<Vec<u16>> = parts.map(|part| part.parse().ok()).collect();
+        match (kind, numbers?.as_slice()) {
+            ("coil", [coil]) => Some(SwitchWord::Coil(bus, address, *coil, false)),
+            ("opens-coil", [coil]) => Some(SwitchWord::Coil(bus, address, *coil, true)),
+            ("register", [number, on, off]) => {
+                Some(SwitchWord::Register(bus, address, [*number, *on, *off]))
+            }
+            _ => None,
+        }
     };
-    coil().ok_or("a switch is own, or like coil:hall/40/3")
+    on_bus().ok_or("a switch is own, or like coil:hall/40/3 or register:hall/40/3/1/0")
 }

@@ -5,6 +5,7 @@
 
 use super::{Config, Mistake};
 use crate::tariffs;
+use gateway_field::models::{Catalog, ModelProblem};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,7 @@ pub fn check(path: &Path) -> Vec<Checked> {
         checked.extend(tariff_files(&config));
         checked.extend(token_keys(&config));
         checked.extend(holidays(&config));
+        checked.extend(meter_models(&config));
     }
     checked
 }
@@ -69,6 +71,19 @@ fn named_files(config: &Config) -> Vec<Mistake> {
         mistakes.push(Mistake::at(None, "store.data_dir", what));
     }
     mistakes
+}
+
+/// Models of the site that cannot be used; the shipped ones always can.
+fn meter_models(config: &Config) -> Vec<Checked> {
+    let (_, problems) = Catalog::with_directory(&config.field.meter_models_dir);
+    let checked = |problem: ModelProblem| {
+        let mistakes = problem.mistakes.into_iter();
+        Checked {
+            file: problem.file,
+            mistakes: mistakes.map(|what| Mistake::at(None, "", what)).collect(),
+        }
+    };
+    problems.into_iter().map(checked).collect()
 }
 
 fn token_keys(config: &Config) -> Option<Checked> {

@@ -112,6 +112,13 @@ pub static SCHEMA: Schema = Schema {
             keys: CLIENT,
             inherits: None,
         },
+        Table {
+            path: "field.modbus",
+            many: true,
+            doc: "A bus of meters that speak Modbus, serial or over TCP; docs/modbus.md. Repeat the section for each.",
+            keys: super::modbus::KEYS,
+            inherits: None,
+        },
         table(
             "cloud",
             "A head-end, over any MQTT broker; docs/cloud.md is the protocol. Everything here works without one.",
@@ -267,6 +274,13 @@ const FIELD: &[Key] = &[
         Kind::Texts,
         "[]",
         "Topics that programs without a name and password may subscribe to.",
+    ),
+    key(
+        "meter_models_dir",
+        Kind::Path,
+        "\"/etc/prepaid-gateway/meter-models\"",
+        "Directory of meter models (*.toml). Those shipped with the gateway are always there; one here takes the place of a\n\
+         shipped one with the same id.",
     ),
 ];
 

@@ -11,6 +11,7 @@ mod cloud;
 mod friendly;
 pub mod keys;
 mod mistake;
+mod modbus;
 mod paths;
 mod prepay;
 mod read;
@@ -29,6 +30,7 @@ pub use template::template;
 use gateway_core::Rules;
 use gateway_core::calendar::Calendar;
 use gateway_core::tokens::TokenCredit;
+use gateway_field::modbus::BusSettings;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -119,6 +121,10 @@ pub struct Field {
     pub anonymous_publish: Vec<String>,
     /// Topics that clients without a login may subscribe to.
     pub anonymous_subscribe: Vec<String>,
+    /// Buses of meters that speak Modbus.
+    pub modbus: Vec<BusSettings>,
+    /// Directory of meter models.
+    pub meter_models_dir: PathBuf,
 }
 
 /// `field.tls_*`
@@ -348,6 +354,8 @@ fn field(values: &Values, mistakes: &mut Vec<Mistake>) -> Field {
         clients,
         anonymous_publish: values.texts("field.anonymous_publish"),
         anonymous_subscribe: values.texts("field.anonymous_subscribe"),
+        modbus: modbus::buses(values, mistakes),
+        meter_models_dir: values.text("field.meter_models_dir").into(),
     }
 }
 

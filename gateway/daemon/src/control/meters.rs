@@ -2,6 +2,7 @@
 
 use super::Response;
 use super::server::Office;
+use crate::buses::{Buses, LineQuality};
 use gateway_core::event::Role;
 use gateway_core::meter_link::{MeterLink, Switch};
 use gateway_core::{UtcSeconds, WattHours};
@@ -27,9 +28,13 @@ pub struct MeterFacts {
     pub voltage_dv: Option<u16>,
     /// When it was last heard.
     pub heard_at: Option<UtcSeconds>,
+    /// How well it answers, if it is polled on a bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineQuality>,
 }
 
-pub(super) fn list(reader: &Reader) -> Result<Response, StoreError> {
+pub(super) fn list(reader: &Reader, buses: &Buses) -> Result<Response, StoreError> {
+    let mut qualities = buses.qualities();
     let facts = |view: NodeView| {
         let reading = view.last.as_ref().map(|last| &last.reading);
         let meters = match view.node.role? {
@@ -43,6 +48,7 @@ pub(super) fn list(reader: &Reader) -> Result<Response, StoreError> {
             power_w: reading.and_then(|reading| reading.power_w),
             voltage_dv: reading.and_then(|reading| reading.voltage_dv),
             heard_at: view.last.as_ref().map(|last| last.at),
+            line: qualities.remove(&view.node.id),
             link: view.node.link,
             switch: view.node.switch,
         })
@@ -51,8 +57,8 @@ pub(super) fn list(reader: &Reader) -> Result<Response, StoreError> {
     Ok(Response::Meters { meters })
 }
 
-pub(super) fn test(office: &Office, link: &MeterLink) -> Response {
-    match office.bench.test(link) {
+pub(super) async fn test(office: &Office, link: &MeterLink) -> Response {
+    match office.bench.test(link).await {
         Ok(shown) => Response::MeterShows {
             values: shown
                 .values

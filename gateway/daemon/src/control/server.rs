@@ -213,8 +213,11 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             })
             .await
         }
-        Request::Meters {} => read_rows(office, |reader| installed::list(&reader)).await,
-        Request::TestMeter { link } => installed::test(office, &link),
+        Request::Meters {} => {
+            let buses = office.bench.buses().clone();
+            read_rows(office, move |reader| installed::list(&reader, &buses)).await
+        }
+        Request::TestMeter { link } => installed::test(office, &link).await,
         Request::Status {} => Response::Status {
             status: status(office),
         },

@@ -11,7 +11,7 @@ use crate::config::{self, ClockTrust, Config, WebAccess};
 use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
 use crate::drivers::Drivers;
-use crate::{cloud, control, devices, holidays, tariffs, token_keys};
+use crate::{buses, cloud, control, devices, holidays, tariffs, token_keys};
 use gateway_core::Command;
 use gateway_core::loss::{self, live::Rounds};
 use gateway_field::devices::SiteMessage;
@@ -70,6 +70,8 @@ impl Gateway {
         let (changes, changed) = watch::channel(0);
         let (installed, shown) = watch::channel(state.installed().collect());
         let drivers = Drivers::new(shown, &inputs_in);
+        let (stop, stopped) = watch::channel(false);
+        let buses = buses::Buses::start(config, &drivers, &stopped).map_err(StartError::Thread)?;
         let news = crate::watch::start(path.clone(), watching(config), inputs_in.clone());
         let cycle = Cycle {
             store,
@@ -95,7 +97,6 @@ impl Gateway {
             refused: BTreeMap::new(),
         };
         let cycle = spawn_cycle(cycle, inputs, uplinks).map_err(StartError::Thread)?;
-        let (stop, stopped) = watch::channel(false);
         let parts = cloud::CloudParts::new(&inputs_in, clock, (&changed, &stopped), epoch);
         let (link, cloud) = cloud::start(config, parts).map_err(StartError::Thread)?;
         let desk = Arc::new(DaemonDesk {
@@ -105,14 +106,14 @@ impl Gateway {
             clock,
             changes: changed,
             cloud: link,
+            buses,
         });
         let heard = (drivers, site_messages);
         let (app, page, tasks) = serve_people(config, &path, &desk, heard, stopped).await?;
         let broker = field.local_addr().or(field.local_tls_addr());
-        let broker = broker.unwrap_or(config.field.listen);
         Ok(Self {
             desk,
-            broker,
+            broker: broker.unwrap_or(config.field.listen),
             page,
             field,
             app,
@@ -166,7 +167,7 @@ async fn serve_people(
     stopped: watch::Receiver<bool>,
 ) -> Result<(gateway_web::App, SocketAddr, Vec<JoinHandle<()>>), StartError> {
     adopt_tariffs(config, desk.as_ref()).await?;
-    let bench = devices::Bench::new(desk.clock);
+    let bench = devices::Bench::new(desk.clock, desk.buses.clone());
     let (app, page, web) = serve_page(config, path, desk.clone(), stopped.clone()).await?;
     let control = open_office(config, desk.clone(), &bench, stopped.clone())?;
     let tester = tokio::spawn(test_regularly(desk.clone(), stopped.clone()));

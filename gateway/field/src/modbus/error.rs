@@ -15,6 +15,11 @@ pub enum BusError {
     /// Somebody else answered.
     #[error("an answer from another address: two meters share one, or a late answer")]
     WrongMeter,
+    /// Somebody else asks on this line.
+    #[error(
+        "somebody else asks on this line: a bus has one master; disconnect the other or move it"
+    )]
+    SecondMaster,
     /// The meter refused; the code is Modbus's.
     #[error("the meter refuses: {}", exception_words(*.0))]
     Exception(u8),
@@ -32,6 +37,7 @@ impl BusError {
             Self::Checksum => "checksum",
             Self::Short => "short",
             Self::WrongMeter => "wrong-meter",
+            Self::SecondMaster => "second-master",
             Self::Exception(_) => "exception",
             Self::Line(_) => "line",
         }
@@ -40,7 +46,10 @@ impl BusError {
     /// Whether asking again at once may help: a bit was lost, nobody is missing.
     #[must_use]
     pub fn is_noise(&self) -> bool {
-        matches!(self, Self::Checksum | Self::Short | Self::Exception(5 | 6))
+        matches!(
+            self,
+            Self::Checksum | Self::Short | Self::SecondMaster | Self::Exception(5 | 6)
+        )
     }
 }
 

@@ -150,10 +150,10 @@ pub fn request(address: u8, ask: &Ask) -> Vec<u8> {
     frame
 }
 
-/// The answer to a request among received bytes: `Err` is the meter's exception code.
+/// The answer to a request among received bytes, and how many came before it: `Err` is the meter's exception code.
 #[must_use]
-pub fn find(address: u8, ask: &Ask, bytes: &[u8]) -> Option<Result<Reply, u8>> {
-    (0..bytes.len()).find_map(|at| answer_at(address, ask, bytes.get(at..)?))
+pub fn find(address: u8, ask: &Ask, bytes: &[u8]) -> Option<(usize, Result<Reply, u8>)> {
+    (0..bytes.len()).find_map(|at| Some((at, answer_at(address, ask, bytes.get(at..)?)?)))
 }
 
 fn answer_at(address: u8, ask: &Ask, bytes: &[u8]) -> Option<Result<Reply, u8>> {
@@ -204,10 +204,9 @@ fn read_reply(function: Function, count: u16, data: &[u8]) -> Reply {
     }
 }
 
-/// Whether the bytes hold a whole answer to somebody else's reads or an answer from another address: addresses 1 to 247, functions
-/// 1 to 6 and 16.
+/// Whether the bytes hold a whole answer to something that was not asked: addresses 1 to 247, functions 1 to 6 and 16.
 #[must_use]
-pub fn holds_a_stranger(address: u8, bytes: &[u8]) -> bool {
+pub fn holds_a_stranger(bytes: &[u8]) -> bool {
     let stranger = |at: usize| {
         let bytes = bytes.get(at..)?;
         let (from, code) = (*bytes.first()?, *bytes.get(1)?);
@@ -217,10 +216,20 @@ pub fn holds_a_stranger(address: u8, bytes: &[u8]) -> bool {
             0x81..=0x90 => 5,
             _ => return None,
         };
-        let known = (1..=247).contains(&from) && from != address;
+        let known = (1..=247).contains(&from);
         (known && crc_is_right(bytes.get(..length)?)).then_some(())
     };
     (0..bytes.len()).any(|at| stranger(at).is_some())
+}
+
+/// Whether the bytes hold somebody else's request to read: another master is on the line, and an answer may be to him.
+#[must_use]
+pub fn holds_a_request(address: u8, ask: &Ask, bytes: &[u8]) -> bool {
+    let own = request(address, ask);
+    bytes.windows(8).any(|frame| {
+        let shape = (1..=247).contains(&frame[0]) && (1..=4).contains(&frame[1]);
+        shape && crc_is_right(frame) && frame != own
+    })
 }
 
 #[cfg(test)]
@@ -283,9 +292,12 @@ mod tests {
             (framed(&[1, 0x84, 6]), Some(Err(6))),
         ];
         for (bytes, expected) in cases {
-            assert_eq!(find(1, &VOLTS, &bytes), expected, "{bytes:02X?}");
+            let found = find(1, &VOLTS, &bytes).map(|(_, result)| result);
+            assert_eq!(found, expected, "{bytes:02X?}");
         }
-        assert!(holds_a_stranger(2, &ANSWER) && !holds_a_stranger(1, &ANSWER));
+        assert!(holds_a_stranger(&ANSWER) && !holds_a_stranger(&flipped));
+        let other = request(7, &VOLTS);
+        assert!(holds_a_request(1, &VOLTS, &other) && !holds_a_request(1, &VOLTS, &REQUEST));
     }
 
     #[test]
@@ -295,7 +307,8 @@ mod tests {
             start: 0,
             count: 10,
         };
-        let bits = find(3, &coils, &framed(&[3, 1, 2, 0b101, 0b10]));
+        let framed = framed(&[3, 1, 2, 0b101, 0b10]);
+        let bits = find(3, &coils, &framed).map(|(_, result)| result);
         let mut expected = vec![true, false, true];
         expected.resize(9, false);
         expected.push(true);
@@ -305,7 +318,7 @@ mod tests {
             on: true,
         };
         let echo = request(3, &write);
-        assert_eq!(find(3, &write, &echo), Some(Ok(Reply::Written)));
+        assert_eq!(find(3, &write, &echo), Some((0, Ok(Reply::Written))));
         let other = request(
             3,
             &Ask::WriteCoil {

@@ -64,8 +64,11 @@ impl Quality {
                 "{bad} % garbled answers: check A/B, termination and the cable's shield"
             );
         }
+        if percent("second-master") >= 1 {
+            return "somebody else asks on this bus: it may have one master only".into();
+        }
         if percent("wrong-meter") >= 1 {
-            return "answers from other addresses: two meters share one, or somebody else asks on this bus".into();
+            return "answers from other addresses or to other questions: two meters share an address, or answer late".into();
         }
         if percent("no-reply") >= 5 {
             return format!(

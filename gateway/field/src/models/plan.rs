@@ -3,7 +3,7 @@
 //! A request costs as much time as twenty registers: its own bytes, two silences and the meter's turnaround. So a gap
 //! of up to that many registers is read along, and a longer one is not.
 
-use super::model::{Function, Model, Point, Quantity, WordOrder};
+use super::model::{Cell, Function, Model, Point, Quantity, WordOrder};
 use super::sample::Sample;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub const LARGEST_GAP: u16 = 20;
 /// What a read is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// The register and the power, for an account that is about to run out.
+    /// The register and what can be read along with it, for an account that is about to run out.
     Credit,
     /// Everything a reading holds.
     Reading,
@@ -87,6 +87,13 @@ pub fn plan(model: &Model, purpose: Purpose) -> Vec<Block> {
     }
     if let Some(import) = model.point(Quantity::Import) {
         blocks.sort_by_key(|block| !holds(*block, import));
+        if purpose == Purpose::Credit {
+            let counts = |block: &Block| {
+                let cell = model.counter.wrap_count;
+                cell.is_some_and(|cell| holds_cell(*block, cell))
+            };
+            blocks.retain(|block| holds(*block, import) || counts(block));
+        }
     }
     blocks
 }
@@ -98,10 +105,14 @@ fn joins(last: Block, next: Block, most: u16) -> bool {
 }
 
 fn holds(block: Block, point: &Point) -> bool {
-    let from = u32::from(point.cell.address);
-    point.cell.function == block.function
+    holds_cell(block, point.cell)
+}
+
+fn holds_cell(block: Block, cell: Cell) -> bool {
+    let from = u32::from(cell.address);
+    cell.function == block.function
         && from >= u32::from(block.start)
-        && from + u32::from(point.cell.word_type.registers()) <= block.end()
+        && from + u32::from(cell.word_type.registers()) <= block.end()
 }
 
 /// Takes the values of one block into a sample.

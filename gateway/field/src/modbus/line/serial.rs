@@ -1,0 +1,172 @@
+//! Serial ports, and who switches the direction of an RS-485 transceiver.
+
+use super::rtu::{Pace, Wire};
+use crate::modbus::BusError;
+use crate::models::Parity;
+use serial2_tokio::SerialPort;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Who switches the transceiver between talking and listening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The adapter by itself: nearly every USB adapter and many boards.
+    Adapter,
+    /// The kernel's driver by RTS (`TIOCSRS485`): exact, where the driver can.
+    Kernel,
+    /// This program by RTS.
+    Rts,
+    /// This program by a GPIO.
+    Pin,
+}
+
+/// A GPIO that switches a transceiver.
+pub trait DirectionPin: Send + Sync {
+    /// Sets the transceiver to talk (true) or to listen.
+    ///
+    /// # Errors
+    /// The pin cannot be set.
+    fn set(&mut self, talk: bool) -> io::Result<()>;
+}
+
+/// A serial port and how it is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SerialSettings {
+    /// The device; a name below `/dev/serial/by-id` or `by-path` stays the same when it is plugged in again.
+    pub port: PathBuf,
+    /// Bits per second.
+    pub baud: u32,
+    /// Parity.
+    pub parity: Parity,
+    /// 1 or 2.
+    pub stop_bits: u8,
+    /// Who switches the transceiver.
+    pub direction: Direction,
+}
+
+impl SerialSettings {
+    /// How fast bytes travel: a start bit, eight of data, parity, stop bits.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        let parity = u32::from(self.parity != Parity::N);
+        Pace::serial(self.baud, 9 + parity + u32::from(self.stop_bits))
+    }
+}
+
+impl std::fmt::Display for SerialSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (port, baud, stop) = (self.port.display(), self.baud, self.stop_bits);
+        write!(f, "{port} at {baud} 8{:?}{stop}", self.parity)
+    }
+}
+
+pub(super) struct Serial {
+    port: SerialPort,
+    direction: Direction,
+    pin: Option<Box<dyn DirectionPin>>,
+    /// Holds the lock that keeps a second program from the port.
+    _lock: File,
+}
+
+pub(super) fn open(
+    settings: &SerialSettings,
+    pin: Option<Box<dyn DirectionPin>>,
+) -> Result<Serial, BusError> {
+    let name = settings.port.display();
+    let unusable = |error: io::Error| BusError::Line(format!("{name}: {error}"));
+    let port = SerialPort::open(&settings.port, |mut line: serial2_tokio::Settings| {
+        line.set_raw();
+        line.set_baud_rate(settings.baud)?;
+        line.set_char_size(serial2_tokio::CharSize::Bits8);
+        line.set_parity(match settings.parity {
+            Parity::N => serial2_tokio::Parity::None,
+            Parity::E => serial2_tokio::Parity::Even,
+            Parity::O => serial2_tokio::Parity::Odd,
+        });
+        line.set_stop_bits(match settings.stop_bits {
+            2 => serial2_tokio::StopBits::Two,
+            _ => serial2_tokio::StopBits::One,
+        });
+        line.set_flow_control(serial2_tokio::FlowControl::None);
+        Ok(line)
+    });
+    let port = port.map_err(unusable)?;
+    let lock = File::open(&settings.port).map_err(unusable)?;
+    if lock.try_lock().is_err() {
+        let words = "is used by another program (a running gateway?); one master per bus";
+        return Err(BusError::Line(format!("{name} {words}")));
+    }
+    if settings.direction == Direction::Kernel {
+        let mode = serial2_tokio::rs4xx::Rs485Config::new();
+        port.set_rs4xx_mode(mode).map_err(|error| {
+            let words = "its driver cannot switch RS-485 by RTS; use direction = \"rts\"";
+            BusError::Line(format!("{name}: {words} ({error})"))
+        })?;
+    }
+    let mut serial = Serial {
+        port,
+        direction: settings.direction,
+        pin,
+        _lock: lock,
+    };
+    serial.listen().map_err(unusable)?;
+    serial.port.discard_input_buffer().map_err(unusable)?;
+    Ok(serial)
+}
+
+impl Serial {
+    fn turn(&mut self, talk: bool) -> io::Result<()> {
+        match (self.direction, &mut self.pin) {
+            (Direction::Rts, _) => self.port.set_rts(talk),
+            (Direction::Pin, Some(pin)) => pin.set(talk),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Wire for Serial {
+    fn talk(&mut self) -> io::Result<()> {
+        self.turn(true)
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        self.turn(false)
+    }
+
+    fn turns(&self) -> bool {
+        matches!(self.direction, Direction::Rts | Direction::Pin)
+    }
+}
+
+impl AsyncRead for Serial {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.port).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Serial {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.port).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The driver sends by itself, and waiting for it would block.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.port).poll_shutdown(cx)
+    }
+}
