@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 import paho.mqtt.client as mqtt
 
@@ -22,6 +23,7 @@ LOGINS = {
     "plug": (["tele/plug/#", "stat/plug/#"], ["cmnd/plug/#"]),
     "neighbour": (["tele/#", "stat/#", "shellies/#"], ["#"]),
     "shelly": (["shellies/em/#"], ["shellies/em/relay/0/command"]),
+    "board": (["board/#"], ["board/switch/relay/command"]),
 }
 with open(config, "w") as file:
     file.write(f"""
@@ -71,13 +73,23 @@ def sensor(kwh, watts=60):
         "TotalStartTime": "2018-02-01T00:00:00", "Total": kwh, "Today": 0.954, "Power": watts, "Voltage": 227, "Current": watts / 227}})
 
 
+def meter():
+    return next(meter for meter in cli("meter", "list")["meters"] if meter["meters"] == "UP-0001")
+
+
 def register():
-    meters = cli("meter", "list")["meters"]
-    return meters[0]["register_wh"] if meters else None
+    return meter()["register_wh"]
 
 
 def alarms():
     return json.dumps(cli("alarm", "list"))
+
+
+def seen(words, kind):
+    """Whether an alarm is on the command line, on the page and in the API."""
+    asked = [f"http://{page}/alarms", f"http://{page}/api/v1/alarms"]
+    pages = [urllib.request.urlopen(url, timeout=10).read().decode() for url in asked]
+    return words in alarms() and words in pages[0] and f'"{kind}"' in pages[1]
 
 
 def point():
@@ -87,9 +99,9 @@ def point():
 daemon = subprocess.Popen([gateway, "run", "--config", config], stderr=subprocess.PIPE, text=True)
 try:
     for line in daemon.stderr:
-        found = re.search(r"nodes on \S+:(\d+)", line)
+        found = re.search(r"http://(\S+)/ and nodes on \S+:(\d+)", line)
         if found:
-            port = found.group(1)
+            page, port = found.groups()
             break
     else:
         sys.exit("   the daemon did not start")
@@ -114,7 +126,7 @@ try:
     client.subscribe("cmnd/plug/#", 1)
     client.loop_start()
 
-    cli("usage-point", "add", "Flat 1", "--tariff", "mepdcl-domestic" if len(sys.argv) < 3 else sys.argv[2])
+    cli("usage-point", "add", "Flat 1", "--tariff", "mepdcl-domestic")
     link = ["--mqtt", "plug", "--dialect", "tasmota", "--login", "plug"]
     silent = cli("meter", "test", *link, refused=True)
     assert "nothing was heard" in silent, silent
@@ -142,20 +154,41 @@ try:
     client.publish("stat/plug/POWER", "OFF", 1)
     until("a button pressed is undone", lambda: plug["told"][before:] == ["ON"])
 
-    pub("plug", "stat/plug/RESULT", '{"EnergyTotal":{"Total":0.000}}')
+    pub("plug", "stat/plug/RESULT", '{"EnergyTotal":{"Total":6.310,"Yesterday":5.340,"Today":0.970}}')
+    pub("plug", "tele/plug/SENSOR", sensor(6.311))
+    until("a counter asked for is no alarm", lambda: register() == 6311)
+    assert "set from outside" not in alarms(), alarms()
+    pub("plug", "stat/plug/RESULT", '{"EnergyTotal":{"Total":0.000,"Yesterday":0.000,"Today":0.000}}')
     pub("plug", "tele/plug/SENSOR", sensor(0.0))
     until("a counter set from outside", lambda: "register was set from outside" in alarms())
     assert "register went backwards" in alarms(), alarms()
     print("   a counter set from outside is an alarm")
 
+    plug["obeys"] = False
     cli("supply", "off", "1")
+    until("a switch that does not answer", lambda: seen("switch does not answer", "switch-does-not-answer"), 40)
+    plug["obeys"] = True
+    print("   a switch that does not answer is an alarm")
+
     until("ordered off", lambda: plug["relay"] == "OFF")
     time.sleep(6)  # The contact has to be open for five seconds before current means anything.
     pub("plug", "tele/plug/SENSOR", sensor(0.0, 900))
-    until("welded", lambda: "welded" in alarms())
+    until("welded", lambda: seen("welded", "switch-welded"))
     cli("supply", "auto", "1")
     until("automatic again", lambda: plug["relay"] == "ON")
     print("   a welded contact is an alarm")
+
+    # A switch before its meter: open, no current, and yet voltage.
+    board = ["--mqtt", "board", "--dialect", "esphome", "--login", "board"]
+    cli("usage-point", "add", "Flat 2", "--tariff", "mepdcl-domestic")
+    pub("board", "board/sensor/energy/state", "12.345")
+    cli("meter", "add", "--usage-point", "2", *board, "--switch", "own", "--before-meter")
+    pub("board", "board/switch/relay/state", "OFF")
+    time.sleep(6)  # The same five seconds.
+    for name, value in (("current", "0.0"), ("power", "0.0"), ("voltage", "228.4"), ("energy", "12.345")):
+        pub("board", f"board/sensor/{name}/state", value)
+    until("supplied from elsewhere", lambda: seen("supplied from elsewhere", "supplied-from-elsewhere"))
+    print("   a supply from elsewhere is an alarm")
 
     cli("shadow", "begin", "1")
     cli("shadow", "status")
@@ -164,7 +197,7 @@ try:
     shelly = ["--mqtt", "shellies/em", "--dialect", "shelly-gen1", "--login", "shelly", "--channel", "0"]
     pub("shelly", "shellies/em/emeter/0/power", "2400.5")
     pub("shelly", "shellies/em/emeter/0/total", "123456.7")
-    node = cli("meter", "list")["meters"][0]["node"]
+    node = meter()["node"]
     available = point()["available_micro"]
     cli("meter", "replace", node, *shelly)
     pub("shelly", "shellies/em/emeter/0/total", "123456.7")

@@ -223,6 +223,9 @@ pub enum Decision {
         /// When, where a later check of the switch needs it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<UtcSeconds>,
+        /// In shadow: what is not ordered by a person is not carried out.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        shadow: bool,
     },
     /// The node reported its relay in another state than before.
     SupplyReported {

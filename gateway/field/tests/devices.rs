@@ -149,11 +149,19 @@ fn a_counter_that_is_set_or_begins_anew_is_said_with_the_next_reading() {
     check(sensor("2018"), &["1000 Wh"]);
     check(sensor("2019"), &["1000 Wh set"]);
     check(sensor("2019"), &["1000 Wh"]);
-    check(
-        said("stat/plug/RESULT", r#"{"EnergyTotal":{"Total":1}}"#),
-        &[],
-    );
-    check(sensor("2019"), &["1000 Wh set"]);
+    let reply = |kwh: &str| {
+        let payload = format!(r#"{{"EnergyTotal":{{"Total":{kwh}}}}}"#);
+        said("stat/plug/RESULT", &payload)
+    };
+    // Asked for, not set: the counter stands where it stood, or a little further.
+    for asked in ["1", "1.005"] {
+        check(reply(asked), &[]);
+        check(sensor("2019"), &["1000 Wh"]);
+    }
+    for set in ["0.999", "2", "0", "-1", "\"Done\""] {
+        check(reply(set), &[]);
+        check(sensor("2019"), &["1000 Wh set"]);
+    }
 }
 
 #[test]

@@ -7,9 +7,10 @@ use axum::http::{StatusCode, header};
 use fixture::reading;
 use fixture::site::{TestSite, get, post};
 use gateway_core::alarm::AlarmKind;
+use gateway_core::meter_link::{Arming, PointSetting};
 use gateway_core::supply::{Relay, SupplyOrder};
 use gateway_core::tariff::Phases;
-use gateway_core::{Command, Micro, NodeId, UsagePointId};
+use gateway_core::{Command, Micro, NodeId, UsagePointId, WattHours};
 use gateway_web::Problem;
 
 const KEY: &str = "page-0123456789abcdef0123456789abcdef";
@@ -234,6 +235,42 @@ async fn the_supply_is_shown_with_its_reason_and_ordered_by_name() {
         .send(&post("/usage-point/1/supply", "order=explode"))
         .await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn in_shadow_the_reasons_are_shown_as_what_would_be() {
+    let site = TestSite::open();
+    let set = Command::SetPoint {
+        usage_point: Some(site.point),
+        setting: PointSetting::Arming {
+            arming: Arming::Shadow,
+        },
+        by: "fixture".into(),
+    };
+    site.memory.lock().command(set).unwrap();
+    let mut used = reading(NodeId(1), 1_000, 350, Relay::Closed);
+    site.memory.lock().read(used.clone());
+    used.register = WattHours(31_000);
+    site.memory.lock().now.at.0 += 7_200;
+    site.memory.lock().read(used);
+    let page = site.send(&get("/usage-point/1")).await.body;
+    for words in [
+        "<span class=\"badge on\">Connected</span>",
+        "in shadow: would be off, credit used up",
+        "In shadow, not carried out: would be disconnected, credit used up",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    let list = site.send(&get("/?show=disconnected")).await.body;
+    assert!(!list.contains("id=\"UP-0001\""), "{list}");
+    let body = site.send(&get("/api/v1/usage-points/1")).await.body;
+    let point: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(point["supply"]["desired"], "closed");
+    assert_eq!(point["supply"]["reasons"], serde_json::json!([]));
+    assert_eq!(
+        point["supply"]["would_cut"],
+        serde_json::json!(["credit-exhausted"])
+    );
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ pub(super) fn review(draft: &mut Draft<'_>) {
     let exhausted = point.is_used_up(tariff, register);
     let reasons = Supply::reasons_for(point.supply.order, exhausted);
     if reasons != point.supply.reasons {
+        let shadow = point.supply.shadow;
         if reasons.has(Reason::CreditExhausted) {
             let through = point.account.period.through;
             settle(draft, register, through);
@@ -90,6 +91,7 @@ pub(super) fn review(draft: &mut Draft<'_>) {
             usage_point: id,
             reasons,
             since: Some(draft.now.at),
+            shadow,
         });
     }
     let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {

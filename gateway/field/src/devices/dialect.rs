@@ -50,9 +50,9 @@ pub struct Message {
     pub relay: Option<Words>,
     /// Whether the device is there.
     pub online: Option<Words>,
-    /// JSON pointers of which one means that the counter was set.
+    /// The counter in replies to commands that set it or ask for it.
     #[serde(default)]
-    pub set: Vec<String>,
+    pub told: Vec<Told>,
     /// JSON pointer of the moment the counter began; another one means that it was reset.
     pub start: Option<String>,
 }
@@ -70,6 +70,20 @@ pub struct Number {
 
 fn one() -> f64 {
     1.0
+}
+
+/// A counter in the reply to a command. One that stands where the register cannot have led by itself was set; one without a number is
+/// taken for set.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// JSON pointer of the reply.
+    pub pointer: String,
+    /// JSON pointer of the counter inside it.
+    pub counter: String,
+    /// Factor to Wh.
+    #[serde(default = "one")]
+    pub scale: f64,
 }
 
 /// One of two words in a payload.
@@ -126,9 +140,28 @@ pub struct Golden {
     pub relay: Option<String>,
     /// Whether the device is there.
     pub online: Option<bool>,
+    /// Expected counter in a reply.
+    pub told_wh: Option<u64>,
     /// Whether it says that its counter was set.
     #[serde(default)]
     pub set: bool,
+}
+
+impl Dialect {
+    fn scales(&self) -> impl Iterator<Item = f64> {
+        self.message.iter().flat_map(|message| {
+            let numbers = [
+                &message.register,
+                &message.export,
+                &message.power,
+                &message.voltage,
+                &message.current,
+                &message.frequency,
+            ];
+            let numbers = numbers.into_iter().flatten().map(|number| number.scale);
+            numbers.chain(message.told.iter().map(|told| told.scale))
+        })
+    }
 }
 
 /// The shipped files.
@@ -194,20 +227,9 @@ impl Dialects {
 /// What is wrong, in words.
 pub fn parse(text: &str) -> Result<Dialect, String> {
     let dialect: Dialect = toml::from_str(text).map_err(|error| error.to_string())?;
-    let numbers = dialect.message.iter().flat_map(|message| {
-        let all = [
-            &message.register,
-            &message.export,
-            &message.power,
-            &message.voltage,
-            &message.current,
-            &message.frequency,
-        ];
-        all.into_iter().flatten()
-    });
-    if numbers
-        .into_iter()
-        .any(|number| !number.scale.is_finite() || number.scale <= 0.0)
+    if dialect
+        .scales()
+        .any(|scale| !scale.is_finite() || scale <= 0.0)
     {
         return Err("a scale must be a number above zero".into());
     }

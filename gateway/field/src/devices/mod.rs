@@ -12,9 +12,14 @@
 
 mod dialect;
 mod engine;
+mod golden;
+mod place;
 mod rejection;
+mod shown;
+mod tracked;
 mod value;
 
 pub use dialect::{Dialect, Dialects, Golden};
-pub use engine::{Devices, Order, Outcome, Shown, SiteMessage};
+pub use engine::{Devices, Order, Outcome, SiteMessage};
 pub use rejection::DeviceRejection;
+pub use shown::Shown;

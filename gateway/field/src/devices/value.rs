@@ -4,7 +4,7 @@
 //! nearest unit. An array is the phases of a three-phase device: energy, power and current are their sum, the voltage is the mean.
 
 use super::DeviceRejection;
-use super::dialect::{Message, Number, Words, fill};
+use super::dialect::{Message, Number, Told, Words, fill};
 use gateway_core::supply::Relay;
 use serde_json::Value;
 
@@ -26,6 +26,8 @@ pub(super) struct Said {
     pub frequency_chz: Option<u16>,
     pub relay: Option<Relay>,
     pub online: Option<bool>,
+    /// The counter in a reply to a command.
+    pub told_wh: Option<u64>,
     pub set: bool,
     pub start: Option<String>,
 }
@@ -51,6 +53,7 @@ pub(super) fn read(
     let word = |of: &Option<Words>| of.as_ref().and_then(|words| word_in(&json, words, channel));
     let relay = word(&message.relay).map(|on| if on { Relay::Closed } else { Relay::Open });
     let start = message.start.as_ref().and_then(|at| json.pointer(at));
+    let (told_wh, set) = told_in(&json, &message.told);
     Ok(Said {
         register_wh: number(&message.register, sum)?.map(register).transpose()?,
         export_wh: number(&message.export, sum)?.map(register).transpose()?,
@@ -64,7 +67,8 @@ pub(super) fn read(
             .transpose()?,
         relay,
         online: word(&message.online),
-        set: message.set.iter().any(|at| json.pointer(at).is_some()),
+        told_wh,
+        set,
         start: start.and_then(Value::as_str).map(str::to_owned),
     })
 }
@@ -81,7 +85,7 @@ fn needs_json(message: &Message) -> bool {
     let words = [&message.relay, &message.online];
     numbers.into_iter().flatten().any(|n| n.pointer.is_some())
         || words.into_iter().flatten().any(|w| w.pointer.is_some())
-        || !message.set.is_empty()
+        || !message.told.is_empty()
         || message.start.is_some()
 }
 
@@ -109,6 +113,23 @@ fn number_in(
     } else {
         Err(DeviceRejection::ValueUnusable)
     }
+}
+
+/// The counter of the reply the payload is, if it is one; true if there is a reply without a number.
+fn told_in(json: &Value, told: &[Told]) -> (Option<u64>, bool) {
+    let reply = told
+        .iter()
+        .find_map(|told| Some((told, json.pointer(&told.pointer)?)));
+    let Some((told, reply)) = reply else {
+        return (None, false);
+    };
+    let counter = Number {
+        pointer: Some(told.counter.clone()),
+        scale: told.scale,
+    };
+    let wh = number_in(reply, &counter, sum).ok().flatten();
+    let wh = wh.and_then(|wh| register(wh).ok());
+    (wh, wh.is_none())
 }
 
 fn one(value: &Value) -> Option<f64> {

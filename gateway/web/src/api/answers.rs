@@ -29,7 +29,12 @@ struct SupplyState {
     order: SupplyOrder,
     desired: Relay,
     reported: Option<Relay>,
+    /// What is carried out.
     reasons: Vec<Reason>,
+    /// In shadow: automatic cuts are not carried out.
+    shadow: bool,
+    /// In shadow: why it would be off if it were armed.
+    would_cut: Vec<Reason>,
 }
 
 impl From<&PointFacts> for Point {
@@ -50,6 +55,8 @@ impl From<&PointFacts> for Point {
                 },
                 reported: facts.reported,
                 reasons: facts.reasons.iter().collect(),
+                shadow: facts.is_shadow,
+                would_cut: facts.would_cut.iter().collect(),
             },
             power_w: facts.power_w,
             node: facts.node.map(|node| node.to_string()),

@@ -219,8 +219,9 @@ pub(crate) async fn confirm_supply(
     let rows = find(&app, &id).await?;
     let now = app.0.desk.now().at;
     let facts = PointFacts::of(&rows, rows.tariff.as_ref(), &app.0.site.rules, now);
-    let is_exhausted = facts.reasons.has(Reason::CreditExhausted)
-        || facts.units_left.is_some_and(|units| units.0 == 0);
+    let is_exhausted = !facts.is_shadow
+        && (facts.reasons.has(Reason::CreditExhausted)
+            || facts.units_left.is_some_and(|units| units.0 == 0));
     let named = (facts.id, facts.label.as_str());
     let view = ConfirmSupply::new(named, facts.look(), is_exhausted, (order, &operator.by));
     Ok(Shell::answer(

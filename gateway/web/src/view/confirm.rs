@@ -34,13 +34,18 @@ impl VendPreview {
         };
         let units_after = units(&after);
         let exhausted = units_after == WattHours(0);
-        let still_off = Supply::reasons_for(point.supply.order, exhausted);
+        let reasons = Supply::reasons_for(point.supply.order, exhausted);
+        let supply = Supply {
+            reasons,
+            ..point.supply
+        };
+        let still_off = supply.in_force();
         Self {
             available_before: point.available(tariff, register),
             available_after: after.available(tariff, register),
             units_before: units(point),
             units_after,
-            reconnects: !point.supply.reasons.is_empty() && still_off.is_empty(),
+            reconnects: !point.supply.in_force().is_empty() && still_off.is_empty(),
             still_off,
         }
     }

@@ -19,7 +19,12 @@ pub(crate) struct PointFacts {
     /// The usage point's register.
     pub register: WattHours,
     pub order: SupplyOrder,
+    /// Why it is to be off: what is carried out.
     pub reasons: Reasons,
+    /// In shadow: automatic cuts are shown, not carried out.
+    pub is_shadow: bool,
+    /// In shadow: why it would be off if it were armed.
+    pub would_cut: Reasons,
     pub reported: Option<Relay>,
     pub node: Option<NodeId>,
     /// When the meter was last heard.
@@ -69,7 +74,12 @@ impl PointFacts {
             units_left,
             register,
             order: point.supply.order,
-            reasons: point.supply.reasons,
+            reasons: point.supply.in_force(),
+            is_shadow: point.supply.shadow,
+            would_cut: match point.supply.would_cut() {
+                true => point.supply.reasons,
+                false => Reasons::NONE,
+            },
             reported: point.supply.reported,
             node: rows.node,
             heard,
@@ -92,6 +102,19 @@ impl PointFacts {
 
     /// Why the supply is as it is, in words; empty when nothing needs saying.
     pub(crate) fn why(&self) -> String {
+        let why = self.why_in_force();
+        let shadow = match (self.is_shadow, self.would_cut.is_empty()) {
+            (false, _) => return why,
+            (true, true) => "in shadow".to_owned(),
+            (true, false) => format!("in shadow: would be off, {}", self.would_cut),
+        };
+        match why.is_empty() {
+            true => shadow,
+            false => format!("{why}; {shadow}"),
+        }
+    }
+
+    fn why_in_force(&self) -> String {
         match (self.look(), self.order) {
             (SupplyLook::NoMeter, _) => "no meter yet".to_owned(),
             (SupplyLook::Connected, SupplyOrder::On) => "on by order of the operator".to_owned(),

@@ -7,7 +7,7 @@ use gateway_core::alarm::Subject;
 use gateway_core::event::Role;
 use gateway_core::metering::RegisterBreak;
 use gateway_core::order::Outcome;
-use gateway_core::supply::{Relay, SupplyOrder};
+use gateway_core::supply::{Reason, Relay, SupplyOrder};
 use gateway_core::tokens::{Effect, Entry};
 use gateway_core::{Decision, Record, Rules, WattHours};
 
@@ -205,6 +205,14 @@ fn describe_supply(decision: &Decision) -> (&'static str, String) {
         }
         Decision::SupplyDesired { reasons, .. } if reasons.is_empty() => {
             ("on", "To be connected".to_owned())
+        }
+        Decision::SupplyDesired {
+            reasons,
+            shadow: true,
+            ..
+        } if !reasons.has(Reason::OperatorOff) => {
+            let words = format!("In shadow, not carried out: would be disconnected, {reasons}");
+            ("supply", words)
         }
         Decision::SupplyDesired { reasons, .. } => {
             ("off", format!("To be disconnected: {reasons}"))
