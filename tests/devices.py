@@ -108,10 +108,12 @@ try:
     threading.Thread(target=daemon.stderr.read, daemon=True).start()
 
     # A plug that obeys and reports, as Tasmota does.
-    plug = {"relay": None, "told": [], "obeys": True}
+    plug = {"relay": None, "told": [], "obeys": True, "answers": False}
 
     def told(client, _, message):
         word = message.payload.decode()
+        if message.topic == "cmnd/plug/Status" and plug["answers"]:
+            client.publish("stat/plug/STATUS10", json.dumps({"StatusSNS": json.loads(sensor(6.310))}), 1)
         if message.topic == "cmnd/plug/POWER":
             plug["told"].append(word)
             if plug["obeys"]:
@@ -147,6 +149,8 @@ try:
     pub("plug", "tele/plug/SENSOR", "{")
     pub("plug", "tele/plug/SENSOR", sensor(6.310))
     until("the register moves", lambda: register() == 6310)
+    shown = subprocess.run([gateway, "meter", "test", *link, "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60).stdout
+    assert "register   6.310 kWh" in shown and 'raw        tele/plug/SENSOR {"Time"' in shown, shown
     print("   a register is charged; a neighbour's and a malformed message are not")
 
     before = len(plug["told"])
@@ -154,9 +158,32 @@ try:
     client.publish("stat/plug/POWER", "OFF", 1)
     until("a button pressed is undone", lambda: plug["told"][before:] == ["ON"])
 
-    pub("plug", "stat/plug/RESULT", '{"EnergyTotal":{"Total":6.310,"Yesterday":5.340,"Today":0.970}}')
+    plug["answers"] = True
+    until("the plug is asked and answers", lambda: meter()["quality"]["latency_ms"] is not None)
+    quality = meter()["quality"]
+    assert quality["errors"]["device-wrong-credential"] >= 1 and quality["errors"]["device-message-malformed"] >= 1, quality
+    words = subprocess.run([gateway, "meter", "show", meter()["node"], "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60).stdout
+    assert "device-wrong-credential" in words and "slowest lately" in words, words
+    metrics = urllib.request.urlopen(f"http://{page}/metrics", timeout=10).read().decode()
+    for line in ('meter_answers_total{meter="N-00000001"}', 'meter_errors_total{meter="N-00000001",kind="device-wrong-credential"}',
+                 'meter_latency_seconds{meter="N-00000001"}', 'meter_heard_seconds_ago{meter="N-00000001"}'):
+        assert "prepaid_gateway_" + line in metrics, (line, metrics)
+    print("   latency and errors of its link, on the command line and in /metrics")
+
+    watching = subprocess.Popen([gateway, "--json", "meter", "test", *link, "--watch", "--data", f"{folder}/data"], stdout=subprocess.PIPE, text=True)
+    values = [dict(json.loads(watching.stdout.readline())["values"])]
     pub("plug", "tele/plug/SENSOR", sensor(6.311))
-    until("a counter asked for is no alarm", lambda: register() == 6311)
+    end = time.monotonic() + 30
+    while time.monotonic() < end and (values[-1]["register"] != "6.311 kWh" or len(values) < 2):
+        values.append(dict(json.loads(watching.stdout.readline())["values"]))
+    watching.terminate()
+    print("   each new message is shown while somebody watches")
+
+    plug["answers"] = False
+
+    pub("plug", "stat/plug/RESULT", '{"EnergyTotal":{"Total":6.311,"Yesterday":5.340,"Today":0.970}}')
+    pub("plug", "tele/plug/SENSOR", sensor(6.312))
+    until("a counter asked for is no alarm", lambda: register() == 6312)
     assert "set from outside" not in alarms(), alarms()
     pub("plug", "stat/plug/RESULT", '{"EnergyTotal":{"Total":0.000,"Yesterday":0.000,"Today":0.000}}')
     pub("plug", "tele/plug/SENSOR", sensor(0.0))

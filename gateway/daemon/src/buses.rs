@@ -248,6 +248,8 @@ fn shown(model: &Model, inquiry: Inquiry) -> Shown {
     let faults = inquiry.sample.faults.iter();
     Shown {
         values,
+        raw: Vec::new(),
+        heard_ms: 0,
         age_s: 0,
         foreign: faults
             .map(|(quantity, fault)| format!("{quantity}: {fault}"))

@@ -1,13 +1,16 @@
 //! The daemon as the page and the control socket see it: commands in, health and counters out.
 
-use crate::buses::Buses;
+use crate::buses::LineQuality;
 use crate::clock::Clock;
 use crate::cloud::CloudLink;
 use crate::cycle::{Input, Status, Storage};
+use crate::devices::Bench;
 use crate::metrics;
-use gateway_core::{Command, Moment};
-use gateway_field::Field;
-use gateway_web::{Desk, DeskError, Health, Problem, Submission};
+use gateway_core::meter_link::MeterLink;
+use gateway_core::{Command, Moment, NodeId};
+use gateway_field::{Field, LinkQuality};
+use gateway_web::{Desk, DeskError, Health, LinkFacts, Problem, Submission, Test};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -25,7 +28,8 @@ pub struct DaemonDesk {
     pub clock: Clock,
     pub changes: watch::Receiver<u64>,
     pub cloud: CloudLink,
-    pub buses: Buses,
+    /// Where a meter is tested before it is saved.
+    pub bench: Bench,
 }
 
 impl Desk for DaemonDesk {
@@ -64,7 +68,7 @@ impl Desk for DaemonDesk {
             let words = "The clock is not set yet. Energy is counted and credit is kept; daily charges wait until the time is known. Connect to a time server or set the clock.";
             problem(false, words.into());
         }
-        for (bus, why) in self.buses.down() {
+        for (bus, why) in self.bench.buses().down() {
             let words = format!("The bus {bus} is down: {why}. Its meters are not read.");
             problem(false, words);
         }
@@ -72,7 +76,25 @@ impl Desk for DaemonDesk {
     }
 
     fn metrics(&self) -> String {
-        metrics::text(&self.status, &self.field, &self.buses)
+        metrics::text(
+            &self.status,
+            &self.field,
+            self.bench.buses(),
+            &self.device_links(),
+        )
+    }
+
+    fn test_meter(&self, link: MeterLink) -> Test {
+        let bench = self.bench.clone();
+        Box::pin(async move { bench.test(&link).await })
+    }
+
+    fn links(&self) -> BTreeMap<NodeId, LinkFacts> {
+        let mut links = self.device_links();
+        for (node, line) in self.bench.buses().qualities() {
+            links.insert(node, of_line(line));
+        }
+        links
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
@@ -91,7 +113,43 @@ fn sentence(words: &str) -> String {
     })
 }
 
+/// How well a meter on a bus is heard, in the words of all links.
+fn of_line(line: LineQuality) -> LinkFacts {
+    let mut errors = line.failed;
+    if line.implausible > 0 {
+        errors.insert("implausible".into(), line.implausible);
+    }
+    let slowest = u32::try_from(line.turnaround_ms).unwrap_or(u32::MAX);
+    LinkFacts {
+        good: line.answered,
+        errors,
+        latency_ms: None,
+        slowest_ms: Some(slowest).filter(|_| line.answered > 0),
+        heard_ago_s: None,
+        words: line.words,
+    }
+}
+
 impl DaemonDesk {
+    /// How well each device on MQTT is heard.
+    fn device_links(&self) -> BTreeMap<NodeId, LinkFacts> {
+        let now_ms = self.clock.monotonic_ms();
+        let facts = |quality: LinkQuality| LinkFacts {
+            good: quality.good,
+            errors: quality
+                .errors
+                .into_iter()
+                .map(|(kind, count)| (kind.to_owned(), count))
+                .collect(),
+            latency_ms: quality.latency_ms,
+            slowest_ms: quality.slowest_ms,
+            heard_ago_s: quality.heard_ms.map(|at| now_ms.saturating_sub(at) / 1_000),
+            words: quality.words,
+        };
+        let all = self.bench.links().into_iter();
+        all.map(|(node, quality)| (node, facts(quality))).collect()
+    }
+
     /// Whether the cycle turns: what systemd's watchdog wants to know. A disk that is full is no reason to restart.
     pub fn is_deciding(&self) -> bool {
         self.status.idle() <= HANGING

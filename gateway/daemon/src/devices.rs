@@ -3,9 +3,12 @@
 use crate::buses::Buses;
 use crate::clock::Clock;
 use crate::drivers::Drivers;
+use gateway_core::NodeId;
 use gateway_core::meter_link::MeterLink;
-use gateway_field::devices::{Devices, Dialects, Outcome, Shown, SiteMessage};
-use gateway_field::{Field, SitePublish};
+use gateway_field::devices::{Devices, Dialects, Outcome, SiteMessage};
+use gateway_field::{Field, LinkBoard, LinkQuality, SitePublish};
+use gateway_web::MeterShown;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -22,16 +25,18 @@ pub struct Bench {
     devices: Arc<Mutex<Devices>>,
     buses: Buses,
     clock: Clock,
+    links: LinkBoard,
 }
 
 impl Bench {
     /// With the shipped dialects and the site's buses.
-    pub fn new(clock: Clock, buses: Buses) -> Self {
+    pub fn new(clock: Clock, buses: Buses, links: &LinkBoard) -> Self {
         let devices = Devices::new(Dialects::shipped());
         Self {
             devices: Arc::new(Mutex::new(devices)),
             buses,
             clock,
+            links: links.clone(),
         }
     }
 
@@ -39,16 +44,50 @@ impl Bench {
     ///
     /// # Errors
     /// In words, with what to do next.
-    pub async fn test(&self, link: &MeterLink) -> Result<Shown, String> {
-        match link {
-            MeterLink::Modbus { .. } => self.buses.test(link).await,
-            _ => self.lock().test(self.clock.monotonic_ms(), link),
-        }
+    pub async fn test(&self, link: &MeterLink) -> Result<MeterShown, String> {
+        let shown = match link {
+            MeterLink::Modbus { .. } => self.buses.test(link).await?,
+            _ => {
+                let mut devices = self.lock();
+                devices.ask(link);
+                devices.test(self.clock.monotonic_ms(), link)?
+            }
+        };
+        let values = shown.values.into_iter();
+        Ok(MeterShown {
+            values: values
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            raw: shown.raw,
+            heard_ms: shown.heard_ms,
+            age_s: shown.age_s,
+            foreign: shown.foreign,
+            authenticated: false,
+        })
     }
 
     /// The site's buses.
     pub fn buses(&self) -> &Buses {
         &self.buses
+    }
+
+    /// How well every meter is heard, whatever its driver.
+    pub fn links(&self) -> BTreeMap<NodeId, LinkQuality> {
+        self.links.all()
+    }
+
+    /// Puts down how well each device is heard.
+    fn show_quality(&self, shown: &mut BTreeSet<NodeId>) {
+        let devices = self.lock();
+        let mut now = BTreeSet::new();
+        for (node, quality) in devices.quality(self.clock.monotonic_ms()) {
+            now.insert(node);
+            self.links.set(node, quality);
+        }
+        for gone in shown.difference(&now) {
+            self.links.remove(*gone);
+        }
+        *shown = now;
     }
 
     /// Runs until the gateway stops.
@@ -62,6 +101,7 @@ impl Bench {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         drivers.installed.mark_changed();
+        let mut shown = BTreeSet::new();
         loop {
             let outcomes = tokio::select! {
                 _ = stopped.wait_for(|stopped| *stopped) => return,
@@ -76,7 +116,10 @@ impl Bench {
                 Some(message) = messages.recv() => {
                     self.lock().take(self.clock.monotonic_ms(), &message)
                 }
-                _ = looks.tick() => Vec::new(),
+                _ = looks.tick() => {
+                    self.show_quality(&mut shown);
+                    Vec::new()
+                }
             };
             for outcome in outcomes {
                 let goes_on = match outcome {

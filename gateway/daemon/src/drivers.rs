@@ -4,6 +4,7 @@ use crate::cycle::Input;
 use gateway_core::NodeId;
 use gateway_core::meter_link::{Installed, MeterReading};
 use gateway_core::supply::Relay;
+use gateway_field::LinkBoard;
 use tokio::sync::{mpsc, watch};
 
 /// Handed to every driver.
@@ -13,13 +14,19 @@ pub struct Drivers {
     pub installed: watch::Receiver<Vec<Installed>>,
     /// The cycle's inbox: while it is full, drivers wait.
     pub inputs: mpsc::Sender<Input>,
+    /// Where each driver puts down how well its meters are heard.
+    pub links: LinkBoard,
 }
 
 impl Drivers {
     /// From the cycle's channels.
     pub fn new(installed: watch::Receiver<Vec<Installed>>, inputs: &mpsc::Sender<Input>) -> Self {
-        let inputs = inputs.clone();
-        Self { installed, inputs }
+        let (inputs, links) = (inputs.clone(), LinkBoard::default());
+        Self {
+            installed,
+            inputs,
+            links,
+        }
     }
 
     /// A meter was read. False: the gateway stops.

@@ -2,13 +2,17 @@
 
 use crate::buses::Buses;
 use crate::cycle::{Counts, Status, Storage};
+use gateway_core::NodeId;
 use gateway_field::{Field, FieldStats};
+use gateway_web::LinkFacts;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
@@ -16,7 +20,12 @@ struct Reason {
 }
 
 /// Everything that is counted, as of now.
-pub fn text(status: &Status, field: &Field, buses: &Buses) -> String {
+pub fn text(
+    status: &Status,
+    field: &Field,
+    buses: &Buses,
+    links: &BTreeMap<NodeId, LinkFacts>,
+) -> String {
     let mut registry = Registry::with_prefix("prepaid_gateway");
     let (counts, stats) = (status.counts(), field.stats());
     for (name, help, value) in totals(&counts, &stats) {
@@ -39,10 +48,61 @@ pub fn text(status: &Status, field: &Field, buses: &Buses) -> String {
     let help = "Frames, readings and connections refused, by reason";
     registry.register("rejected", help, rejected);
     buses.measure(&mut registry);
+    meter_links(&mut registry, links);
     let mut text = String::new();
     // Writing into a string cannot fail.
     let _ = encode(&mut text, &registry);
     text
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Meter {
+    meter: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MeterError {
+    meter: String,
+    kind: String,
+}
+
+type Seconds = Family<Meter, Gauge<f64, AtomicU64>>;
+
+/// How well each meter is heard.
+fn meter_links(registry: &mut Registry, links: &BTreeMap<NodeId, LinkFacts>) {
+    let good = Family::<Meter, Counter>::default();
+    let errors = Family::<MeterError, Counter>::default();
+    let (latency, heard) = (Seconds::default(), Seconds::default());
+    for (node, link) in links {
+        let meter = Meter {
+            meter: node.to_string(),
+        };
+        good.get_or_create(&meter).inc_by(link.good);
+        for (kind, count) in &link.errors {
+            let (meter, kind) = (node.to_string(), kind.clone());
+            errors
+                .get_or_create(&MeterError { meter, kind })
+                .inc_by(*count);
+        }
+        if let Some(ms) = link.latency_ms {
+            latency.get_or_create(&meter).set(f64::from(ms) / 1_000.0);
+        }
+        if let Some(ago) = link.heard_ago_s {
+            let ago = u32::try_from(ago).unwrap_or(u32::MAX);
+            heard.get_or_create(&meter).set(f64::from(ago));
+        }
+    }
+    registry.register(
+        "meter_answers",
+        "Answers and messages of a meter used",
+        good,
+    );
+    let help = "Answers and messages of a meter not used, or not come, by kind";
+    registry.register("meter_errors", help, errors);
+    let help = "Last time from a question to a meter to its answer";
+    registry.register("meter_latency_seconds", help, latency);
+    let help = "Time since a meter was heard";
+    registry.register("meter_heard_seconds_ago", help, heard);
 }
 
 type Metric<T> = (&'static str, &'static str, T);

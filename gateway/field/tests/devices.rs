@@ -279,5 +279,76 @@ fn a_meter_is_shown_before_it_is_saved() {
         ("power", "60 W".to_owned()),
     ];
     assert_eq!(shown.values, expected);
-    assert_eq!(shown.age_s, 4);
+    assert_eq!((shown.age_s, shown.heard_ms), (4, 1_000));
+    let raw = [(
+        "tele/plug/SENSOR".to_owned(),
+        r#"{"ENERGY":{"Total":6.294,"Power":60}}"#.to_owned(),
+    )];
+    assert_eq!(shown.raw, raw);
+    // What a forger writes does not reach the terminal as it is.
+    devices.take(2_000, &said("tele/plug/LWT", "\u{1b}[2JOnline"));
+    let shown = devices.test(5_000, &link("tasmota")).unwrap();
+    assert_eq!(shown.raw[1].1, "\\u{1b}[2JOnline");
+    devices.ask(&link("tasmota"));
+    assert_eq!(
+        told_all(&mut devices, 6_000),
+        [("cmnd/plug/Status".to_owned(), "10".to_owned())]
+    );
+    assert_eq!(told_all(&mut devices, 6_001), []);
+}
+
+fn told_all(devices: &mut Devices, now_ms: u64) -> Vec<(String, String)> {
+    let orders = devices.due(now_ms).into_iter();
+    orders.map(|order| (order.topic, order.payload)).collect()
+}
+
+#[test]
+fn how_well_a_device_is_heard_is_counted_and_said() {
+    let mut devices = devices("tasmota", Relay::Closed);
+    let quality = |devices: &Devices, now| devices.quality(now).next().unwrap().1;
+    assert!(quality(&devices, 0).words.starts_with("never heard"));
+    let forged = SiteMessage {
+        credential: "neighbour".into(),
+        ..said("tele/plug/LWT", "Online")
+    };
+    devices.take(0, &forged);
+    assert!(quality(&devices, 0).words.starts_with("only another login"));
+    // Asked, answered after 80 ms; then a reading nobody asked for.
+    assert_eq!(devices.due(1_000).len(), 2);
+    let answer = said(
+        "stat/plug/STATUS10",
+        r#"{"StatusSNS":{"ENERGY":{"Total":1}}}"#,
+    );
+    devices.take(1_080, &answer);
+    devices.take(
+        1_500,
+        &said("tele/plug/SENSOR", r#"{"ENERGY":{"Total":1}}"#),
+    );
+    let now = quality(&devices, 2_000);
+    assert_eq!(
+        (now.latency_ms, now.good, now.heard_ms),
+        (Some(80), 2, Some(1_500))
+    );
+    assert_eq!(now.count("device-wrong-credential"), 1);
+    assert!(
+        now.words == "good; refused from other logins: 1",
+        "{}",
+        now.words
+    );
+    // Then it answers nothing more.
+    for second in 1..240 {
+        devices.due(second * 1_000);
+    }
+    let now = quality(&devices, 240_000);
+    assert!(now.count("no-reply") >= 2, "{now:?}");
+    assert!(now.words.contains("unanswered"), "{}", now.words);
+    devices.take(241_000, &said("tele/plug/LWT", "Offline"));
+    assert!(quality(&devices, 241_000).words.starts_with("offline"));
+    let silent = said("tele/plug/LWT", "Online");
+    devices.take(242_000, &silent);
+    assert!(
+        quality(&devices, 1_200_000)
+            .words
+            .starts_with("silent for 15 min")
+    );
 }

@@ -2,13 +2,19 @@
 //!
 //! Decided here: nothing. The daemon implements [`Desk`]; a command that comes back with an [`Answer`] is on disk.
 
-use gateway_core::{Answer, Command, Moment, Refusal};
+use gateway_core::meter_link::MeterLink;
+use gateway_core::{Answer, Command, Moment, NodeId, Refusal};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use tokio::sync::watch;
 
 /// What [`Desk::submit`] returns.
 pub type Submission = Pin<Box<dyn Future<Output = Result<Answer, DeskError>> + Send>>;
+
+/// What [`Desk::test_meter`] returns.
+pub type Test = Pin<Box<dyn Future<Output = Result<MeterShown, String>> + Send>>;
 
 /// The daemon, as far as the page can reach it.
 pub trait Desk: Send + Sync {
@@ -26,8 +32,54 @@ pub trait Desk: Send + Sync {
     /// Grows by at least one with every commit of journal or telemetry.
     fn changes(&self) -> watch::Receiver<u64>;
 
+    /// What a meter shows now, whether it is saved or not; an error is in words, with what to do next. It is asked for a reading, if its
+    /// kind can be asked: the next call shows the answer.
+    fn test_meter(&self, link: MeterLink) -> Test {
+        let _ = link;
+        Box::pin(async { Err("this gateway reads no such meters".into()) })
+    }
+
+    /// How well each meter is heard that is not our node on MQTT.
+    fn links(&self) -> BTreeMap<NodeId, LinkFacts> {
+        BTreeMap::new()
+    }
+
     /// What the clock shows, and whether it is to be believed.
     fn now(&self) -> Moment;
+}
+
+/// What a meter shows, before or after it is saved.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MeterShown {
+    /// Its values, in words with units.
+    pub values: Vec<(String, String)>,
+    /// What they were decoded from, as it came: topic or registers, and content.
+    pub raw: Vec<(String, String)>,
+    /// When the newest of them came, in milliseconds since the gateway was started: another number is another message.
+    pub heard_ms: u64,
+    /// Age of the newest of them, in seconds.
+    pub age_s: u64,
+    /// Messages on its topics that are not believed, in words.
+    pub foreign: Vec<String>,
+    /// Whether anything but its bus or login vouches for them.
+    pub authenticated: bool,
+}
+
+/// How well a meter is heard, since the gateway was started.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LinkFacts {
+    /// Answers or messages that were used.
+    pub good: u64,
+    /// What was not, by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// Last time from a question to its answer, in milliseconds; absent where nothing is asked.
+    pub latency_ms: Option<u32>,
+    /// Slowest such time lately, in milliseconds.
+    pub slowest_ms: Option<u32>,
+    /// How long ago it was heard, in seconds.
+    pub heard_ago_s: Option<u64>,
+    /// What it means, for an installer.
+    pub words: String,
 }
 
 /// Why a command had no effect.

@@ -35,5 +35,5 @@ pub use access::{Access, PasswordHashError, hash_password};
 pub use app::{App, Site, Stopwatch};
 pub use committed::Committed;
 pub use database::Database;
-pub use desk::{Desk, DeskError, Health, Problem, Submission};
+pub use desk::{Desk, DeskError, Health, LinkFacts, MeterShown, Problem, Submission, Test};
 pub use serve::{ClientAddress, router, serve};

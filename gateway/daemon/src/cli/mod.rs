@@ -65,7 +65,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Node {
             action: NodeAction::Label { target, node },
         } => node::label(target, *node),
-        Action::Meter { action } => meter::carry_out(action),
+        Action::Meter { action } => meter::carry_out(action, cli.json),
         Action::Shadow { action } => shadow::carry_out(action),
         Action::Vend(args) => vend::vend(args),
         Action::Statement(args) => paper::statement(args),

@@ -5,9 +5,11 @@ use super::server::Office;
 use crate::buses::{Buses, LineQuality};
 use gateway_core::event::Role;
 use gateway_core::meter_link::{MeterLink, Switch};
-use gateway_core::{UtcSeconds, WattHours};
+use gateway_core::{NodeId, UtcSeconds, WattHours};
 use gateway_store::{NodeView, Reader, StoreError};
+use gateway_web::LinkFacts;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A meter in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,14 +28,21 @@ pub struct MeterFacts {
     pub power_w: Option<i32>,
     /// Voltage, in tenths of a volt.
     pub voltage_dv: Option<u16>,
-    /// When it was last heard.
+    /// When its last reading was taken.
     pub heard_at: Option<UtcSeconds>,
     /// How well it answers, if it is polled on a bus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<LineQuality>,
+    /// How well it is heard; absent of our nodes on MQTT.
+    #[serde(default)]
+    pub quality: Option<LinkFacts>,
 }
 
-pub(super) fn list(reader: &Reader, buses: &Buses) -> Result<Response, StoreError> {
+pub(super) fn list(
+    reader: &Reader,
+    buses: &Buses,
+    mut links: BTreeMap<NodeId, LinkFacts>,
+) -> Result<Response, StoreError> {
     let mut qualities = buses.qualities();
     let facts = |view: NodeView| {
         let reading = view.last.as_ref().map(|last| &last.reading);
@@ -49,6 +58,7 @@ pub(super) fn list(reader: &Reader, buses: &Buses) -> Result<Response, StoreErro
             voltage_dv: reading.and_then(|reading| reading.voltage_dv),
             heard_at: view.last.as_ref().map(|last| last.at),
             line: qualities.remove(&view.node.id),
+            quality: links.remove(&view.node.id),
             link: view.node.link,
             switch: view.node.switch,
         })
@@ -57,17 +67,9 @@ pub(super) fn list(reader: &Reader, buses: &Buses) -> Result<Response, StoreErro
     Ok(Response::Meters { meters })
 }
 
-pub(super) async fn test(office: &Office, link: &MeterLink) -> Response {
-    match office.bench.test(link).await {
-        Ok(shown) => Response::MeterShows {
-            values: shown
-                .values
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-            age_s: shown.age_s,
-            foreign: shown.foreign,
-        },
+pub(super) async fn test(office: &Office, link: MeterLink) -> Response {
+    match office.desk.test_meter(link).await {
+        Ok(shown) => Response::MeterShows { shown },
         Err(message) => Response::Failed { message },
     }
 }

@@ -29,6 +29,7 @@ use gateway_core::calendar::LocalDay;
 use gateway_core::case::Case;
 use gateway_core::meter_link::MeterLink;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
+use gateway_web::MeterShown;
 use gateway_web::paper::{ReceiptPaper, StatementPaper};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -185,12 +186,8 @@ pub enum Response {
     },
     /// What a meter shows.
     MeterShows {
-        /// Its values, in words with units.
-        values: Vec<(String, String)>,
-        /// Age of the newest of them, in seconds.
-        age_s: u64,
-        /// Messages on its topics that are not believed.
-        foreign: Vec<String>,
+        /// It.
+        shown: MeterShown,
     },
     /// How the gateway is doing.
     Status {

@@ -7,8 +7,8 @@ use super::cloud;
 use super::facts::{AlarmFacts, NodeFacts, ProblemFacts, StatusFacts, UsagePointFacts};
 use super::peer::user_name;
 use super::{LONGEST_REQUEST, Request, Response, meters as installed};
+use crate::buses::Buses;
 use crate::cloud::CloudLink;
-use crate::devices::Bench;
 use gateway_core::calendar::Calendar;
 use gateway_core::event::Role;
 use gateway_core::{Command, NodeId, Refusal, UsagePointId};
@@ -53,8 +53,8 @@ pub struct Office {
     pub node_key: KeyLookup,
     /// The link to a head-end.
     pub cloud: Option<CloudLink>,
-    /// Where a meter is tested before it is saved.
-    pub bench: Bench,
+    /// The site's buses.
+    pub buses: Buses,
 }
 
 /// Binds the control socket: owner and group may use it. A socket left by a dead daemon is replaced.
@@ -214,10 +214,14 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             .await
         }
         Request::Meters {} => {
-            let buses = office.bench.buses().clone();
-            read_rows(office, move |reader| installed::list(&reader, &buses)).await
+            let links = office.desk.links();
+            let buses = office.buses.clone();
+            read_rows(office, move |reader| {
+                installed::list(&reader, &buses, links)
+            })
+            .await
         }
-        Request::TestMeter { link } => installed::test(office, &link).await,
+        Request::TestMeter { link } => installed::test(office, link).await,
         Request::Status {} => Response::Status {
             status: status(office),
         },

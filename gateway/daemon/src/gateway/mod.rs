@@ -106,7 +106,7 @@ impl Gateway {
             clock,
             changes: changed,
             cloud: link,
-            buses,
+            bench: devices::Bench::new(clock, buses, &drivers.links),
         });
         let heard = (drivers, site_messages);
         let (app, page, tasks) = serve_people(config, &path, &desk, heard, stopped).await?;
@@ -167,9 +167,9 @@ async fn serve_people(
     stopped: watch::Receiver<bool>,
 ) -> Result<(gateway_web::App, SocketAddr, Vec<JoinHandle<()>>), StartError> {
     adopt_tariffs(config, desk.as_ref()).await?;
-    let bench = devices::Bench::new(desk.clock, desk.buses.clone());
+    let bench = desk.bench.clone();
     let (app, page, web) = serve_page(config, path, desk.clone(), stopped.clone()).await?;
-    let control = open_office(config, desk.clone(), &bench, stopped.clone())?;
+    let control = open_office(config, desk.clone(), stopped.clone())?;
     let tester = tokio::spawn(test_regularly(desk.clone(), stopped.clone()));
     let driving = bench.drive(drivers, desk.field.clone(), site_messages, stopped);
     let driver = tokio::spawn(driving);
@@ -260,7 +260,6 @@ fn settings(config: &Config) -> cycle::Settings {
 fn open_office(
     config: &Config,
     desk: Arc<DaemonDesk>,
-    bench: &devices::Bench,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>, StartError> {
     let socket = control::listen(&config.control_socket()).map_err(StartError::Control)?;
@@ -272,12 +271,12 @@ fn open_office(
     let cloud = desk.cloud.clone();
     let office = control::Office {
         site: config.site.name.clone(),
+        buses: desk.bench.buses().clone(),
         desk,
         database: config.database(),
         calendar: config.site.calendar,
         node_key: Arc::new(node_key),
         cloud: Some(cloud),
-        bench: bench.clone(),
     };
     let until = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;

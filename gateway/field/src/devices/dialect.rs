@@ -118,6 +118,8 @@ pub struct Poll {
     pub topic: String,
     /// Its payload.
     pub payload: String,
+    /// Topic of the answer, by which the device's latency and its missing answers are known.
+    pub answer: String,
 }
 
 /// A message of a device called `plug`, and what it means.

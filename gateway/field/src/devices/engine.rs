@@ -1,13 +1,17 @@
 //! Messages in, readings and commands out. No I/O, no clock: milliseconds are an argument.
 
 use super::DeviceRejection;
-use super::dialect::Dialects;
+use super::dialect::{Dialects, fill};
 use super::place::meter_place;
 use super::shown::{Seen, Shown};
 use super::tracked::Tracked;
+use crate::LinkQuality;
 use gateway_core::NodeId;
 use gateway_core::meter_link::{Installed, MeterLink, MeterReading};
 use gateway_core::supply::Relay;
+
+/// Questions of people who test a device, waiting to be sent: two people and their retries within half a second.
+const MOST_ASKS: usize = 8;
 
 /// A message between the site's devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +52,7 @@ pub struct Devices {
     dialects: Dialects,
     tracked: Vec<Tracked>,
     seen: Seen,
+    asks: Vec<Order>,
 }
 
 impl Devices {
@@ -58,6 +63,7 @@ impl Devices {
             dialects,
             tracked: Vec::new(),
             seen: Seen::default(),
+            asks: Vec::new(),
         }
     }
 
@@ -95,12 +101,32 @@ impl Devices {
     /// What is to be sent now.
     pub fn due(&mut self, now_ms: u64) -> Vec<Order> {
         let dialects = &self.dialects;
-        let mut orders = Vec::new();
+        let mut orders = std::mem::take(&mut self.asks);
         for tracked in &mut self.tracked {
             orders.extend(tracked.tell(dialects, now_ms));
             orders.extend(tracked.poll(dialects, now_ms));
         }
         orders
+    }
+
+    /// How well each device in use is heard.
+    pub fn quality(&self, now_ms: u64) -> impl Iterator<Item = (NodeId, LinkQuality)> + '_ {
+        let quality = move |tracked: &Tracked| (tracked.node(), tracked.quality(now_ms));
+        self.tracked.iter().map(quality)
+    }
+
+    /// Has a device asked for a reading, whether it is installed or not, if its dialect knows how.
+    pub fn ask(&mut self, link: &MeterLink) {
+        let Some(place) = meter_place(link).filter(|_| self.asks.len() < MOST_ASKS) else {
+            return;
+        };
+        let dialect = self.dialects.get(&place.dialect);
+        if let Some(poll) = dialect.and_then(|dialect| dialect.poll.as_ref()) {
+            self.asks.push(Order {
+                topic: fill(&poll.topic, &place.device, place.channel),
+                payload: poll.payload.clone(),
+            });
+        }
     }
 
     /// What a device that may not be installed yet has said.

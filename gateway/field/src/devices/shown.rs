@@ -13,11 +13,18 @@ const MOST_SEEN: usize = 256;
 /// Longest of them, in bytes.
 const LONGEST_SEEN: usize = 4_096;
 
+/// Longest part of a payload shown to people, in letters.
+const LONGEST_SHOWN: usize = 1_024;
+
 /// What a device shows, for a test before it is saved.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shown {
     /// The reading's values, in words with units.
     pub values: Vec<(&'static str, String)>,
+    /// The messages they come from: topic and payload, what is not text made visible.
+    pub raw: Vec<(String, String)>,
+    /// When the newest of them came, in milliseconds since the start.
+    pub heard_ms: u64,
     /// Age of the newest of them, in seconds.
     pub age_s: u64,
     /// Messages on the device's topics by other logins.
@@ -75,6 +82,7 @@ impl Seen {
     fn decode(&self, now_ms: u64, dialect: &Dialect, place: &Place) -> Result<Shown, String> {
         let mut shown = Shown::default();
         let mut newest = None;
+        let mut values: Vec<(u64, &'static str, String)> = Vec::new();
         for message in &dialect.message {
             let topic = fill(&message.topic, &place.device, place.channel);
             let Some((at, seen)) = self.0.get(&topic) else {
@@ -87,12 +95,36 @@ impl Seen {
             }
             let said = read(message, &seen.payload, place.channel)
                 .map_err(|why| format!("the message on {topic} cannot be used: {why}"))?;
-            shown.values.extend(in_words(&said));
+            for (name, value) in in_words(&said) {
+                let known = values.iter().position(|(_, known, _)| *known == name);
+                match known {
+                    // Two topics may tell the same: the newest counts.
+                    Some(place) if values[place].0 <= *at => values[place] = (*at, name, value),
+                    Some(_) => {}
+                    None => values.push((*at, name, value)),
+                }
+            }
+            shown.raw.push((topic, visible(&seen.payload)));
             newest = newest.max(Some(*at));
         }
+        let values = values.into_iter();
+        shown.values = values.map(|(_, name, value)| (name, value)).collect();
+        shown.heard_ms = newest.unwrap_or_default();
         shown.age_s = newest.map_or(0, |at| now_ms.saturating_sub(at) / 1000);
         Ok(shown)
     }
+}
+
+/// A payload for a terminal: control characters and what is not UTF-8 as escapes, the end cut off.
+fn visible(payload: &[u8]) -> String {
+    let text = String::from_utf8_lossy(payload);
+    let shown = text.chars().take(LONGEST_SHOWN).flat_map(|letter| {
+        let escaped = letter.is_control().then(|| letter.escape_default());
+        let plain = escaped.is_none().then_some(letter);
+        escaped.into_iter().flatten().chain(plain)
+    });
+    let cut = text.chars().nth(LONGEST_SHOWN).map(|_| '…');
+    shown.chain(cut).collect()
 }
 
 fn in_words(said: &Said) -> Vec<(&'static str, String)> {

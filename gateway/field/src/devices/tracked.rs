@@ -4,10 +4,11 @@ use super::dialect::{Dialects, fill};
 use super::place::{Place, believed, meter_place, switch_place};
 use super::value::{Said, read};
 use super::{DeviceRejection, Order, Outcome, SiteMessage};
-use gateway_core::WattHours;
+use crate::LinkQuality;
 use gateway_core::event::Reading;
 use gateway_core::meter_link::{Installed, MeterReading};
 use gateway_core::supply::Relay;
+use gateway_core::{NodeId, WattHours};
 use std::collections::BTreeMap;
 
 /// A switch that does not report what it was told is told again after so long: a plug answers within a second.
@@ -25,6 +26,11 @@ const MOST_POWER_W: u64 = 100_000;
 /// Coarsest resolution of a device's counter, in watt-hours.
 const COARSE_WH: u64 = 10;
 
+/// A device that is asked every minute, or sends every five, is silent after so long.
+const SILENT_MS: u64 = 11 * 60_000;
+/// A question that was not answered before the next one.
+const NO_REPLY: &str = "no-reply";
+
 /// A device in use.
 #[derive(Debug)]
 pub(super) struct Tracked {
@@ -40,6 +46,10 @@ pub(super) struct Tracked {
     told_at: Option<u64>,
     polled_at: Option<u64>,
     poll_soon: bool,
+    /// A question without an answer yet: its topic and when it was asked.
+    asked: Option<(String, u64)>,
+    online: Option<bool>,
+    quality: LinkQuality,
 }
 
 impl Tracked {
@@ -62,6 +72,9 @@ impl Tracked {
             told_at: None,
             polled_at: None,
             poll_soon: true,
+            asked: None,
+            online: None,
+            quality: LinkQuality::default(),
         })
     }
 
@@ -69,6 +82,49 @@ impl Tracked {
     pub(super) fn is_same_place(&self, other: &Self) -> bool {
         self.meter.node == other.meter.node
             && (&self.meters, &self.switches) == (&other.meters, &other.switches)
+    }
+
+    /// The meter's number.
+    pub(super) fn node(&self) -> NodeId {
+        self.meter.node
+    }
+
+    /// How well it is heard.
+    pub(super) fn quality(&self, now_ms: u64) -> LinkQuality {
+        LinkQuality {
+            words: self.words(now_ms),
+            ..self.quality.clone()
+        }
+    }
+
+    fn words(&self, now_ms: u64) -> String {
+        let quality = &self.quality;
+        let unreadable = quality.count(DeviceRejection::Malformed.reason())
+            + quality.count(DeviceRejection::ValueUnusable.reason());
+        let Some(heard) = quality.heard_ms else {
+            return match quality.count(DeviceRejection::WrongCredential.reason()) {
+                0 => "never heard: check its broker settings, its topic and its login".into(),
+                _ => "only another login speaks on its topics: check the login".into(),
+            };
+        };
+        let silent_s = now_ms.saturating_sub(heard) / 1_000;
+        if self.online == Some(false) {
+            return "offline, as its last word at the broker says: check power and Wi-Fi".into();
+        }
+        if silent_s * 1_000 > SILENT_MS {
+            return format!("silent for {} min: check power and Wi-Fi", silent_s / 60);
+        }
+        if quality.percent(NO_REPLY) >= 5 {
+            let percent = quality.percent(NO_REPLY);
+            return format!("{percent} % of the questions unanswered: check its Wi-Fi");
+        }
+        if unreadable > 0 && unreadable.saturating_mul(20) > quality.good {
+            return format!("{unreadable} messages could not be read: check its dialect");
+        }
+        match quality.count(DeviceRejection::WrongCredential.reason()) {
+            0 => "good".into(),
+            foreign => format!("good; refused from other logins: {foreign}"),
+        }
     }
 
     /// Follows what was decided.
@@ -109,13 +165,29 @@ impl Tracked {
                     Ok(()) => read(kind, &message.payload, place.channel),
                 };
                 match said {
-                    Ok(said) => self.note(now_ms, &said, (meters, switches), outcomes),
+                    Ok(said) => {
+                        let latency = self.answered(now_ms, &message.topic);
+                        self.quality.good(now_ms, latency);
+                        self.note(now_ms, &said, (meters, switches), outcomes);
+                    }
                     // A birth message is kept on purpose.
-                    Err(DeviceRejection::Retained) if kind.online.is_some() => {}
-                    Err(why) => outcomes.push(Outcome::Rejected(node, why)),
+                    Err(DeviceRejection::Retained) if kind.online.is_some() => {
+                        let said = read(kind, &message.payload, place.channel);
+                        self.online = said.ok().and_then(|said| said.online);
+                    }
+                    Err(why) => {
+                        self.quality.error(why.reason());
+                        outcomes.push(Outcome::Rejected(node, why));
+                    }
                 }
             }
         }
+    }
+
+    /// Milliseconds since the question a topic answers.
+    fn answered(&mut self, now_ms: u64, topic: &str) -> Option<u64> {
+        let (_, at) = self.asked.take_if(|(answer, _)| answer == topic)?;
+        Some(now_ms.saturating_sub(at))
     }
 
     fn note(
@@ -133,6 +205,7 @@ impl Tracked {
             self.poll_soon = true;
             outcomes.push(Outcome::Switched(self.meter.node, relay));
         }
+        self.online = said.online.or(self.online);
         if !meters {
             return;
         }
@@ -215,6 +288,11 @@ impl Tracked {
             return None;
         }
         let poll = dialects.get(&place.dialect)?.poll.as_ref()?;
+        if self.asked.is_some() {
+            self.quality.error(NO_REPLY);
+        }
+        let answer = fill(&poll.answer, &place.device, place.channel);
+        self.asked = Some((answer, now_ms));
         self.polled_at = Some(now_ms);
         self.poll_soon = false;
         Some(Order {

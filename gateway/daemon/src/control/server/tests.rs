@@ -73,10 +73,7 @@ fn served() -> Served {
         calendar: gateway_core::Rules::default().calendar,
         node_key: Arc::new(|node| (node == NodeId(7)).then_some(Key([1; 16]))),
         cloud: None,
-        bench: Bench::new(
-            crate::clock::Clock::new(crate::clock::Trust::Always),
-            crate::buses::Buses::default(),
-        ),
+        buses: Buses::default(),
     };
     let socket = crate::config::socket_in(&dir);
     let listener = listen(&socket).unwrap();
