@@ -5,8 +5,10 @@
 use crate::envelope::{EnvelopeError, open};
 use crate::message::{Channel, GatewayId, Instance, OrderHead, OutcomeWord, Receipt, head};
 use gateway_core::cloud::Enrolled;
+use gateway_core::configured::{Changes, Setting};
 use gateway_core::order::{Act, Hex32, Order, Outcome, Stream};
-use gateway_core::{Answer, Command, Record, Refusal};
+use gateway_core::point_change::{PointChange, What};
+use gateway_core::{Answer, Command, Record, Refusal, UsagePointId, UtcSeconds};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -48,6 +50,84 @@ enum Special {
     Restore {
         body: String,
     },
+    SetConfig {
+        values: Changes,
+        by: String,
+    },
+    SetCalendar {
+        utc_offset: Option<String>,
+        billing_period_start_day: Option<i64>,
+        by: String,
+    },
+    Message {
+        usage_point: UsagePointId,
+        text: String,
+        #[serde(default)]
+        until: Option<UtcSeconds>,
+        by: String,
+    },
+}
+
+impl Special {
+    fn act(self) -> Option<Act> {
+        Some(match self {
+            Self::Resend { stream, after } => Act::Resend { stream, after },
+            Self::RollKey { key } => Act::RollKey { key },
+            Self::Reconcile {
+                branch,
+                after,
+                note,
+            } => Act::Reconcile {
+                branch,
+                after,
+                note,
+            },
+            Self::Restore { body } => {
+                let record: Record = serde_json::from_str(&body).ok()?;
+                let record = Box::new(record);
+                Act::Restore { record }
+            }
+            Self::SetConfig { values, by } => configure(values, by),
+            Self::SetCalendar {
+                utc_offset,
+                billing_period_start_day,
+                by,
+            } => {
+                let offset = utc_offset.map(Setting::Text);
+                let day = billing_period_start_day.map(Setting::Whole);
+                let named = [
+                    ("site.utc_offset", offset),
+                    ("site.billing_period_start_day", day),
+                ];
+                let given = named.into_iter().filter(|(_, value)| value.is_some());
+                let values = given.map(|(key, value)| (key.to_owned(), value));
+                configure(values.collect(), by)
+            }
+            Self::Message {
+                usage_point,
+                text,
+                until,
+                by,
+            } => {
+                let what = What::Message { text, until };
+                Act::Command(Box::new(Command::ChangeUsagePoint(PointChange {
+                    usage_point,
+                    what,
+                    by,
+                })))
+            }
+        })
+    }
+}
+
+fn configure(changes: Changes, by: String) -> Act {
+    // Whether it is fit is for the site to say.
+    let is_fit = false;
+    Act::Configure {
+        changes,
+        by,
+        is_fit,
+    }
 }
 
 /// Reads an order.
@@ -87,22 +167,7 @@ pub fn read(
 
 fn act(asked: &Value) -> Option<Act> {
     match Special::deserialize(asked) {
-        Ok(Special::Resend { stream, after }) => Some(Act::Resend { stream, after }),
-        Ok(Special::RollKey { key }) => Some(Act::RollKey { key }),
-        Ok(Special::Reconcile {
-            branch,
-            after,
-            note,
-        }) => Some(Act::Reconcile {
-            branch,
-            after,
-            note,
-        }),
-        Ok(Special::Restore { body }) => {
-            let record: Record = serde_json::from_str(&body).ok()?;
-            let record = Box::new(record);
-            Some(Act::Restore { record })
-        }
+        Ok(special) => special.act(),
         Err(_) => {
             let command = Command::deserialize(asked).ok()?;
             Some(Act::Command(Box::new(command)))

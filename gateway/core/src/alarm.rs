@@ -36,6 +36,8 @@ pub enum AlarmKind {
     MoneyHeld,
     /// The head-end used a sequence for two orders.
     OrderConflict,
+    /// The gateway did not start with settings that were ordered; those before are in force.
+    SettingsUndone,
     /// A meter with another serial number answers at a meter's address; its readings are refused.
     AnotherMeterAnswers,
     /// The switch says open, and yet current flows or energy is counted.
@@ -66,6 +68,9 @@ impl AlarmKind {
             Self::EnergyMissing => "energy is missing on the feeder",
             Self::NodeSilent => "node is silent",
             Self::SwitchDoesNotAnswer => "switch does not answer",
+            Self::SettingsUndone => {
+                "settings that were ordered do not work; those before are in force"
+            }
             Self::AnotherMeterAnswers => {
                 "another meter answers at this address; its readings are refused"
             }

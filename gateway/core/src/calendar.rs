@@ -204,7 +204,7 @@ impl fmt::Display for LocalDay {
 pub struct BillingPeriod {
     /// First local day of the period.
     pub first: LocalDay,
-    /// Number of days, 28 to 31.
+    /// Number of days, 28 to 31; fewer after a change of the calendar.
     pub days: u16,
 }
 
@@ -253,6 +253,17 @@ impl Calendar {
     #[must_use]
     pub fn start_of(self, day: LocalDay) -> UtcSeconds {
         UtcSeconds(i64::from(day.0) * SECONDS_PER_DAY - i64::from(self.utc_offset_s))
+    }
+
+    /// The billing period that begins with a day. It is shorter than others if the calendar was changed: no day is in two periods.
+    #[must_use]
+    pub fn period_from(self, first: LocalDay) -> BillingPeriod {
+        let whole = self.period_of(first);
+        let days = whole.first_of_next().0.saturating_sub(first.0);
+        BillingPeriod {
+            first,
+            days: u16::try_from(days).unwrap_or(whole.days),
+        }
     }
 
     /// The billing period that holds a day.

@@ -6,6 +6,7 @@
 //!
 //! Invariant: evidence that a person has answered is not evidence again.
 
+use crate::configured::Configured;
 use crate::decision::{Decision, Record};
 use crate::order::{Hex32, Taken, place};
 use crate::state::State;
@@ -72,6 +73,9 @@ pub struct Cloud {
     /// Evidence that was answered.
     #[serde(default)]
     pub answered: Vec<String>,
+    /// Settings that were ordered.
+    #[serde(default, skip_serializing_if = "Configured::is_empty")]
+    pub configured: Configured,
 }
 
 impl Default for Cloud {
@@ -83,6 +87,7 @@ impl Default for Cloud {
             floor: 0,
             held: None,
             answered: Vec::new(),
+            configured: Configured::default(),
         }
     }
 }
@@ -170,7 +175,7 @@ impl State {
                 self.cloud.branch_after = *after;
                 self.cloud.floor = *floor;
             }
-            _ => {}
+            decision => self.cloud.configured.apply(record.number, decision),
         }
     }
 }

@@ -8,11 +8,13 @@ use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::BillingPeriod;
 use crate::case::{Found, LossReport, Outcome as CaseOutcome};
 use crate::cloud::HoldCause;
+use crate::configured::SettingsDecision;
 use crate::event::Role;
 use crate::ledger::{LedgerAccount, Posting};
 use crate::meter_link::{Arming, FeederPhase, MeterLink, Switch};
 use crate::metering::{MeterFit, RegisterBreak};
 use crate::order::{Hex32, Outcome};
+use crate::point_change::PointChange;
 use crate::rating::Component;
 use crate::supply::{Reasons, Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
@@ -368,6 +370,10 @@ pub enum Decision {
         /// The words.
         text: String,
     },
+    /// Something at a usage point was changed by the office.
+    UsagePointChanged(PointChange),
+    /// Settings were ordered, or taken back.
+    Settings(SettingsDecision),
     /// An alarm was raised.
     AlarmRaised {
         /// What about.
@@ -441,6 +447,7 @@ impl Decision {
             | Self::ResidentTold { usage_point, .. }
             | Self::PhaseSet { usage_point, .. }
             | Self::ArmingSet { usage_point, .. }
+            | Self::UsagePointChanged(PointChange { usage_point, .. })
             | Self::NodeRetired {
                 role: Role::UsagePoint(usage_point),
                 ..

@@ -3,6 +3,7 @@
 use crate::alarm::AlarmKind;
 use crate::case::CaseCommand;
 use crate::meter_link::{MeterOrder, MeterReading, PointSetting};
+use crate::point_change::PointChange;
 use crate::supply::{Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
 use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
@@ -259,6 +260,15 @@ pub enum Command {
         note: String,
         /// Who decided.
         by: String,
+    },
+    /// Change something at a usage point.
+    ChangeUsagePoint(PointChange),
+    /// Go back to the settings before the last change: the gateway did not start with it, or a person wants it.
+    UndoSettings {
+        /// The record that made the change.
+        change: u64,
+        /// Why.
+        why: String,
     },
     /// Advance a case of missing energy.
     Case(CaseCommand),

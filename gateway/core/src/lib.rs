@@ -17,6 +17,7 @@
 //! | [`ledger`] | postings: the one way money moves |
 //! | [`case`] | what people know and have done about energy that is missing |
 //! | [`loss`] | which energy leaves a feeder unmetered, since when, and where to look first |
+//! | [`configured`], [`point_change`] | what the office sets from afar: settings, a usage point's name, limit, tariff, message |
 //! | [`order`], [`cloud`] | orders of the head-end, taken once; whether money may be taken |
 //! | [`tokens`] | 20-digit transfer tokens: written, read, taken once |
 //!
@@ -31,6 +32,7 @@ pub mod alarm;
 pub mod calendar;
 pub mod case;
 pub mod cloud;
+pub mod configured;
 mod decide;
 pub mod decision;
 pub mod event;
@@ -41,6 +43,7 @@ pub mod loss;
 pub mod meter_link;
 pub mod metering;
 pub mod order;
+pub mod point_change;
 pub mod prepay;
 pub mod rating;
 pub mod refusal;

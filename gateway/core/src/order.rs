@@ -9,6 +9,7 @@
 //! Invariants: an order is taken in the transaction of its effect; a sequence is never taken twice; the ring never grows.
 
 use crate::case::CaseCommand;
+use crate::configured::Changes;
 use crate::decision::Record;
 use crate::event::Answer;
 use crate::{Command, Refusal, UsagePointId, UtcSeconds};
@@ -113,6 +114,16 @@ pub enum Act {
         /// After this cursor.
         after: u64,
     },
+    /// Change settings of the site.
+    Configure {
+        /// Which.
+        changes: Changes,
+        /// Who.
+        by: String,
+        /// Whether the configuration's own rules allow it; the daemon has asked them.
+        #[serde(default)]
+        is_fit: bool,
+    },
     /// Obey another key from now on.
     RollKey {
         /// It.
@@ -145,11 +156,32 @@ pub enum Stream {
 }
 
 impl Act {
+    /// The names of all of them.
+    pub const NAMES: [&str; 16] = [
+        "vend",
+        "enter-token",
+        "order-supply",
+        "adopt-tariff",
+        "set-sanctioned-load",
+        "add-usage-point",
+        "change-usage-point",
+        "set-point",
+        "acknowledge-alarm",
+        "resolve-dispute",
+        "case",
+        "set-config",
+        "resend",
+        "roll-key",
+        "reconcile",
+        "restore",
+    ];
+
     /// Its name on the wire; `None` for a command that no order may hold.
     #[must_use]
     pub fn name(&self) -> Option<&'static str> {
         Some(match self {
             Self::Resend { .. } => "resend",
+            Self::Configure { .. } => "set-config",
             Self::RollKey { .. } => "roll-key",
             Self::Reconcile { .. } => "reconcile",
             Self::Restore { .. } => "restore",
@@ -160,6 +192,8 @@ impl Act {
                 Command::AdoptTariff { .. } => "adopt-tariff",
                 Command::SetSanctionedLoad { .. } => "set-sanctioned-load",
                 Command::AddUsagePoint { .. } => "add-usage-point",
+                Command::ChangeUsagePoint(_) => "change-usage-point",
+                Command::SetPoint { .. } => "set-point",
                 Command::AcknowledgeAlarm { .. } => "acknowledge-alarm",
                 Command::ResolveDispute { .. } => "resolve-dispute",
                 Command::Case(asked) if !matches!(asked, CaseCommand::Report { .. }) => "case",

@@ -80,6 +80,10 @@ pub enum Refusal {
     OrderSuperseded,
     /// No order may ask for this.
     OrderNotAllowed,
+    /// The configuration's own rules refuse the settings, or they may not be ordered.
+    SettingsUnfit,
+    /// There is no such change of settings in force.
+    NoSuchChange,
     /// The order is signed with a key that was given up.
     OrderKeyFormer,
     /// The branch is not later than the present one, or its record is beyond the journal.
@@ -153,6 +157,8 @@ impl Refusal {
             Self::OrderSequenceReused => "order-sequence-reused",
             Self::OrderSuperseded => "order-superseded",
             Self::OrderNotAllowed => "order-not-allowed",
+            Self::SettingsUnfit => "settings-unfit",
+            Self::NoSuchChange => "no-such-change",
             Self::OrderKeyFormer => "order-key-former",
             Self::BranchNotNext => "branch-not-next",
             Self::RestoreNotMoney => "restore-not-money",
@@ -212,6 +218,8 @@ impl fmt::Display for Refusal {
             Self::OrderSequenceReused => "the sequence was used for another order; give it a new one",
             Self::OrderSuperseded => "a later order for the same supply was obeyed before",
             Self::OrderNotAllowed => "no order may ask for this; do it at the site",
+            Self::SettingsUnfit => "the configuration's own rules refuse these settings",
+            Self::NoSuchChange => "this change of settings is not in force; see `cloud status`",
             Self::OrderKeyFormer => "the order is signed with a key that was given up; sign it with the present one",
             Self::BranchNotNext => "the branch must be later than the present one, and begin at a record of this journal",
             Self::RestoreNotMoney => "only a vend or a credit token can be made again",

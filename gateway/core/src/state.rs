@@ -263,6 +263,7 @@ impl State {
             | Decision::TokenEntered { usage_point, .. } => keys.push(Key::Tokens(*usage_point)),
             Decision::CloudEnrolled { .. }
             | Decision::CloudKeyRolled { .. }
+            | Decision::Settings(_)
             | Decision::MoneyHeld { .. }
             | Decision::MoneyReleased { .. }
             | Decision::BranchBegun { .. } => keys.push(Key::Cloud),
@@ -373,6 +374,8 @@ pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
         load_limit_w: 0,
         disputes: Vec::new(),
         feeder_phase: None,
+        next_tariff: None,
+        message: None,
     })
 }
 
@@ -407,7 +410,11 @@ impl UsagePoint {
             Decision::Settled { settlement, .. } => self.account.apply(settlement),
             Decision::TariffChanged {
                 to, change, band, ..
-            } => self.account.change(to, change, *band),
+            } => {
+                self.account.change(to, change, *band);
+                self.next_tariff.take_if(|next| next.id == *to);
+            }
+            Decision::UsagePointChanged(change) => self.change(record.at, change),
             Decision::SanctionedLoadSet { load_w, .. } => self.sanctioned_load_w = *load_w,
             Decision::Vended { amount, .. } => self.account.balance += *amount,
             Decision::TokenEntered { entry, amount, .. } => {

@@ -4,6 +4,7 @@ use crate::account::Account;
 use crate::lease;
 use crate::meter_link::FeederPhase;
 use crate::metering::{MeterFit, RegisterBreak};
+use crate::point_change::{Message, NextTariff};
 use crate::supply::{Directive, Supply, SupplyOrder};
 use crate::tariff::{Connection, Phases, SMALLEST_LOAD_W, Tariff};
 use crate::{Micro, UsagePointId, UtcSeconds, WattHours};
@@ -56,6 +57,12 @@ pub struct UsagePoint {
     /// The feeder's phase it hangs on, as somebody set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feeder_phase: Option<FeederPhase>,
+    /// The tariff its account goes over to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_tariff: Option<NextTariff>,
+    /// What its resident is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
 }
 
 fn smallest_load_w() -> u32 {
@@ -124,7 +131,9 @@ impl UsagePoint {
         let cutoff = fit.to_raw(self.affordable(tariff));
         let text = match self.supply.order {
             SupplyOrder::Off => "Switched off by supplier",
-            SupplyOrder::On | SupplyOrder::Auto => "",
+            SupplyOrder::On | SupplyOrder::Auto => {
+                self.message.as_ref().map_or("", |message| &message.text)
+            }
         };
         // In shadow nothing is cut but what a person ordered off.
         let order = match self.supply.order {

@@ -18,6 +18,7 @@ mod gateway;
 mod holidays;
 mod logging;
 mod metrics;
+mod ordered;
 mod run;
 mod signals;
 pub mod tariffs;
@@ -34,6 +35,7 @@ use config::Config;
 use std::fmt::Display;
 use std::future::Future;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -44,8 +46,13 @@ pub fn main() -> ExitCode {
     match &cli.action {
         Action::Run(args) => match Config::load(&args.config) {
             Ok(config) => {
+                let (config, ordered) = ordered::Ordered::begin(&args.config, config);
                 start_logging(config.log_level);
-                finish("start", serve(run::run(&config)))
+                let ordered = Arc::new(ordered);
+                match serve(run::run(&config, &ordered)) {
+                    Ok(true) => finish("start again", start_again()),
+                    ended => finish("start", ended.map(|_| ())),
+                }
             }
             Err(mistakes) => {
                 let file = args.config.display();
@@ -72,8 +79,19 @@ fn start_logging(level: log::LevelFilter) {
     }
 }
 
+/// Becomes this program once more: the same process, with its settings read anew. After an upgrade it is the new program.
+fn start_again() -> Result<(), String> {
+    use std::os::unix::process::CommandExt as _;
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let path = this.to_string_lossy();
+    let path = path.strip_suffix(" (deleted)").unwrap_or(&path);
+    let arguments = std::env::args_os().skip(1);
+    let error = std::process::Command::new(path).args(arguments).exec();
+    Err(format!("run {path}: {error}"))
+}
+
 /// Runs the daemon's threads until the work ends.
-fn serve<E: Display>(work: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+fn serve<T, E: Display>(work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     // Pages, control socket and simulated nodes; the cycle and the broker have threads of their own.
     let runtime = builder.worker_threads(2).enable_all().build();

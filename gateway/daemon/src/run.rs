@@ -2,20 +2,31 @@
 
 use crate::config::Config;
 use crate::gateway::{Gateway, StartError};
-use gateway_core::{Decision, Record, State};
+use crate::ordered::{Ordered, WORKS_AFTER};
+use gateway_core::{Command, Decision, Record, State};
+use gateway_web::Desk as _;
 use sd_notify::NotifyState;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::interval;
+use tokio::time::{interval, sleep};
 
 /// How often systemd's watchdog is fed when it is not configured: then nobody listens.
 const UNWATCHED: Duration = Duration::from_secs(60);
+/// The receipt of an order that changes settings goes before the connection ends; if not, it is asked for again.
+const RECEIPT_TIME: Duration = Duration::from_secs(2);
 
-/// Runs until told to stop.
+/// Runs until told to stop, or until it has to start again with other settings: true.
 ///
 /// # Errors
 /// The gateway cannot be started.
-pub async fn run(config: &Config) -> Result<(), StartError> {
-    let gateway = Gateway::start(config, Box::new(log_record)).await?;
+pub async fn run(config: &Config, ordered: &Arc<Ordered>) -> Result<bool, StartError> {
+    let following = ordered.clone();
+    let listener = move |record: &Record, state: &State| {
+        log_record(record);
+        following.follow(&state.cloud.configured);
+    };
+    let gateway = Gateway::start(config, Some(ordered.clone()), Box::new(listener)).await?;
+    undo(&gateway, ordered).await;
     let nodes = match &config.field.broker {
         Some(broker) => format!("through the broker {broker}"),
         None => format!("on {}", gateway.broker),
@@ -27,21 +38,49 @@ pub async fn run(config: &Config) -> Result<(), StartError> {
     let every = sd_notify::watchdog_enabled().map_or(UNWATCHED, |limit| limit / 2);
     let mut feed = interval(every.max(Duration::from_millis(100)));
     let told = crate::signals::told_to_stop();
-    tokio::pin!(told);
-    loop {
+    let works = sleep(WORKS_AFTER);
+    tokio::pin!(told, works);
+    let mut is_seen_to_work = false;
+    let again = loop {
         tokio::select! {
-            () = &mut told => break,
+            () = &mut told => break false,
+            () = ordered.again.notified() => {
+                log::info!("starting again with the settings that were ordered");
+                sleep(RECEIPT_TIME).await;
+                break true;
+            }
+            () = &mut works, if !is_seen_to_work => {
+                is_seen_to_work = true;
+                if gateway.desk.is_deciding() {
+                    ordered.works();
+                }
+            }
             _ = feed.tick() => {
                 if gateway.desk.is_deciding() {
                     notify(&[NotifyState::Watchdog]);
                 }
             }
         }
-    }
-    notify(&[NotifyState::Stopping]);
+    };
+    notify(&[if again {
+        NotifyState::Reloading
+    } else {
+        NotifyState::Stopping
+    }]);
     gateway.stop().await;
     log::info!("stopped; nodes go on to the end of their leases");
-    Ok(())
+    Ok(again)
+}
+
+/// Writes down that the last change of settings did not work.
+async fn undo(gateway: &Gateway, ordered: &Ordered) {
+    if let Some((change, why)) = ordered.undo.clone() {
+        log::error!("failed to start with the settings that were ordered: {why}");
+        let undo = Command::UndoSettings { change, why };
+        if let Err(error) = gateway.desk.submit(undo).await {
+            log::error!("failed to write down that they are undone: {error}");
+        }
+    }
 }
 
 fn notify(states: &[NotifyState<'_>]) {
@@ -50,7 +89,7 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-fn log_record(record: &Record, _: &State) {
+fn log_record(record: &Record) {
     let body = match &record.decision {
         // Its whole content is in the journal.
         Decision::TariffAdopted { tariff } => format!("tariff {} adopted", tariff.id),

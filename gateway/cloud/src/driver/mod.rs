@@ -8,15 +8,20 @@
 
 mod endpoint;
 mod enrolment;
+mod heard;
+mod keeper;
 mod link;
 mod session;
+mod status;
 
 pub use endpoint::{CertificateTime, Endpoint, EndpointError, Protocol, Tls, split, tls};
-pub use session::{Keeper, Status, StatusBox, keep};
+pub use keeper::{FindEndpoint, Keeper, keep};
+pub use status::{Status, StatusBox};
 
 use crate::memory::Memory;
 use crate::source::Source;
 use gateway_core::cloud::Enrolled;
+use gateway_core::configured::Changes;
 use gateway_core::{Answer, Command, Refusal};
 use std::future::Future;
 use std::pin::Pin;
@@ -49,6 +54,11 @@ pub trait Site: Source + Send {
     fn memory(&self) -> Option<Memory>;
     /// Milliseconds that never go back.
     fn now_ms(&self) -> u64;
+    /// Whether settings are fit here, by the configuration's own rules.
+    ///
+    /// # Errors
+    /// They are not; in words.
+    fn examine(&self, changes: &Changes) -> Result<(), String>;
     /// How often the program has started.
     fn starts(&self) -> u32;
 }

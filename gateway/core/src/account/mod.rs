@@ -192,7 +192,7 @@ impl Account {
             return None;
         }
         if closes {
-            let next = calendar.period_of(open.period.first_of_next());
+            let next = calendar.period_from(open.period.first_of_next());
             let is_taken_on_it = |entry: &crate::tariff::FuelAdjustment| {
                 entry.percent_of_previous_energy != Micro::ZERO
             };

@@ -36,7 +36,7 @@ fn begun_until(draft: &Draft<'_>) -> Month {
 }
 
 /// Largest sanctioned load: 10 MW, beyond any low-voltage connection.
-const LARGEST_LOAD_W: u32 = 10_000_000;
+pub(super) const LARGEST_LOAD_W: u32 = 10_000_000;
 
 pub(super) fn set_sanctioned_load(
     draft: &mut Draft<'_>,

@@ -8,6 +8,7 @@ mod cases;
 mod commands;
 mod meters;
 mod orders;
+mod points;
 mod readings;
 mod supply;
 mod switches;
@@ -133,6 +134,8 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
         } => orders::enrol(draft, *cloud_key, *gateway_key, by),
         Command::HoldMoney { cause, evidence } => orders::hold(draft, *cause, evidence),
         Command::ReleaseMoney { note, by } => orders::release(draft, note, by),
+        Command::ChangeUsagePoint(change) => points::change(draft, change),
+        Command::UndoSettings { change, why } => orders::undo_settings(draft, *change, why),
         // Handled with the keys.
         Command::EnterToken { .. } | Command::TakeOrder { .. } => Ok(Answer::Done),
     }

@@ -6,10 +6,13 @@
 
 use super::{Draft, commanded, tokens, usable, vends};
 use crate::alarm::{AlarmKind, Subject};
+use crate::case::CaseCommand;
 use crate::cloud::{Enrolled, HoldCause};
+use crate::configured::{Changes, SettingsDecision};
 use crate::decision::{Decision, Record};
 use crate::event::{Answer, Command};
 use crate::order::{Act, Hex32, Known, Order, Outcome, look_up};
+use crate::point_change::PointChange;
 use crate::refusal::Refusal;
 use crate::tokens::TokenRules;
 use alloc::boxed::Box;
@@ -119,6 +122,8 @@ fn obey(draft: &mut Draft<'_>, rules: &TokenRules, order: &Order) -> Result<Answ
         }
         // The crate `cloud` moves its cursor when it sees that the order was taken.
         Act::Resend { .. } => Ok(Answer::Done),
+        Act::Configure { is_fit: false, .. } => Err(Refusal::SettingsUnfit),
+        Act::Configure { changes, by, .. } => order_settings(draft, changes, by),
         Act::RollKey { key } => {
             draft.push(Decision::CloudKeyRolled { key: *key });
             Ok(Answer::Done)
@@ -132,14 +137,45 @@ fn obey(draft: &mut Draft<'_>, rules: &TokenRules, order: &Order) -> Result<Answ
     }
 }
 
+fn order_settings(draft: &mut Draft<'_>, changes: &Changes, by: &str) -> Result<Answer, Refusal> {
+    usable(by)?;
+    let configured = &draft.state.cloud.configured;
+    if configured.with(changes) != configured.values {
+        let (values, by) = (changes.clone(), format!("cloud {by}"));
+        draft.push(Decision::Settings(SettingsDecision::Ordered { values, by }));
+    }
+    Ok(Answer::Done)
+}
+
+/// Goes back to the settings before the last change.
+pub(super) fn undo_settings(
+    draft: &mut Draft<'_>,
+    change: u64,
+    why: &str,
+) -> Result<Answer, Refusal> {
+    if change == 0 || draft.state.cloud.configured.number != change {
+        return Err(Refusal::NoSuchChange);
+    }
+    let why: String = why.chars().take(LONGEST_EVIDENCE).collect();
+    draft.push(Decision::Settings(SettingsDecision::Undone {
+        change,
+        why: why.clone(),
+    }));
+    draft.raise(AlarmKind::SettingsUndone, Subject::Site, why);
+    Ok(Answer::Done)
+}
+
 /// The command with the head-end before the name it gives.
 fn in_its_name(command: &Command) -> Command {
     let mut command = command.clone();
-    if let Command::Case(asked) = &command {
-        let named = asked.clone().in_the_name_of("cloud");
-        return named.map_or(command, Command::Case);
-    }
-    if let Command::Vend { by, .. }
+    if let Command::ChangeUsagePoint(PointChange { by, .. })
+    | Command::Case(
+        CaseCommand::Note { by, .. }
+        | CaseCommand::Check { by, .. }
+        | CaseCommand::Close { by, .. },
+    )
+    | Command::SetPoint { by, .. }
+    | Command::Vend { by, .. }
     | Command::EnterToken { by, .. }
     | Command::OrderSupply { by, .. }
     | Command::SetSanctionedLoad { by, .. }

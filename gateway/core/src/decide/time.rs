@@ -1,6 +1,6 @@
 //! What the passing of time brings: daily charges and silent nodes.
 
-use super::{Draft, bands, meters, supply, switches};
+use super::{Draft, bands, meters, points, supply, switches};
 use crate::alarm::{AlarmKind, Subject};
 use crate::event::{Answer, Role};
 use crate::refusal::Refusal;
@@ -14,6 +14,7 @@ const WAIT_FOR_READING_S: i64 = 900;
 pub(super) fn pass(draft: &mut Draft<'_>) -> Result<Answer, Refusal> {
     if draft.now.clock_trusted {
         collect(draft);
+        points::end_messages(draft);
     }
     notice_silence(draft);
     look_at_supplies(draft);

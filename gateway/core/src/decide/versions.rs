@@ -12,13 +12,22 @@ use crate::tariff::{OnChange, Tariff};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// The version that takes over from the one of the usage point in hand until today, and from which day on. The day is not
+/// The tariff the office has chosen, or the version, that takes over from the one of the usage point in hand until today, and from which day on. The day is not
 /// before the period in progress, but may be after it: then the period ends first.
 pub(super) fn next_change<'a>(
     draft: &Draft<'a>,
     today: LocalDay,
 ) -> Option<(&'a Tariff, LocalDay)> {
-    let (account, now) = (&draft.point.as_ref()?.account, draft.tariff()?);
+    let point = draft.point.as_ref()?;
+    let (account, now) = (&point.account, draft.tariff()?);
+    if let Some(next) = &point.next_tariff
+        && let Some(tariff) = draft.state.tariffs.get(&next.id)
+    {
+        let day = takes_effect(account, now, tariff).max(next.from);
+        if day <= today {
+            return Some((tariff, day));
+        }
+    }
     let family = now.family.as_deref()?;
     let state = draft.state;
     let later = |tariff: &&Tariff| tariff.first_day() > now.first_day();

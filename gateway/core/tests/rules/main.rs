@@ -6,6 +6,7 @@ mod extremes;
 mod journal;
 mod meters;
 mod money;
+mod office;
 mod orders;
 mod reference;
 mod site;

@@ -9,13 +9,13 @@ use gateway_core::supply::SupplyOrder;
 use gateway_core::{Decision, Micro, Record, Refusal, State, UtcSeconds};
 use proptest::prelude::*;
 
-fn site() -> Site {
+pub fn site() -> Site {
     let mut site = Site::with_one_point();
     enrol(&mut site, 1);
     site
 }
 
-fn enrol(site: &mut Site, key: u8) {
+pub fn enrol(site: &mut Site, key: u8) {
     site.command(Command::EnrolCloud {
         cloud_key: Hex([key; 32]),
         gateway_key: Hex([9; 32]),
@@ -24,7 +24,7 @@ fn enrol(site: &mut Site, key: u8) {
     .expect("enrolled");
 }
 
-fn order(sequence: u64, act: Act) -> Order {
+pub fn order(sequence: u64, act: Act) -> Order {
     Order {
         id: format!("order {sequence}"),
         sequence,
@@ -52,13 +52,13 @@ fn supply(order: SupplyOrder) -> Act {
     }))
 }
 
-fn take(site: &mut Site, order: &Order) -> Result<Answer, Refusal> {
+pub fn take(site: &mut Site, order: &Order) -> Result<Answer, Refusal> {
     let order = Box::new(order.clone());
     site.command(Command::TakeOrder { order })
 }
 
 /// What became of it in one word, and whether it was known.
-fn word(answer: Result<Answer, Refusal>) -> (&'static str, bool) {
+pub fn word(answer: Result<Answer, Refusal>) -> (&'static str, bool) {
     match answer {
         Ok(Answer::Ordered {
             outcome, repeated, ..
@@ -76,7 +76,7 @@ fn movements(site: &Site) -> usize {
     site.journal.iter().filter(moves).count()
 }
 
-fn replayed(site: &Site) -> State {
+pub fn replayed(site: &Site) -> State {
     let mut state = State::default();
     for record in &site.journal {
         let text = serde_json::to_string(record).expect("writes");

@@ -1,4 +1,4 @@
-//! `cloud status|enrol|orders|release`
+//! `cloud status|enrol|orders|undo|release`
 
 use super::args::Target;
 use super::ask::{ask, command, to_json, unexpected};
@@ -7,6 +7,7 @@ use super::table::{Align, Table};
 use crate::control::{CloudFacts, Request, Response};
 use clap::Subcommand;
 use gateway_core::Command;
+use gateway_core::configured::Setting;
 use serde_json::json;
 
 /// `cloud …`
@@ -36,6 +37,15 @@ pub enum CloudAction {
         #[command(flatten)]
         target: Target,
     },
+    /// Go back to the settings before those the head-end ordered last
+    Undo {
+        /// Why, for the journal
+        #[arg(long)]
+        note: String,
+        /// Which gateway.
+        #[command(flatten)]
+        target: Target,
+    },
     /// Take money again after a hold, once you know what has happened
     Release {
         /// What was found out, for the journal
@@ -53,6 +63,7 @@ pub fn carry_out(action: &CloudAction) -> Result {
         CloudAction::Status { target } => status(target),
         CloudAction::Enrol { code, url, target } => enrol(target, code, url.clone()),
         CloudAction::Orders { target } => orders(target),
+        CloudAction::Undo { note, target } => undo(target, note),
         CloudAction::Release { note, target } => release(target, note),
     }
 }
@@ -95,6 +106,14 @@ fn words(cloud: &CloudFacts) -> String {
         cloud.bytes_yesterday,
         cloud.bytes_yesterday / points
     ));
+    let settings = cloud.settings.iter().map(|(key, value)| match value {
+        Setting::Whole(number) => format!("\n  {key} = {number}"),
+        Setting::Text(text) => format!("\n  {key} = {text:?}"),
+    });
+    let settings: String = settings.collect();
+    if !settings.is_empty() {
+        lines.push(format!("settings ordered, above the file:{settings}"));
+    }
     if let Some(why) = &cloud.money_held {
         lines.push(format!(
             "no money is taken: {why}\nwhen you know what has happened: cloud release --note \"…\""
@@ -140,6 +159,20 @@ fn orders(target: &Target) -> Result {
         false => table.render(),
     };
     Ok(Said::done(text, to_json(&orders)))
+}
+
+fn undo(target: &Target, note: &str) -> Result {
+    const DOING: &str = "undo the settings";
+    let change = match ask(target, DOING, &Request::CloudStatus {})? {
+        Response::Cloud { cloud } => cloud.settings_change,
+        other => return Err(unexpected(DOING, &other)),
+    };
+    let why = note.into();
+    command(target, DOING, Command::UndoSettings { change, why })?;
+    Ok(Said::done(
+        "the settings before it are in force; the gateway starts again with them",
+        json!({ "undone": change }),
+    ))
 }
 
 fn release(target: &Target, note: &str) -> Result {

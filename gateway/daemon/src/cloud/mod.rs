@@ -9,6 +9,7 @@ mod site;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::cycle::Input;
+use crate::ordered::Ordered;
 use gateway_cloud::driver::{
     self, CertificateTime, Endpoint, EndpointError, EnrolRequest, Keeper, StatusBox,
 };
@@ -40,6 +41,8 @@ pub struct CloudParts {
     pub stopped: watch::Receiver<bool>,
     /// How often the daemon has started.
     pub starts: u32,
+    /// Settings above the configuration file, where there is one.
+    pub ordered: Option<Arc<Ordered>>,
 }
 
 impl CloudParts {
@@ -48,7 +51,7 @@ impl CloudParts {
         inputs: &mpsc::Sender<Input>,
         clock: Clock,
         (changed, stopped): (&watch::Receiver<u64>, &watch::Receiver<bool>),
-        starts: u32,
+        (starts, ordered): (u32, Option<Arc<Ordered>>),
     ) -> Self {
         Self {
             inputs: inputs.clone(),
@@ -56,6 +59,7 @@ impl CloudParts {
             changed: changed.clone(),
             stopped: stopped.clone(),
             starts,
+            ordered,
         }
     }
 }

@@ -8,6 +8,7 @@ use gateway_cloud::source::SiteFacts;
 use gateway_cloud::{Memory, ProfileRow, Row, Source, SourceError};
 use gateway_core::alarm::AlarmKind;
 use gateway_core::cloud::Enrolled;
+use gateway_core::configured::Changes;
 use gateway_core::order::{Hex, Hex32};
 use gateway_core::{Command, UtcSeconds};
 use gateway_store::{Reader, StoreError};
@@ -162,6 +163,13 @@ impl Site for DaemonSite {
 
     fn now_ms(&self) -> u64 {
         self.parts.clock.monotonic_ms()
+    }
+
+    fn examine(&self, changes: &Changes) -> Result<(), String> {
+        match &self.parts.ordered {
+            Some(ordered) => ordered.examine(changes),
+            None => Err("this gateway has no configuration file".into()),
+        }
     }
 
     fn starts(&self) -> u32 {

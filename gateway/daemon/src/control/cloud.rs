@@ -4,6 +4,7 @@ use super::{Office, Response, local_time};
 use gateway_cloud::driver::EnrolRequest;
 use gateway_cloud::enrol::Code;
 use gateway_core::UtcSeconds;
+use gateway_core::configured::Setting;
 use gateway_core::order::{Hex, Outcome, Taken};
 use gateway_store::{Reader, StoreError};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,12 @@ pub struct CloudFacts {
     pub money_held: Option<String>,
     /// Which continuation of the journal this is.
     pub branch: u32,
+    /// Settings that were ordered, above those of the file.
+    #[serde(default)]
+    pub settings: BTreeMap<String, Setting>,
+    /// The record that changed them last; 0: none that could be undone.
+    #[serde(default)]
+    pub settings_change: u64,
     /// Orders since the start by outcome, payloads dropped.
     pub counts: BTreeMap<String, u64>,
 }
@@ -120,6 +127,8 @@ fn read(reader: &Reader, link: &gateway_cloud::driver::Status) -> Result<CloudFa
         usage_points: reader.usage_point_count()?,
         money_held: cloud.held.map(|held| held.evidence),
         branch: cloud.branch,
+        settings: cloud.configured.values,
+        settings_change: cloud.configured.number,
         counts: link.counts.clone(),
     })
 }

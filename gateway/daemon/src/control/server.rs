@@ -11,6 +11,7 @@ use crate::buses::Buses;
 use crate::cloud::CloudLink;
 use gateway_core::calendar::Calendar;
 use gateway_core::event::Role;
+use gateway_core::point_change::PointChange;
 use gateway_core::{Command, NodeId, Refusal, UsagePointId};
 use gateway_store::{NodeView, Reader, StoreError, UsagePointView};
 use gateway_web::paper::Range;
@@ -282,7 +283,8 @@ async fn command_of(command: Command, office: &Office, who: &str) -> Response {
 /// The command with the user of the connection as its author; `None` if people may not give it.
 fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
     match &mut command {
-        Command::Vend { by, .. }
+        Command::ChangeUsagePoint(PointChange { by, .. })
+        | Command::Vend { by, .. }
         | Command::EnterToken { by, .. }
         | Command::OrderSupply { by, .. }
         | Command::SetSanctionedLoad { by, .. }
@@ -292,6 +294,7 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         | Command::ReleaseMoney { by, .. }
         | Command::ResolveDispute { by, .. } => *by = who.into(),
         Command::AdoptTariff { .. } | Command::AddUsagePoint { .. } | Command::AddNode { .. } => {}
+        Command::UndoSettings { why, .. } => *why = format!("{who}: {why}"),
         Command::Case(asked) => return Some(Command::Case(asked.clone().in_the_name_of(who)?)),
         // What the gateway itself notices, and what only a signature makes genuine.
         Command::Report { .. }
@@ -347,6 +350,10 @@ fn in_words(command: &Command) -> String {
         Command::TakeOrder { order } => format!("take order {}", order.id),
         Command::EnrolCloud { cloud_key, .. } => format!("obey the head-end {cloud_key}"),
         Command::HoldMoney { evidence, .. } => format!("hold money: {evidence}"),
+        Command::ChangeUsagePoint(change) => {
+            format!("{:?} of {}", change.what, change.usage_point)
+        }
+        Command::UndoSettings { change, .. } => format!("undo the settings of record {change}"),
         Command::Case(asked) => format!("{asked:?}"),
         Command::Report { details, .. } => details.clone(),
     }

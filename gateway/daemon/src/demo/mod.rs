@@ -62,7 +62,7 @@ pub async fn run(options: &DemoArgs, json: bool) -> Result<(), DemoError> {
         json,
         config.rules().calendar.utc_offset_s,
     ));
-    let gateway = Gateway::start(&config, words::listener(say.clone())).await?;
+    let gateway = Gateway::start(&config, None, words::listener(say.clone())).await?;
     let page = format!("http://{}/", gateway.page);
     say.line(&format!("page      {page}"));
     say.line(&format!("broker    {} (MQTT 3.1.1)", gateway.broker));

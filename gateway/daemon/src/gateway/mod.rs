@@ -11,6 +11,7 @@ use crate::config::{self, ClockTrust, Config, WebAccess};
 use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
 use crate::drivers::Drivers;
+use crate::ordered::Ordered;
 use crate::{buses, cloud, control, devices, holidays, tariffs, token_keys};
 use gateway_core::Command;
 use gateway_core::loss::{self, live::Rounds};
@@ -53,7 +54,11 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts everything: store, broker, cycle, tariffs, page, control socket. When it returns, nodes and people are served.
-    pub async fn start(config: &Config, listener: Listener) -> Result<Self, StartError> {
+    pub async fn start(
+        config: &Config,
+        ordered: Option<Arc<Ordered>>,
+        listener: Listener,
+    ) -> Result<Self, StartError> {
         make_data_dir(&config.store.data_dir)?;
         let path = config.database();
         let (mut store, state) = Store::open(&path)?;
@@ -65,8 +70,7 @@ impl Gateway {
         let (inputs_in, inputs) = mpsc::channel(cycle::COMMAND_INBOX);
         let links = admit_all(&state, keys, &credentials, epoch);
         let (field, site_messages) = start_field(config, &credentials, uplinks_in)?;
-        let clock = clock(config);
-        let status = Arc::new(Status::new());
+        let (clock, status) = (clock(config), Arc::new(Status::new()));
         let (changes, changed) = watch::channel(0);
         let (installed, shown) = watch::channel(state.installed().collect());
         let drivers = Drivers::new(shown, &inputs_in);
@@ -97,7 +101,8 @@ impl Gateway {
             refused: BTreeMap::new(),
         };
         let cycle = spawn_cycle(cycle, inputs, uplinks).map_err(StartError::Thread)?;
-        let parts = cloud::CloudParts::new(&inputs_in, clock, (&changed, &stopped), epoch);
+        let parts =
+            cloud::CloudParts::new(&inputs_in, clock, (&changed, &stopped), (epoch, ordered));
         let (link, cloud) = cloud::start(config, parts).map_err(StartError::Thread)?;
         let desk = Arc::new(DaemonDesk {
             inputs: inputs_in,

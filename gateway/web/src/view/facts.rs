@@ -272,6 +272,8 @@ mod tests {
             load_limit_w: 0,
             disputes: Vec::new(),
             feeder_phase: None,
+            next_tariff: None,
+            message: None,
         }
     }
 

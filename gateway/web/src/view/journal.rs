@@ -111,7 +111,9 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
             describe_case(decision, currency)
         }
         decision if decision.case().is_some() => describe_case(decision, currency),
-        _ => describe_cloud(decision).unwrap_or_else(|| describe_administration(decision)),
+        _ => describe_cloud(decision)
+            .or_else(|| super::office::describe(decision))
+            .unwrap_or_else(|| describe_administration(decision)),
     }
 }
 

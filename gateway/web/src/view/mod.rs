@@ -9,6 +9,7 @@ mod facts;
 mod journal;
 mod login;
 mod neighbourhood;
+mod office;
 mod shell;
 mod statement;
 mod usage_point;

@@ -104,6 +104,10 @@ pub(crate) struct UsagePointView {
     pub costs: Option<Costs>,
     pub chart: Option<Chart>,
     pub days: i64,
+    /// What its resident is told, and until when.
+    pub message: Option<(String, Option<String>)>,
+    /// The tariff the account goes over to, and its first day.
+    pub next_tariff: Option<(String, String)>,
     pub disputes: Vec<DisputeLine>,
     pub vend: VendEntry,
     /// The token form, if the site takes tokens.
@@ -171,6 +175,16 @@ impl UsagePointView {
             costs: costs(rows, &facts, inputs.profile, rules, now.at),
             chart: Chart::new(inputs.profile, now.at, inputs.days * 24, calendar),
             days: inputs.days,
+            message: rows.point.message.as_ref().map(|message| {
+                let until = message.until;
+                let until = until.map(|at| format::date_time(calendar, at));
+                (message.text.clone(), until)
+            }),
+            next_tariff: rows
+                .point
+                .next_tariff
+                .as_ref()
+                .map(|next| (next.id.clone(), next.from.to_string())),
             disputes: rows.point.disputes.iter().map(dispute).collect(),
             vend: inputs.typed.vend,
             token: Some(inputs.typed.token).filter(|_| inputs.takes_tokens),
