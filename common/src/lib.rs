@@ -8,6 +8,7 @@
 #![no_std]
 
 pub mod ident;
+pub mod modbus;
 pub mod quantity;
 pub mod wire;
 

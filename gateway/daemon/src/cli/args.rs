@@ -67,6 +67,12 @@ pub enum Action {
         #[command(subcommand)]
         action: super::meter::MeterAction,
     },
+    /// Find meters on a Modbus line, without a daemon
+    Scan(super::line::ScanArgs),
+    /// Print what a Modbus meter says, decoded and raw, without a daemon
+    Read(super::line::ReadArgs),
+    /// Check a Modbus meter against physics and say what is wrong, without a daemon
+    Probe(super::line::ProbeArgs),
     /// Shadow mode: what would be cut, and whether it is
     Shadow {
         /// What to do.

@@ -11,6 +11,7 @@ mod ask;
 mod case;
 mod check;
 mod cloud;
+mod line;
 mod meter;
 mod node;
 mod operator;
@@ -66,6 +67,9 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
             action: NodeAction::Label { target, node },
         } => node::label(target, *node),
         Action::Meter { action } => meter::carry_out(action, cli.json),
+        Action::Scan(args) => line::scan(args),
+        Action::Read(args) => line::read(args, cli.json),
+        Action::Probe(args) => line::probe(args),
         Action::Shadow { action } => shadow::carry_out(action),
         Action::Vend(args) => vend::vend(args),
         Action::Statement(args) => paper::statement(args),

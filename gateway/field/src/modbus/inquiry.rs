@@ -49,7 +49,16 @@ pub async fn inquire<A: Asker>(
             start: block.start,
             count: block.count,
         };
-        let answer = patiently(asker, address, &ask).await?;
+        let answer = match patiently(asker, address, &ask).await {
+            Ok(answer) => answer,
+            // Not every meter of a make has every register; without the first block, which holds its register, it is another make.
+            Err(BusError::Exception(_))
+                if purpose == Purpose::Everything && !inquiry.raw.is_empty() =>
+            {
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         inquiry.turnaround = inquiry.turnaround.max(answer.turnaround);
         if let Reply::Words(words) = answer.reply {
             let sample = &mut inquiry.sample;

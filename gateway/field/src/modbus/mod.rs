@@ -20,9 +20,11 @@ pub mod frame;
 mod inquiry;
 mod line;
 mod patience;
+mod physics;
 mod poller;
 mod quality;
 mod schedule;
+mod search;
 mod station;
 
 pub use bus::{Asker, Bus, BusHandle, BusSettings, BusStatus};
@@ -33,6 +35,8 @@ pub use line::{
     Answer, Direction, DirectionPin, Line, LineSettings, Pace, Rtu, SerialSettings, Wire,
 };
 pub use patience::Patience;
+pub use physics::{Finding, Timed, examine};
 pub use poller::{BusNews, Next, PollSettings, Poller, in_words, order};
 pub use quality::Quality;
 pub use schedule::{next_interval, rest};
+pub use search::{Identity, Opened, Presence, QUESTIONS, identify, presence};

@@ -48,6 +48,14 @@ impl Gateway {
     /// # Errors
     /// Words that fit after "failed to".
     pub async fn start(program: &Path, folder: &Path) -> Result<Self, String> {
+        Self::start_with(program, folder, "").await
+    }
+
+    /// The same with more text in the configuration.
+    ///
+    /// # Errors
+    /// Words that fit after "failed to".
+    pub async fn start_with(program: &Path, folder: &Path, more: &str) -> Result<Self, String> {
         let broker = loopback(process::free_port()?);
         let page = loopback(process::free_port()?);
         let data = folder.join("data");
@@ -57,7 +65,7 @@ impl Gateway {
             "[site]\ntariffs_dir = {tariffs:?}\n[prepay]\nlow_credit = \"0.00\"\n\
              [store]\ndata_dir = {data:?}\n[field]\nlisten = \"{broker}\"\n\
              [web]\nlisten = \"{page}\"\naccess = \"open\"\n[clock]\ntrust = \"always\"\n\
-             [log]\nlevel = \"warn\"\n[cycle]\ngather_ms = 500\n",
+             [log]\nlevel = \"warn\"\n[cycle]\ngather_ms = 500\n{more}",
         );
         let write = |path: &Path, text: &str| {
             std::fs::write(path, text).map_err(|error| format!("write {}: {error}", path.display()))

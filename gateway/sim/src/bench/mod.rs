@@ -6,6 +6,7 @@
 
 mod gateway;
 mod gateway_load;
+mod modbus;
 mod peer_load;
 mod peer_meter;
 mod peers;
@@ -19,7 +20,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Simulated nodes.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=5000))]
     nodes: u32,
@@ -41,6 +45,12 @@ pub struct Arguments {
     /// Folder for databases and logs, removed at the end; a new one in the temporary folder if absent.
     #[arg(long)]
     folder: Option<PathBuf>,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// How much of a serial line the gateway uses, on a real pty with byte times.
+    Modbus(modbus::Arguments),
 }
 
 /// The load.
@@ -83,6 +93,9 @@ const RAISED: &str = "GATEWAY_SIM_FILES_RAISED";
 
 /// Runs the benchmark and prints its figures. The exit code is 1 if our gateway lost or rejected a reading.
 pub async fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    if let Some(What::Modbus(arguments)) = arguments.what {
+        return modbus::run(arguments).await;
+    }
     raise_file_limit(arguments.nodes)?;
     if arguments.peers {
         peers::check_packages().await?;

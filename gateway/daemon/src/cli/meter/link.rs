@@ -136,7 +136,8 @@ fn bus_address(text: &str) -> Result<(String, u8), &'static str> {
     address.ok_or("write it like hall/17")
 }
 
-fn word_order(text: &str) -> Result<WordOrder, &'static str> {
+/// A word order as written.
+pub fn word_order(text: &str) -> Result<WordOrder, &'static str> {
     match text {
         "abcd" => Ok(WordOrder::Abcd),
         "cdab" => Ok(WordOrder::Cdab),

@@ -11,6 +11,7 @@ use crate::bill::Units;
 use clap::Subcommand;
 use gateway_core::NodeId;
 use link::LinkArgs;
+pub use link::word_order;
 use work::{AddArgs, MoveArgs, ReplaceArgs};
 
 /// `meter …`

@@ -3,11 +3,14 @@
 use super::Answer;
 use crate::modbus::frame::{self, Ask};
 use crate::modbus::{BusError, Reply};
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// How much longer than its bytes an answer may take once it has begun: adapters hand bytes over in lumps of 16 ms, schedulers are late.
 const SLACK: Duration = Duration::from_millis(20);
@@ -147,11 +150,11 @@ impl<W: Wire> Rtu<W> {
         let give_up = Instant::now() + LONGEST_TALK;
         let mut bytes = [0; 256];
         loop {
-            match timeout(Duration::ZERO, self.wire.read(&mut bytes)).await {
-                Ok(Ok(0)) => return Err(BusError::Line("the connection was closed".into())),
-                Ok(Ok(_)) => self.silent_since = Instant::now(),
-                Ok(Err(error)) => return Err(gone(error)),
-                Err(_) => {
+            match at_hand(&mut self.wire, &mut bytes).await {
+                Some(Ok(0)) => return Err(BusError::Line("the connection was closed".into())),
+                Some(Ok(_)) => self.silent_since = Instant::now(),
+                Some(Err(error)) => return Err(gone(error)),
+                None => {
                     let free = self.silent_since + self.pace.silence;
                     if Instant::now() >= free {
                         return Ok(());
@@ -208,6 +211,20 @@ impl<W: Wire> Rtu<W> {
             }
         }
     }
+}
+
+/// What has come already, without waiting. A timeout of nothing would wait for the timer's next millisecond.
+async fn at_hand<W: Wire>(wire: &mut W, bytes: &mut [u8]) -> Option<io::Result<usize>> {
+    // The runtime looks at the port meanwhile.
+    tokio::task::yield_now().await;
+    poll_fn(|cx| {
+        let mut buffer = ReadBuf::new(bytes);
+        Poll::Ready(match Pin::new(&mut *wire).poll_read(cx, &mut buffer) {
+            Poll::Ready(result) => Some(result.map(|()| buffer.filled().len())),
+            Poll::Pending => None,
+        })
+    })
+    .await
 }
 
 /// Whether the bytes hold an answer's worth from the right address.
