@@ -144,6 +144,18 @@ pub enum Action {
         #[command(subcommand)]
         action: crate::theft::TheftCommand,
     },
+    /// Print the completion of a shell
+    Completion {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: super::guide::Shell,
+    },
+    /// Write the manual pages
+    Man {
+        /// Directory for them; it must exist
+        #[arg(long)]
+        to: PathBuf,
+    },
     /// Print the version
     Version,
 }

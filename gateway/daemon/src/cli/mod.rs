@@ -11,6 +11,7 @@ mod ask;
 mod case;
 mod check;
 mod cloud;
+mod guide;
 mod line;
 mod meter;
 mod node;
@@ -101,6 +102,8 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
             .map(|shown| Said::done(shown.text, shown.json))
             .map_err(|failed| Failure::refused(failed.doing, failed.name, failed.why)),
         Action::Theft { action } => return Some(crate::theft::run(action, cli.json)),
+        Action::Completion { shell } => Ok(guide::completion(*shell)),
+        Action::Man { to } => guide::man(to),
         Action::Version => Ok(said::version()),
     };
     Some(said::print(result, cli.json))

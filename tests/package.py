@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""The package on a fresh Debian with real systemd: installed, used, hung, killed, upgraded, not downgraded, removed, purged.
+
+    python3 tests/package.py target/debian/prepaid-gateway_VERSION_ARCH.deb
+"""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import machine
+from machine import until
+
+UNIT = "prepaid-gateway.service"
+PORT = 8080
+
+
+def with_version(deb, version, to):
+    """The same package as another version."""
+    with tempfile.TemporaryDirectory() as scratch:
+        subprocess.run(["dpkg-deb", "-R", deb, f"{scratch}/p"], check=True)
+        control = pathlib.Path(scratch, "p/DEBIAN/control")
+        control.write_text(re.sub(r"(?m)^Version: .*$", f"Version: {version}", control.read_text()))
+        subprocess.run(["dpkg-deb", "-b", "-Znone", f"{scratch}/p", to], check=True, stdout=subprocess.DEVNULL)
+
+
+def show(host, *names):
+    """Properties of the unit."""
+    said = host.says(f"systemctl show {UNIT} " + " ".join(f"-p {name}" for name in names))
+    return dict(line.split("=", 1) for line in said.splitlines())
+
+
+def running(host):
+    """Waits until it serves; its process."""
+    until("the service is active", lambda: show(host, "ActiveState")["ActiveState"] == "active")
+    until("the page is well", lambda: host.get(PORT, "/healthz")[0] == 200)
+    return int(show(host, "MainPID")["MainPID"])
+
+
+def gateway(host, words):
+    """A subcommand's JSON."""
+    return json.loads(host.says(f"prepaid-gateway --json {words}"))
+
+
+def installed(host, deb):
+    host.says(f"dpkg -i {deb}")
+    running(host)
+    facts = show(host, "Type", "User", "WatchdogUSec", "NRestarts")
+    assert facts["Type"] == "notify" and facts["User"] == "prepaid-gateway", facts
+    assert facts["WatchdogUSec"] == "1min" and facts["NRestarts"] == "0", facts
+    modes = host.says("stat -c '%a %U %G %n' /etc/prepaid-gateway /etc/prepaid-gateway/gateway.toml /var/lib/prepaid-gateway")
+    assert modes.splitlines() == [
+        "750 root prepaid-gateway /etc/prepaid-gateway",
+        "640 root prepaid-gateway /etc/prepaid-gateway/gateway.toml",
+        "750 prepaid-gateway prepaid-gateway /var/lib/prepaid-gateway",
+    ], modes
+    secret = host.says("stat -c '%a %U %s' /etc/prepaid-gateway/first-password").split()
+    assert secret[:2] == ["600", "root"] and int(secret[2]) > 16, secret
+    assert host.says("systemctl --failed --no-legend") == ""
+    host.says("test -s /usr/share/man/man1/prepaid-gateway.1.gz && test -s /usr/share/bash-completion/completions/prepaid-gateway")
+    assert "MESSAGE" in host.says(f"journalctl -u {UNIT} -o export | head -n 40")
+    print("   installed: user, modes, a password of its own, unit active, page well")
+
+
+def sold(host):
+    added = gateway(host, "usage-point add 'Flat 1' --tariff msedcl-lt1b-2026-27")
+    number = added.get("usage_point", 1)
+    receipt = gateway(host, f"vend {number} 100.00 --key first")
+    assert receipt["repeated"] is False, receipt
+    return number
+
+
+def still_sold(host, number):
+    again = gateway(host, f"vend {number} 100.00 --key first")
+    assert again["repeated"] is True, again
+    code, said = host.run("prepaid-gateway verify")
+    assert code == 0, said
+
+
+def hung_and_killed(host, number):
+    # The shipped watchdog waits a minute; the test does not.
+    host.says(f"mkdir -p /run/systemd/system/{UNIT}.d && printf '[Service]\\nWatchdogSec=6s\\n' > /run/systemd/system/{UNIT}.d/t.conf")
+    host.says(f"systemctl daemon-reload && systemctl restart {UNIT}")
+    process = running(host)
+    host.says(f"kill -STOP {process}")
+    until("the watchdog has restarted it", lambda: show(host, "NRestarts")["NRestarts"] == "1")
+    process = running(host)
+    host.says(f"kill -9 {process}")
+    until("it is restarted after a kill", lambda: show(host, "NRestarts")["NRestarts"] == "2")
+    running(host)
+    still_sold(host, number)
+    print("   hung: killed by the watchdog and restarted; kill -9: restarted; the payment is there, verify finds nothing")
+
+
+def upgraded(host, newer, number):
+    host.says("sed -i '0,/^#name = .*/s/^#name = .*/name = \"Ward 4\"/' /etc/prepaid-gateway/gateway.toml")
+    before = int(show(host, "MainPID")["MainPID"])
+    host.says(f"dpkg --force-confdef --force-confold -i {newer}")
+    assert running(host) != before, "not restarted"
+    assert 'name = "Ward 4"' in host.says("cat /etc/prepaid-gateway/gateway.toml")
+    still_sold(host, number)
+    print("   upgraded: configuration kept, restarted, the payment is there")
+
+
+def not_downgraded(host, older):
+    code, said = host.run(f"dpkg -i {older}", check=False)
+    assert code != 0 and "cannot read its database" in said, said
+    running(host)
+    print("   an older version is refused in plain words, and the newer one goes on")
+
+
+def removed(host, newer, number):
+    host.says("dpkg -r prepaid-gateway")
+    host.says("test -s /etc/prepaid-gateway/gateway.toml && test -s /var/lib/prepaid-gateway/gateway.db")
+    host.says(f"dpkg -i {newer}")
+    running(host)
+    still_sold(host, number)
+    host.says("dpkg -P prepaid-gateway")
+    left = host.run("ls -d /etc/prepaid-gateway /var/lib/prepaid-gateway /usr/bin/prepaid-gateway", check=False)[1]
+    assert "No such file" in left and not re.search(r"(?m)^/", left), left
+    assert host.says("systemctl --failed --no-legend") == ""
+    print("   removed: money and configuration stay; purged: nothing is left")
+
+
+def main():
+    machine.needed("systemd-nspawn", "mmdebstrap", "nsenter", "pgrep", "dpkg-deb")
+    deb = pathlib.Path(sys.argv[1]).resolve()
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="package-", dir="/var/tmp"))
+    host = None
+    try:
+        debs = scratch / "debs"
+        debs.mkdir()
+        shutil.copy(deb, debs / "first.deb")
+        with_version(deb, "99.0-1", debs / "newer.deb")
+        machine.unpack(scratch / "tree")
+        host = machine.Machine(scratch / "tree", (debs, "/debs"))
+        installed(host, "/debs/first.deb")
+        number = sold(host)
+        hung_and_killed(host, number)
+        upgraded(host, "/debs/newer.deb", number)
+        not_downgraded(host, "/debs/first.deb")
+        removed(host, "/debs/newer.deb", number)
+        host.off()
+        print("ok: the package")
+    except BaseException:
+        if host and host.process.poll() is None:
+            print(host.run(f"journalctl -u {UNIT} --no-pager | tail -n 60", check=False)[1], file=sys.stderr)
+        raise
+    finally:
+        if host:
+            host.kill()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
