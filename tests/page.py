@@ -27,12 +27,13 @@ try:
     no_overflow = "document.documentElement.scrollWidth <= window.innerWidth"
     for width, height, name in ((390, 844, "phone"), (1280, 800, "desk")):
         browser.size(width, height)
-        for path, what in (("", "neighbourhood"), ("usage-point/1", "usage-point"), ("alarms", "alarms"), ("journal", "journal")):
+        for path, what in (("", "neighbourhood"), ("usage-point/1", "usage-point"), ("alarms", "alarms"), ("journal", "journal"),
+                           ("meters", "meters"), ("meters/1", "meter"), ("meters/new/add", "meter-add"), ("usage-point/1/settings", "settings")):
             browser.go(page + path)
             assert browser.ask("document.querySelector('h1') !== null"), f"{path}: no heading"
             assert browser.ask(no_overflow), f"{path}: wider than a {name}"
             browser.picture(f"{pictures}/{name}-{what}.png")
-        print(f"   {name}: four pages fit {width} x {height}")
+        print(f"   {name}: eight pages fit {width} x {height}")
 
     browser.go(page)
     assert browser.ask("document.body.innerText.includes('30')"), "thirty usage points"
@@ -58,6 +59,25 @@ try:
     gained = amount() - before
     assert 120 < gained <= 123.46, f"credit grew by {gained}"
     print("   a recharge by hand arrives")
+
+    # Commissioning with a thumb: what shows nothing is said, and every button is large enough.
+    browser.size(390, 844)
+    browser.go(page + "meters/1/replace/check?kind=mqtt:tasmota&device=plug7&login=plug-7&switch=own&final_kwh=")
+    assert browser.ask("document.getElementById('meter-error').innerText.includes('nothing was heard of plug7')"), "why nothing is seen"
+    assert browser.ask(no_overflow), "the check is wider than a phone"
+    small = "[...document.querySelectorAll('main button, main .button, main select, main input:not([type=hidden]):not([type=checkbox])')]" \
+            ".filter(b => b.offsetHeight < (b.classList.contains('quiet') ? 34 : 43)).map(b => b.outerHTML)"
+    browser.picture(f"{pictures}/phone-meter-check.png")
+    for path in ("meters/1/replace/check?kind=mqtt:tasmota&device=plug7&login=plug-7", "meters/new/add", "meters/1", "usage-point/1/settings", "meters"):
+        browser.go(page + path)
+        assert browser.ask(small) == [], (path, browser.ask(small))
+    browser.go(page + "usage-point/1/settings")
+    browser.ask("document.querySelector('button[name=arming][value=shadow]').click(); true")
+    browser.until("(document.body || {innerText: ''}).innerText.includes('Undo: as the site')")
+    browser.picture(f"{pictures}/phone-undo.png")
+    browser.ask("[...document.querySelectorAll('button')].find(b => b.innerText.startsWith('Undo')).click(); true")
+    browser.until("(document.body || {innerText: ''}).innerText.includes('Armed, as the site is.')")
+    print("   commissioning on a phone, with undo")
 
     # Switched off and on again by the supplier.
     for order, words in (("off", "Disconnected"), ("auto", "Connected")):

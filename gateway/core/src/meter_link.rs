@@ -10,6 +10,11 @@
 //!
 //! Invariants: one meter per address and one usage point per switch; a link never holds a secret, only the name of a login.
 
+mod setting;
+mod words;
+
+pub use setting::{Arming, FeederPhase, PointSetting};
+
 use crate::event::Role;
 use crate::refusal::Refusal;
 use crate::supply::Relay;
@@ -236,80 +241,6 @@ pub struct Installed {
     pub register: Option<WattHours>,
     /// Largest power of the connection, in watts; `None` for a feeder.
     pub max_power_w: Option<u32>,
-}
-
-/// Which phases of the feeder a connection hangs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FeederPhase {
-    /// L1.
-    A,
-    /// L2.
-    B,
-    /// L3.
-    C,
-    /// All three.
-    Three,
-}
-
-impl FeederPhase {
-    /// As people write it.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::A => "A",
-            Self::B => "B",
-            Self::C => "C",
-            Self::Three => "A, B and C",
-        }
-    }
-}
-
-/// What somebody set about carrying out cuts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Arming {
-    /// As the site is.
-    #[default]
-    Site,
-    /// Cuts are carried out, whatever the site is.
-    Armed,
-    /// Cuts are shown and not carried out, whatever the site is.
-    Shadow,
-}
-
-impl Arming {
-    /// Whether it is the default.
-    #[must_use]
-    pub fn is_site(&self) -> bool {
-        *self == Self::Site
-    }
-
-    /// Whether cuts are carried out at a site that is armed or not.
-    #[must_use]
-    pub fn armed(self, site_armed: bool) -> bool {
-        match self {
-            Self::Site => site_armed,
-            Self::Armed => true,
-            Self::Shadow => false,
-        }
-    }
-}
-
-/// Something people set about a usage point at commissioning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "setting", rename_all = "kebab-case")]
-pub enum PointSetting {
-    /// The feeder's phase it hangs on; `None`: not known.
-    Phase {
-        /// The phase.
-        phase: Option<FeederPhase>,
-    },
-    /// Whether cuts are carried out.
-    Arming {
-        /// As set.
-        arming: Arming,
-    },
 }
 
 /// Largest Modbus address of a meter (Modbus over serial line, 2.2).

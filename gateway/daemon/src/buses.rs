@@ -9,6 +9,7 @@ use gateway_field::modbus::{
     Bus, BusError, BusHandle, BusNews, BusStatus, Inquiry, Quality, in_words, inquire, order,
 };
 use gateway_field::models::{Catalog, Model, Purpose};
+use gateway_web::MeterKind;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -48,6 +49,22 @@ pub struct Buses {
 }
 
 impl Buses {
+    /// Their names.
+    pub fn names(&self) -> Vec<String> {
+        let handles = self.handles.iter();
+        handles.map(|handle| handle.name().to_owned()).collect()
+    }
+
+    /// Models of meters on them.
+    pub fn models(&self) -> Vec<MeterKind> {
+        let models = self.catalog.iter();
+        let kind = |model: &Arc<Model>| MeterKind {
+            id: model.id.clone(),
+            name: model.title(),
+        };
+        models.map(kind).collect()
+    }
+
     /// Starts them. A bus whose line cannot be opened is tried again; it keeps nobody from starting.
     ///
     /// # Errors

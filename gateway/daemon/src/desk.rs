@@ -9,7 +9,7 @@ use crate::metrics;
 use gateway_core::meter_link::MeterLink;
 use gateway_core::{Command, Moment, NodeId};
 use gateway_field::{Field, LinkQuality};
-use gateway_web::{Desk, DeskError, Health, LinkFacts, Problem, Submission, Test};
+use gateway_web::{Desk, DeskError, Health, LinkFacts, MeterKinds, Problem, Submission, Test};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,6 +87,10 @@ impl Desk for DaemonDesk {
     fn test_meter(&self, link: MeterLink) -> Test {
         let bench = self.bench.clone();
         Box::pin(async move { bench.test(&link).await })
+    }
+
+    fn kinds(&self) -> MeterKinds {
+        self.bench.kinds()
     }
 
     fn links(&self) -> BTreeMap<NodeId, LinkFacts> {

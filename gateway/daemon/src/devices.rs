@@ -5,9 +5,9 @@ use crate::clock::Clock;
 use crate::drivers::Drivers;
 use gateway_core::NodeId;
 use gateway_core::meter_link::MeterLink;
-use gateway_field::devices::{Devices, Dialects, Outcome, SiteMessage};
+use gateway_field::devices::{Devices, Dialect, Dialects, Outcome, SiteMessage};
 use gateway_field::{Field, LinkBoard, LinkQuality, SitePublish};
-use gateway_web::MeterShown;
+use gateway_web::{MeterKind, MeterKinds, MeterShown};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,17 +26,19 @@ pub struct Bench {
     buses: Buses,
     clock: Clock,
     links: LinkBoard,
+    logins: Vec<String>,
 }
 
 impl Bench {
-    /// With the shipped dialects and the site's buses.
-    pub fn new(clock: Clock, buses: Buses, links: &LinkBoard) -> Self {
+    /// With the shipped dialects, the site's buses, and the logins a device can have.
+    pub fn new(clock: Clock, buses: Buses, links: &LinkBoard, logins: Vec<String>) -> Self {
         let devices = Devices::new(Dialects::shipped());
         Self {
             devices: Arc::new(Mutex::new(devices)),
             buses,
             clock,
             links: links.clone(),
+            logins,
         }
     }
 
@@ -69,6 +71,21 @@ impl Bench {
     /// The site's buses.
     pub fn buses(&self) -> &Buses {
         &self.buses
+    }
+
+    /// What an installer can choose from.
+    pub fn kinds(&self) -> MeterKinds {
+        let devices = self.lock();
+        let kind = |dialect: &Dialect| MeterKind {
+            id: dialect.id.clone(),
+            name: dialect.name.clone(),
+        };
+        MeterKinds {
+            dialects: devices.dialects().iter().map(kind).collect(),
+            logins: self.logins.clone(),
+            buses: self.buses.names(),
+            models: self.buses.models(),
+        }
     }
 
     /// How well every meter is heard, whatever its driver.

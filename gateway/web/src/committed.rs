@@ -10,6 +10,7 @@ use gateway_core::case::Case;
 use gateway_core::event::Role;
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::loss::live::Round;
+use gateway_core::meter_link::Node;
 use gateway_core::metering::LastReading;
 use gateway_core::rating::Component;
 use gateway_core::tariff::Tariff;
@@ -78,6 +79,12 @@ pub trait Committed: Send + Sync {
     /// The rows could not be read.
     fn alarms(&self) -> Result<Vec<Alarm>, ReadError>;
 
+    /// Every meter in use, by number.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn meters(&self) -> Result<Vec<MeterRows>, ReadError>;
+
     /// Cases of missing energy, oldest first, also closed ones.
     ///
     /// # Errors
@@ -102,6 +109,17 @@ pub struct UsagePointRows {
     pub last: Option<LastReading>,
     /// The tariff of its account.
     pub tariff: Option<Tariff>,
+}
+
+/// A meter in use and what is known of it.
+#[derive(Debug, Clone)]
+pub struct MeterRows {
+    /// The meter.
+    pub node: Node,
+    /// Its last accepted reading.
+    pub last: Option<LastReading>,
+    /// What its usage point is called, if it meters one.
+    pub label: Option<String>,
 }
 
 /// A feeder and the last reading of its meter.

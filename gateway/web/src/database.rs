@@ -1,8 +1,8 @@
 //! [`Committed`] over the database.
 
 use crate::committed::{
-    Committed, FeederRows, JournalQuery, Neighbourhood, ProfileRow, ReadError, RoundRows, Span,
-    Statement, StatementLine, StatementQuery, UsagePointRows,
+    Committed, FeederRows, JournalQuery, MeterRows, Neighbourhood, ProfileRow, ReadError,
+    RoundRows, Span, Statement, StatementLine, StatementQuery, UsagePointRows,
 };
 use crate::failure::sentence;
 use gateway_core::alarm::Alarm;
@@ -169,6 +169,26 @@ impl Committed for Database {
 
     fn alarms(&self) -> Result<Vec<Alarm>, ReadError> {
         self.with(Reader::alarms)
+    }
+
+    fn meters(&self) -> Result<Vec<MeterRows>, ReadError> {
+        self.with(|reader| {
+            let points = reader.usage_points()?.into_iter();
+            let labels: BTreeMap<_, _> = points
+                .map(|view| (view.usage_point.id, view.usage_point.label))
+                .collect();
+            let used = reader.nodes()?.into_iter();
+            let used = used.filter(|view| view.node.role.is_some());
+            let rows = |view: NodeView| MeterRows {
+                label: match view.node.role {
+                    Some(Role::UsagePoint(id)) => labels.get(&id).cloned(),
+                    _ => None,
+                },
+                node: view.node,
+                last: view.last,
+            };
+            Ok(used.map(rows).collect())
+        })
     }
 
     fn cases(&self) -> Result<Vec<Case>, ReadError> {

@@ -39,6 +39,11 @@ pub trait Desk: Send + Sync {
         Box::pin(async { Err("this gateway reads no such meters".into()) })
     }
 
+    /// What an installer can choose from.
+    fn kinds(&self) -> MeterKinds {
+        MeterKinds::default()
+    }
+
     /// How well each meter is heard that is not our node on MQTT.
     fn links(&self) -> BTreeMap<NodeId, LinkFacts> {
         BTreeMap::new()
@@ -63,6 +68,28 @@ pub struct MeterShown {
     pub foreign: Vec<String>,
     /// Whether anything but its bus or login vouches for them.
     pub authenticated: bool,
+}
+
+/// What an installer can choose from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MeterKinds {
+    /// Kinds of devices on MQTT.
+    pub dialects: Vec<MeterKind>,
+    /// Logins a device can have; empty if they are not known.
+    pub logins: Vec<String>,
+    /// Names of Modbus buses.
+    pub buses: Vec<String>,
+    /// Models of meters on them.
+    pub models: Vec<MeterKind>,
+}
+
+/// A kind of device or meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeterKind {
+    /// Its id in links.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
 }
 
 /// How well a meter is heard, since the gateway was started.

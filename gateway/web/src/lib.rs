@@ -26,6 +26,7 @@ pub mod desk;
 mod failure;
 mod format;
 mod live;
+mod meter_form;
 mod pages;
 pub mod paper;
 mod serve;
@@ -35,5 +36,8 @@ pub use access::{Access, PasswordHashError, hash_password};
 pub use app::{App, Site, Stopwatch};
 pub use committed::Committed;
 pub use database::Database;
-pub use desk::{Desk, DeskError, Health, LinkFacts, MeterShown, Problem, Submission, Test};
+pub use desk::{
+    Desk, DeskError, Health, LinkFacts, MeterKind, MeterKinds, MeterShown, Problem, Submission,
+    Test,
+};
 pub use serve::{ClientAddress, router, serve};

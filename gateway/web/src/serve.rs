@@ -50,6 +50,18 @@ pub fn router(app: App) -> Router {
             get(pages::confirm_supply).post(pages::order_supply),
         )
         .route("/usage-point/{id}/token", post(pages::enter_token))
+        .route("/usage-point/{id}/settings", get(pages::settings))
+        .route("/usage-point/{id}/phase", post(pages::set_phase))
+        .route("/usage-point/{id}/arming", post(pages::set_arming))
+        .route("/meters", get(pages::meters))
+        .route("/meters/arming", post(pages::arm_all))
+        .route("/meters/{place}", get(pages::meter))
+        .route("/meters/{place}/undo", post(pages::undo_move))
+        .route(
+            "/meters/{place}/{work}",
+            get(pages::work_form).post(pages::do_work),
+        )
+        .route("/meters/{place}/{work}/check", get(pages::check_work))
         .route("/statement/{file}", get(pages::statement))
         .route("/alarms", get(pages::alarms))
         .route("/alarms/{number}/acknowledge", post(pages::acknowledge))

@@ -4,7 +4,7 @@ mod error;
 mod nodes;
 
 pub use error::StartError;
-use nodes::{add_site_clients, admit_all, field_config};
+use nodes::{add_site_clients, admit_all, field_config, logins};
 
 use crate::clock::{Clock, Trust};
 use crate::config::{self, ClockTrust, Config, WebAccess};
@@ -111,7 +111,7 @@ impl Gateway {
             clock,
             changes: changed,
             cloud: link,
-            bench: devices::Bench::new(clock, buses, &drivers.links),
+            bench: devices::Bench::new(clock, buses, &drivers.links, logins(config)),
         });
         let heard = (drivers, site_messages);
         let (app, page, tasks) = serve_people(config, &path, &desk, heard, stopped).await?;

@@ -64,6 +64,12 @@ pub(super) fn add_site_clients(config: &Config, credentials: &Credentials) {
     }
 }
 
+/// Names of the logins a device can have.
+pub(super) fn logins(config: &Config) -> Vec<String> {
+    let clients = config.field.clients.iter();
+    clients.map(|client| client.name.clone()).collect()
+}
+
 pub(super) fn field_config(config: &Config) -> Result<FieldConfig, StartError> {
     let external = config.field.broker.clone().map(|broker| ExternalBroker {
         host: broker.host,

@@ -119,6 +119,9 @@ impl From<Problem> for ProblemBody {
 )]
 pub(super) enum Done {
     Done,
+    MeterInstalled {
+        node: String,
+    },
     Vended {
         receipt: u64,
         usage_point: String,
@@ -166,6 +169,9 @@ impl From<Answer> for Done {
                 units_wh: u64::from(units_100wh) * 100,
                 amount: amount.to_string(),
                 available: available.to_string(),
+            },
+            Answer::NodeAdded { node } => Self::MeterInstalled {
+                node: node.to_string(),
             },
             _ => Self::Done,
         }

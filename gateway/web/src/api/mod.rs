@@ -15,6 +15,14 @@
 //! | POST `cases/{number}/note` | `{"text": "…"}` | `{"done": "done"}` |
 //! | POST `cases/{number}/check` | `{"found": "tampering" \| "fault" \| "nothing" \| "no-access", "usage_point": "UP-0001", "text": "…"}`; without the last two: the line itself | `{"done": "done"}` |
 //! | POST `cases/{number}/close` | `{"outcome": "confirmed" \| "false" \| "technical", "usage_point": …, "text": …}` | `{"done": "done"}` |
+//! | GET `meters`, `meters/{number}` | | meters in use, with how well each is heard |
+//! | POST `meters/test` | `{"link": {"via": "mqtt", "dialect": "tasmota", "device": "plug7", "credential": "plug-7"}}` | what it shows now |
+//! | POST `meters` | `{"usage_point": "UP-0007"` or `"feeder": "F-01", "link": …, "switch": "own", "initial_kwh": "6.294", "untested": false}`; without a link: our node | `{"done": "meter-installed", "node": "N-00000009"}` |
+//! | POST `meters/{number}/replace` | as above, with `"final_kwh"` instead of what it meters | the same |
+//! | POST `meters/{number}/move` | `{"link": …, "switch": …, "untested": false}` | `{"done": "done"}` |
+//! | POST `meters/{number}/retire` | `{"final_kwh": "123.4"}` or `{}` | `{"done": "done"}` |
+//! | POST `usage-points/{id}/phase` | `{"phase": "a" \| "b" \| "c" \| "three" \| "unknown"}` | `{"done": "done"}` |
+//! | POST `usage-points/{id}/arming`, `arming` (all) | `{"arming": "site" \| "armed" \| "shadow"}` | `{"done": "done"}` |
 //! | GET `journal?from=1&limit=100` | | records, oldest first; without `from` the newest |
 //! | GET `status` | | counts and problems |
 //!
@@ -24,6 +32,7 @@
 
 mod answers;
 mod cases;
+mod meters;
 mod parse;
 mod routes;
 

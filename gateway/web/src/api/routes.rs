@@ -32,6 +32,16 @@ pub(crate) fn routes() -> Router<App> {
         .route("/usage-points/{id}/vend", post(vend))
         .route("/usage-points/{id}/token", post(token))
         .route("/usage-points/{id}/supply", post(supply))
+        .route("/usage-points/{id}/phase", post(super::meters::phase))
+        .route("/usage-points/{id}/arming", post(super::meters::arming))
+        .route("/arming", post(super::meters::arm_all))
+        .route(
+            "/meters",
+            get(super::meters::meters).post(super::meters::add),
+        )
+        .route("/meters/test", post(super::meters::test))
+        .route("/meters/{number}", get(super::meters::meter))
+        .route("/meters/{number}/{change}", post(super::meters::change))
         .route("/alarms", get(alarms))
         .route("/alarms/{number}/acknowledge", post(acknowledge))
         .route("/cases", get(super::cases::cases))

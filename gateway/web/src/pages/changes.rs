@@ -4,7 +4,7 @@
 //! the same vend.
 
 use super::usage_point::{new_key, with_error};
-use super::{find, submit};
+use super::{find, form_unusable, submit};
 use crate::access::Operator;
 use crate::api::{parse_amount, parse_order};
 use crate::app::App;
@@ -197,13 +197,6 @@ fn check_key(key: &str) -> Result<(), Failure> {
     } else {
         Err(form_unusable())
     }
-}
-
-fn form_unusable() -> Failure {
-    Failure::unusable(
-        "form-unusable",
-        "The form was not understood; nothing was changed. Open the usage point and begin again.",
-    )
 }
 
 /// What an order would mean. Changes nothing.

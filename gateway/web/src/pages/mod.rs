@@ -5,8 +5,11 @@ mod cases;
 mod changes;
 mod journal;
 mod login;
+mod meter_work;
+mod meters;
 mod neighbourhood;
 mod paper;
+mod settings;
 mod status;
 mod usage_point;
 
@@ -15,8 +18,11 @@ pub(crate) use cases::{case, cases, change_case, check_found, check_outcome, fin
 pub(crate) use changes::{confirm_supply, confirm_vend, enter_token, order_supply, vend};
 pub(crate) use journal::journal;
 pub(crate) use login::{login, login_form, logout};
+pub(crate) use meter_work::{check_work, do_work, to_test, undo_move, work_form};
+pub(crate) use meters::{arm_all, check_arming, find_meter, meter, meters};
 pub(crate) use neighbourhood::neighbourhood;
 pub(crate) use paper::{statement, statement_json};
+pub(crate) use settings::{check_phase, set_arming, set_phase, settings};
 pub(crate) use status::{healthz, metrics, no_such_method, no_such_page};
 pub(crate) use usage_point::usage_point;
 
@@ -41,6 +47,14 @@ pub(crate) async fn submit(app: &App, command: Command) -> Result<Answer, Failur
              nothing is done twice.",
         )),
     }
+}
+
+/// A form that this page did not make.
+pub(crate) fn form_unusable() -> Failure {
+    Failure::unusable(
+        "form-unusable",
+        "The form was not understood; nothing was changed. Open its page again and begin anew.",
+    )
 }
 
 /// The usage point an address names.

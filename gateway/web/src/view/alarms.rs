@@ -24,7 +24,8 @@ impl AlarmLine {
         let href = match alarm.subject {
             Subject::UsagePoint(id) => Some(format!("/usage-point/{id}")),
             Subject::Case(number) => Some(format!("/cases/{number}")),
-            Subject::Node(_) | Subject::Site => None,
+            Subject::Node(node) => Some(format!("/meters/{node}")),
+            Subject::Site => None,
         };
         Self {
             number: alarm.number,

@@ -13,6 +13,7 @@ pub(crate) enum Tab {
     Neighbourhood,
     Alarms,
     Cases,
+    Meters,
     Journal,
     None,
 }

@@ -7,7 +7,6 @@ use super::super::table::{Align, Table, pairs};
 use crate::buses::LineQuality;
 use crate::control::{MeterFacts, Request, Response};
 use gateway_core::NodeId;
-use gateway_core::meter_link::{MeterLink, Switch, SwitchLink};
 use gateway_web::LinkFacts;
 use serde_json::json;
 
@@ -34,8 +33,11 @@ pub(super) fn list(target: &Target) -> Result {
         table.row(vec![
             meter.node.clone(),
             meter.meters.clone(),
-            link_words(&meter.link),
-            meter.switch.as_ref().map_or("-".into(), switch_words),
+            meter.link.words(),
+            meter
+                .switch
+                .as_ref()
+                .map_or("-".into(), |switch| switch.words()),
             meter.register_wh.map_or("-".into(), |wh| wh.to_string()),
             meter.power_w.map_or("-".into(), |watts| watts.to_string()),
             meter
@@ -68,11 +70,14 @@ pub(super) fn show(target: &Target, node: NodeId) -> Result {
     let mut rows = vec![
         ("meter", meter.node.clone()),
         ("meters", meter.meters.clone()),
-        ("reached by", link_words(&meter.link)),
+        ("reached by", meter.link.words()),
         ("authenticated", authenticated.into()),
         (
             "switch",
-            meter.switch.as_ref().map_or("none".into(), switch_words),
+            meter
+                .switch
+                .as_ref()
+                .map_or("none".into(), |switch| switch.words()),
         ),
         (
             "register",
@@ -147,48 +152,4 @@ fn quality_rows(quality: &LinkFacts) -> [(&'static str, String); 5] {
             },
         ),
     ]
-}
-
-fn link_words(link: &MeterLink) -> String {
-    match link {
-        MeterLink::Node => "our node".into(),
-        MeterLink::NodeOnBus { bus, address } => format!("our node on {bus}/{address}"),
-        MeterLink::Modbus {
-            bus,
-            address,
-            model,
-            serial,
-            ..
-        } => {
-            let serial = serial.as_deref().unwrap_or("unknown");
-            format!("{model} on {bus}/{address}, serial {serial}")
-        }
-        MeterLink::Mqtt {
-            dialect,
-            device,
-            channel,
-            credential,
-        } => {
-            let channel = channel.map_or_else(String::new, |channel| format!(" channel {channel}"));
-            format!("{dialect} {device}{channel} by login {credential}")
-        }
-    }
-}
-
-fn switch_words(switch: &Switch) -> String {
-    match &switch.link {
-        SwitchLink::Meter => "the meter's own".into(),
-        SwitchLink::Coil {
-            bus, address, coil, ..
-        } => format!("coil {coil} of {bus}/{address}"),
-        SwitchLink::Register {
-            bus,
-            address,
-            register,
-            ..
-        } => format!("register {register} of {bus}/{address}"),
-        SwitchLink::Mqtt {
-            dialect, device, ..
-        } => format!("{dialect} {device}"),
-    }
 }
