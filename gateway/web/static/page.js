@@ -83,7 +83,8 @@
       if (answer.ok && !isEditing()) {
         const notice = document.querySelector("#main > .banner.good");
         swap(await answer.text());
-        if (notice && performance.now() < 10000) document.querySelector("#main > .head").after(notice);
+        const said = document.querySelector("#main > .banner.good");
+        if (notice && !said && performance.now() < 10000) document.querySelector("#main > .head").after(notice);
       }
     } catch {
       wanted = true;

@@ -7,6 +7,7 @@ use crate::format;
 use crate::meter_form::MeterForm;
 use askama::Template;
 use gateway_core::FeederId;
+use gateway_core::event::Role;
 use gateway_core::meter_link::{MeterLink, MeterOrder};
 
 /// What is done to a meter.
@@ -236,6 +237,8 @@ fn query(fields: &[(&'static str, String)]) -> String {
 }
 
 fn means(order: &MeterOrder, rows: Option<&MeterRows>) -> Vec<String> {
+    // A feeder has no account.
+    let is_charged = rows.is_none_or(|rows| matches!(rows.node.role, Some(Role::UsagePoint(_))));
     let old = rows.map_or_else(String::new, |rows| {
         format!("{}, {}", rows.node.id, meters_words(rows))
     });
@@ -261,11 +264,11 @@ fn means(order: &MeterOrder, rows: Option<&MeterRows>) -> Vec<String> {
         false => format!("Reached by {}.", link.words()),
     }
     };
-    match order {
+    let mut words = match order {
         MeterOrder::Add { role, install, .. } => {
             let what = match role {
-                gateway_core::event::Role::UsagePoint(id) => format!("For {id}."),
-                gateway_core::event::Role::Feeder(id) => format!("For feeder {id}."),
+                Role::UsagePoint(id) => format!("For {id}."),
+                Role::Feeder(id) => format!("For feeder {id}."),
             };
             vec![what, reached(&install.link), begins(&install.initial)]
         }
@@ -286,5 +289,9 @@ fn means(order: &MeterOrder, rows: Option<&MeterRows>) -> Vec<String> {
             charged(final_register),
             "After that its usage point has no meter, and nothing is charged or cut. This cannot be undone; another meter can be installed.".to_owned(),
         ],
+    };
+    if !is_charged {
+        words.retain(|words| !words.contains("charged") && !words.contains("account"));
     }
+    words
 }
