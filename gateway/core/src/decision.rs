@@ -19,7 +19,7 @@ use crate::rating::Component;
 use crate::supply::{Reasons, Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
 use crate::tokens::{Entry, KeyCheck, KeyTerms};
-use crate::{Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
+use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -123,6 +123,15 @@ pub enum Decision {
         usage_point: UsagePointId,
         /// The phase; `None`: not known.
         phase: Option<FeederPhase>,
+        /// Who set it.
+        by: String,
+    },
+    /// The feeder a usage point hangs on was set.
+    FeederSet {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The feeder; `None`: not known.
+        feeder: Option<FeederId>,
         /// Who set it.
         by: String,
     },
@@ -446,6 +455,7 @@ impl Decision {
             | Self::SupplyReported { usage_point, .. }
             | Self::ResidentTold { usage_point, .. }
             | Self::PhaseSet { usage_point, .. }
+            | Self::FeederSet { usage_point, .. }
             | Self::ArmingSet { usage_point, .. }
             | Self::UsagePointChanged(PointChange { usage_point, .. })
             | Self::NodeRetired {

@@ -376,6 +376,7 @@ pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
         feeder_phase: None,
         next_tariff: None,
         message: None,
+        feeder: None,
     })
 }
 
@@ -431,6 +432,7 @@ impl UsagePoint {
                 (self.supply.reported, self.supply.reported_since) = (Some(*relay), *since);
             }
             Decision::PhaseSet { phase, .. } => self.feeder_phase = *phase,
+            Decision::FeederSet { feeder, .. } => self.feeder = *feeder,
             Decision::ArmingSet { arming, armed, .. } => {
                 (self.supply.arming, self.supply.shadow) = (*arming, !*armed);
             }

@@ -7,7 +7,7 @@ use crate::metering::{MeterFit, RegisterBreak};
 use crate::point_change::{Message, NextTariff};
 use crate::supply::{Directive, Supply, SupplyOrder};
 use crate::tariff::{Connection, Phases, SMALLEST_LOAD_W, Tariff};
-use crate::{Micro, UsagePointId, UtcSeconds, WattHours};
+use crate::{FeederId, Micro, UsagePointId, UtcSeconds, WattHours};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,9 @@ pub struct UsagePoint {
     /// What its resident is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<Message>,
+    /// The feeder it hangs on, as somebody set it; where there is one feeder meter nobody needs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feeder: Option<FeederId>,
 }
 
 fn smallest_load_w() -> u32 {

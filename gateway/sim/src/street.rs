@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Mean seconds between two kettles of a household.
     #[arg(long, default_value_t = Habits::default().kettle_every_s)]
     kettle_every: u32,
+    /// Load past every meter, watts: a thief on the line.
+    #[arg(long, default_value_t = 0)]
+    tap_w: u32,
     /// Folder that keeps the nodes' EEPROMs from one run to the next.
     #[arg(long)]
     eeprom: Option<PathBuf>,
@@ -56,6 +59,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     config.eeprom_dir = arguments.eeprom;
     let neighbourhood =
         Neighbourhood::start(config).map_err(|error| format!("read an EEPROM file: {error}"))?;
+    neighbourhood.set_tap(arguments.tap_w);
     let mut events = neighbourhood.events();
     let mut status = tokio::time::interval(STATUS_INTERVAL);
     loop {

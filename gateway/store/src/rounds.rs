@@ -1,18 +1,24 @@
 //! Registers at quarter-hours: what the watch over the feeders is restored from.
 //!
 //! Decided here: how a round is packed and how long it is kept. A round's body is one entry of 24 bytes per node: node (4), the
-//! decivolts (2; zero if not measured), two spare bytes, import (8), export (8), little-endian.
+//! decivolts (2; zero if not measured), flags (2), import (8), export (8), little-endian. Flag 1: the import of the three phases follows as
+//! another 24 bytes.
 
 use crate::error::Result;
+use crate::journal::{STORED, Stored};
 use crate::read::Reader;
+use gateway_core::event::Role;
 use gateway_core::loss::live::{Round, Sample};
-use gateway_core::{NodeId, UtcSeconds, WattHours};
+use gateway_core::{Decision, NodeId, UtcSeconds, WattHours};
 use rusqlite::{Transaction, params};
+use std::collections::BTreeMap;
 
 /// Days for which rounds are kept: the watch remembers four weeks.
 const KEPT_DAYS: i64 = 35;
 /// Bytes of an entry.
 const ENTRY: usize = 24;
+/// The imports of the phases follow.
+const PHASES: u16 = 1;
 
 pub(crate) fn write(tx: &Transaction<'_>, rounds: &[Round]) -> Result<()> {
     for round in rounds {
@@ -43,14 +49,37 @@ impl Reader {
     }
 }
 
+impl Reader {
+    /// What every node was last installed to meter, those that are gone included. Reads through the whole journal.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn roles_ever(&self) -> Result<BTreeMap<NodeId, Role>> {
+        let sql = format!("{STORED} WHERE decision = 'node-added' ORDER BY number");
+        let mut query = self.conn.prepare_cached(&sql)?;
+        let rows = query.query_map([], Stored::read)?;
+        let mut roles = BTreeMap::new();
+        for row in rows {
+            if let Decision::NodeAdded { node, role, .. } = row?.record()?.decision {
+                roles.insert(node, role);
+            }
+        }
+        Ok(roles)
+    }
+}
+
 fn pack(round: &Round) -> Vec<u8> {
     let mut body = Vec::with_capacity(round.samples.len() * ENTRY);
     for (node, sample) in &round.samples {
         body.extend_from_slice(&node.0.to_le_bytes());
         body.extend_from_slice(&sample.decivolts.unwrap_or(0).to_le_bytes());
-        body.extend_from_slice(&[0; 2]);
+        let flags = if sample.phases.is_some() { PHASES } else { 0 };
+        body.extend_from_slice(&flags.to_le_bytes());
         body.extend_from_slice(&sample.register.0.to_le_bytes());
         body.extend_from_slice(&sample.export.0.to_le_bytes());
+        for import in sample.phases.iter().flatten() {
+            body.extend_from_slice(&import.0.to_le_bytes());
+        }
     }
     body
 }
@@ -61,17 +90,25 @@ fn unpack(body: &[u8]) -> Vec<(NodeId, Sample)> {
         let byte = |(at, byte): (usize, &u8)| u64::from(*byte) << (8 * at);
         bytes.iter().enumerate().map(byte).sum::<u64>()
     };
-    let entry = |entry: &[u8; ENTRY]| {
+    let mut samples = Vec::new();
+    let mut entries = entries.iter();
+    while let Some(entry) = entries.next() {
         let node = NodeId(u32::try_from(number(&entry[..4])).unwrap_or_default());
         let decivolts = u16::try_from(number(&entry[4..6])).unwrap_or_default();
+        let has_phases = entry[6] & PHASES.to_le_bytes()[0] != 0;
+        let phases = if has_phases { entries.next() } else { None };
+        let import = |phases: &[u8; ENTRY]| {
+            core::array::from_fn(|phase| WattHours(number(&phases[8 * phase..8 * phase + 8])))
+        };
         let sample = Sample {
             register: WattHours(number(&entry[8..16])),
             export: WattHours(number(&entry[16..24])),
             decivolts: Some(decivolts).filter(|dv| *dv > 0),
+            phases: phases.map(import),
         };
-        (node, sample)
-    };
-    entries.iter().map(entry).collect()
+        samples.push((node, sample));
+    }
+    samples
 }
 
 #[cfg(test)]
@@ -84,11 +121,17 @@ mod tests {
             register: WattHours(register),
             export: WattHours(export),
             decivolts,
+            phases: None,
+        };
+        let three = Sample {
+            phases: Some([WattHours(1), WattHours(u64::MAX), WattHours(3)]),
+            ..sample(9, 1, Some(2_299))
         };
         let round = Round {
             end: UtcSeconds(1_800_000_000),
             samples: vec![
                 (NodeId(1), sample(u64::MAX, 0, None)),
+                (NodeId(2), three),
                 (NodeId(u32::MAX), sample(5, 7, Some(2_301))),
             ],
         };

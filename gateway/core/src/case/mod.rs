@@ -11,15 +11,20 @@
 //! estimates and never post anything.
 
 mod apply;
+mod layout;
 pub mod lesson;
+mod observer;
 mod report;
 
 pub(crate) use apply::apply;
+pub use layout::{Layout, Metered};
 pub use lesson::Lesson;
+pub use observer::{Ground, Observer};
 pub use report::{Accused, LossReport, MOST_SUSPECTS, Verdict};
 
 use crate::loss::Phase;
 use crate::{FeederId, Micro, UsagePointId, UtcSeconds};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -177,7 +182,7 @@ impl Case {
 
     /// The circuit it concerns.
     #[must_use]
-    pub fn circuit(&self) -> (FeederId, Option<Phase>) {
+    pub fn circuit(&self) -> Circuit {
         (self.report.feeder, self.report.phase)
     }
 
@@ -207,6 +212,24 @@ impl Case {
         }
     }
 }
+
+/// Up to when everything the watch had to say of a circuit was heard: its newest report, or the end of its last case. A watch that is
+/// built anew sees everything again; what is older than this is not said twice.
+#[must_use]
+pub fn said(cases: &BTreeMap<u64, Case>) -> BTreeMap<Circuit, UtcSeconds> {
+    let mut said = BTreeMap::new();
+    for case in cases.values() {
+        let closed = case.closing.as_ref().map(|closing| closing.at);
+        let until = said.entry(case.circuit()).or_insert(case.report.at);
+        *until = (*until)
+            .max(case.report.at)
+            .max(closed.unwrap_or(case.report.at));
+    }
+    said
+}
+
+/// A feeder and one of its phases; all of them together if only the total is measured.
+pub type Circuit = (FeederId, Option<Phase>);
 
 /// What people and the watch ask for about cases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,6 +53,12 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &CaseCommand) -> Result<Answer
 /// What the watch says: a new case, news of one, or nothing new.
 fn hear(draft: &mut Draft<'_>, report: &LossReport) {
     let circuit = (report.feeder, report.phase);
+    if case::said(&draft.state.cases)
+        .get(&circuit)
+        .is_some_and(|until| *until >= report.at)
+    {
+        return;
+    }
     let of_circuit = |case: &&Case| case.is_open() && case.circuit() == circuit;
     let open = draft.state.cases.values().rev().find(of_circuit);
     let money = worth(draft, report);

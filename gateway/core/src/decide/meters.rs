@@ -348,7 +348,14 @@ fn set(draft: &mut Draft<'_>, setting: PointSetting, by: &str) {
                 });
             }
         }
-        PointSetting::Phase { .. } => {}
+        PointSetting::Feeder { feeder } if feeder != point.feeder => {
+            draft.push(Decision::FeederSet {
+                usage_point,
+                feeder,
+                by,
+            });
+        }
+        PointSetting::Phase { .. } | PointSetting::Feeder { .. } => {}
     }
 }
 

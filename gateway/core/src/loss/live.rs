@@ -30,6 +30,8 @@ pub struct Sample {
     pub export: WattHours,
     /// Mean voltage since the last round, in tenths of a volt.
     pub decivolts: Option<u16>,
+    /// Cumulative import of each phase, of a three-phase meter that counts them apart.
+    pub phases: Option<[WattHours; 3]>,
 }
 
 /// All nodes at one moment, by number.
@@ -71,13 +73,16 @@ impl Rounds {
             let end = interval.end.0;
             let on_grid = end.rem_euclid(self.interval_s) == 0;
             if on_grid && end <= now && now.saturating_sub(end) <= self.interval_s + self.wait_s {
-                self.keep(end, last, interval.register);
+                let phases = before.and_then(|before| self.phases_at(before, last, end));
+                self.keep(end, last, interval.register, phases);
             }
         }
         if let Some(before) = before.filter(|before| before.at < last.at) {
             let end = now.div_euclid(self.interval_s) * self.interval_s;
-            if let Some(register) = self.at(before, last, end) {
-                self.keep(end, last, register);
+            let registers = (before.reading.register, last.reading.register);
+            if let Some(register) = self.at((before.at, last.at), registers, end) {
+                let phases = self.phases_at(before, last, end);
+                self.keep(end, last, register, phases);
             }
         }
         if let Some(volts) = last.reading.voltage_dv {
@@ -90,10 +95,14 @@ impl Rounds {
         }
     }
 
-    /// The register at `end` between two readings of a node.
-    fn at(&self, before: &LastReading, last: &LastReading, end: i64) -> Option<WattHours> {
-        let (from, to) = (before.at.0, last.at.0);
-        let (low, high) = (before.reading.register, last.reading.register);
+    /// A register at `end` between two readings of a node, each with its moment.
+    fn at(
+        &self,
+        (before, last): (UtcSeconds, UtcSeconds),
+        (low, high): (WattHours, WattHours),
+        end: i64,
+    ) -> Option<WattHours> {
+        let (from, to) = (before.0, last.0);
         if to - end <= CLOSE_S && to >= end && from < end {
             return Some(high);
         }
@@ -109,7 +118,28 @@ impl Rounds {
         Some(low.saturating_add(WattHours(u64::try_from(share).ok()?)))
     }
 
-    fn keep(&mut self, end: i64, last: &LastReading, register: WattHours) {
+    /// The registers of the three phases at `end`, if both readings have all of them.
+    fn phases_at(
+        &self,
+        before: &LastReading,
+        last: &LastReading,
+        end: i64,
+    ) -> Option<[WattHours; 3]> {
+        let (low, high) = (before.reading.phases?, last.reading.phases?);
+        let one = |phase: usize| {
+            let registers = (low[phase].import?, high[phase].import?);
+            self.at((before.at, last.at), registers, end)
+        };
+        Some([one(0)?, one(1)?, one(2)?])
+    }
+
+    fn keep(
+        &mut self,
+        end: i64,
+        last: &LastReading,
+        register: WattHours,
+        phases: Option<[WattHours; 3]>,
+    ) {
         if end <= self.done_s {
             return;
         }
@@ -122,6 +152,7 @@ impl Rounds {
             register,
             export: last.reading.export,
             decivolts: decivolts.or(last.reading.voltage_dv),
+            phases,
         };
         self.waiting
             .entry(end)

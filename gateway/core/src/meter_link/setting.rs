@@ -1,5 +1,6 @@
 //! What people set about a usage point at commissioning: its phase, and whether its cuts are carried out.
 
+use crate::FeederId;
 use serde::{Deserialize, Serialize};
 
 /// Which phases of the feeder a connection hangs on.
@@ -68,6 +69,11 @@ pub enum PointSetting {
     Phase {
         /// The phase.
         phase: Option<FeederPhase>,
+    },
+    /// The feeder it hangs on; `None`: not known.
+    Feeder {
+        /// The feeder.
+        feeder: Option<FeederId>,
     },
     /// Whether cuts are carried out.
     Arming {

@@ -21,6 +21,7 @@ fn check(lines: &[Line], expected: &[(Option<i64>, i64, i64, u32)]) {
             .filter_map(|(node, register)| {
                 let (import, export) = (*register)?;
                 let sample = Sample {
+                    phases: None,
                     register: WattHours(import),
                     export: WattHours(export),
                     decivolts: None,

@@ -1,6 +1,6 @@
 //! From readings at any time to registers at quarter-hours.
 
-use gateway_core::event::IntervalEnd;
+use gateway_core::event::{IntervalEnd, PhaseReading};
 use gateway_core::loss::Settings;
 use gateway_core::loss::live::Rounds;
 use gateway_core::metering::LastReading;
@@ -71,4 +71,28 @@ fn waiting_rounds_are_bounded() {
     }
     let due = rounds.due(UtcSeconds(0));
     assert_eq!(due.len(), 46, "an hour waits, the rest goes");
+}
+
+#[test]
+fn the_phases_of_a_three_phase_meter_are_read_off_the_line_too() {
+    let three = |at: i64, register: u64| {
+        let mut last = last(at, register, &[]);
+        last.reading.phases = Some(core::array::from_fn(|phase| PhaseReading {
+            import: Some(WattHours(register + 1_000 * phase as u64)),
+            ..PhaseReading::default()
+        }));
+        last
+    };
+    let phases = |readings: [LastReading; 2]| {
+        let mut rounds = Rounds::new(&Settings::default(), 180);
+        rounds.observe(None, &readings[0]);
+        rounds.observe(Some(&readings[0]), &readings[1]);
+        rounds.due(UtcSeconds(QUARTER + 180))[0].samples[0].1.phases
+    };
+    let known = Some([150, 1_150, 2_150].map(WattHours));
+    assert_eq!(phases([three(-30, 100), three(30, 200)]), known);
+    assert_eq!(phases([last(-30, 100, &[]), three(30, 200)]), None);
+    let mut partly = three(-30, 100);
+    partly.reading.phases.as_mut().expect("phases")[1].import = None;
+    assert_eq!(phases([partly, three(30, 200)]), None);
 }

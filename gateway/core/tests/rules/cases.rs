@@ -14,7 +14,8 @@ fn report(wh: u64, going: bool) -> LossReport {
     LossReport {
         feeder: FeederId(1),
         phase: Some(Phase::B),
-        at: UtcSeconds(NOVEMBER + 86_400),
+        // The more is lost, the later it is said.
+        at: UtcSeconds(NOVEMBER + 86_400 + wh.cast_signed() + i64::from(!going)),
         since: UtcSeconds(NOVEMBER),
         going,
         watts: 300,
@@ -98,6 +99,22 @@ fn what_lost_nothing_or_has_stopped_opens_no_case() {
 }
 
 #[test]
+fn what_a_watch_built_anew_says_again_is_not_heard_twice() {
+    let (mut site, number) = open();
+    let before = site.journal.len();
+    let mut again = report(90_000, true);
+    again.at = report(5_000, true).at;
+    hear(&mut site, again);
+    assert_eq!(site.journal.len(), before, "older than what the case knows");
+    let later = report(90_000, true);
+    hear(&mut site, later.clone());
+    assert_eq!(site.state.cases[&number].report, later);
+    ask(&mut site, close(number, Outcome::Confirmed)).expect("closed");
+    hear(&mut site, later);
+    assert_eq!(site.state.cases.len(), 1, "nor after the case is closed");
+}
+
+#[test]
 fn a_loss_that_stops_and_recurs_is_the_same_case() {
     let (mut site, case) = open();
     hear(&mut site, report(5_000, false));
@@ -160,7 +177,7 @@ fn people_note_check_and_close_and_a_closed_case_teaches() {
     let alarm = (AlarmKind::EnergyMissing, Subject::Case(case));
     assert!(!site.state.alarms.contains_key(&alarm), "seen and over");
     assert_eq!(ask(&mut site, check(case)), Err(Refusal::CaseIsClosed));
-    hear(&mut site, report(5_000, true));
+    hear(&mut site, report(6_000, true));
     assert_eq!(site.state.cases.len(), 2, "it goes on: a new case");
 }
 

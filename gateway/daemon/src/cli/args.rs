@@ -277,6 +277,8 @@ pub enum UsagePointAction {
     },
     /// Add a usage point; it stays disconnected until it has a meter and credit
     Add(AddUsagePointArgs),
+    /// Say on which feeder and phase a usage point hangs
+    Place(super::place::PlaceArgs),
     /// Set the sanctioned load, by which per-kW charges are reckoned for the whole period in progress
     Load {
         /// Its number, for example UP-0007 or 7

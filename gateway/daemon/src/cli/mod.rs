@@ -17,6 +17,7 @@ mod meter;
 mod node;
 mod operator;
 mod paper;
+mod place;
 mod qr;
 mod said;
 mod secret;
@@ -55,6 +56,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
                 usage_point,
             } => usage_point::show(target, *usage_point),
             UsagePointAction::Add(args) => usage_point::add(args),
+            UsagePointAction::Place(args) => place::place(args),
             UsagePointAction::Load {
                 target,
                 usage_point,

@@ -86,7 +86,7 @@ impl Cycle {
         if let Some(watch) = &self.watch {
             for round in batch.rows.rounds {
                 // An inbox that is full is behind by a day: the round is on disk.
-                let _ = watch.try_send((round, crate::watch::roster(&self.state)));
+                let _ = watch.try_send(crate::watch::News::of(&self.state, Some(round)));
             }
         }
         if wrote {

@@ -1,6 +1,7 @@
 //! A running gateway: everything started in order, everything stopped in order. `run` and `demo` differ only in what stands around it.
 
 mod error;
+mod feeders;
 mod nodes;
 
 pub use error::StartError;
@@ -14,7 +15,6 @@ use crate::drivers::Drivers;
 use crate::ordered::Ordered;
 use crate::{buses, cloud, control, devices, holidays, tariffs, token_keys};
 use gateway_core::Command;
-use gateway_core::loss::{self, live::Rounds};
 use gateway_field::devices::SiteMessage;
 use gateway_field::{Credentials, Field, FieldConfig};
 use gateway_store::{Reader, Store};
@@ -29,9 +29,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-
-/// How long a quarter-hour waits for readings taken after it: twice the longest usual report interval and the gathering.
-const LATE_S: u32 = 180;
 
 /// How often the whole way is tested: publish, commit, acknowledge.
 const SELF_TEST_EVERY: Duration = Duration::from_secs(60);
@@ -76,7 +73,7 @@ impl Gateway {
         let drivers = Drivers::new(shown, &inputs_in);
         let (stop, stopped) = watch::channel(false);
         let buses = buses::Buses::start(config, &drivers, &stopped).map_err(StartError::Thread)?;
-        let news = crate::watch::start(path.clone(), watching(config), inputs_in.clone());
+        let (rounds, news) = feeders::watch(config, &state, &inputs_in)?;
         let cycle = Cycle {
             store,
             state,
@@ -94,8 +91,8 @@ impl Gateway {
             epoch,
             doubt: cycle::Doubt::new(epoch),
             keypads: cycle::Keypads::default(),
-            rounds: Rounds::new(&watching(config), LATE_S),
-            watch: Some(news.map_err(StartError::Thread)?),
+            rounds,
+            watch: Some(news),
             batch: cycle::Batch::default(),
             told: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -152,14 +149,6 @@ impl Gateway {
                 log::debug!("a connection was still open at the end");
             }
         }
-    }
-}
-
-/// How the feeder is watched: by the site's own time of day.
-fn watching(config: &Config) -> loss::Settings {
-    loss::Settings {
-        utc_offset_s: config.site.calendar.utc_offset_s,
-        ..loss::Settings::default()
     }
 }
 

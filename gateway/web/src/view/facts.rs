@@ -274,6 +274,7 @@ mod tests {
             feeder_phase: None,
             next_tariff: None,
             message: None,
+            feeder: None,
         }
     }
 

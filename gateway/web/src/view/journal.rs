@@ -380,6 +380,13 @@ fn describe_meters(decision: &Decision) -> (&'static str, String) {
                 None => format!("Phase on the feeder not known, set by {by}"),
             },
         ),
+        Decision::FeederSet { feeder, by, .. } => (
+            "admin",
+            match feeder {
+                Some(feeder) => format!("On feeder {feeder}, set by {by}"),
+                None => format!("Feeder not known, set by {by}"),
+            },
+        ),
         Decision::ArmingSet {
             armed: true, by, ..
         } => ("admin", format!("Armed by {by}: cuts are carried out")),

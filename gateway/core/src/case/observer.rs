@@ -1,0 +1,208 @@
+//! Over one feeder: rounds of registers in, reports for people out.
+//!
+//! Decided here: which registers of a round belong to the feeder and its meters, and what the watch's findings amount to. Deliberately
+//! not: whether energy is missing ([`crate::loss`]) and what becomes of a report (the dispatcher).
+//!
+//! Invariants: the same rounds give the same reports; a feeder that once counted its phases apart is balanced by phase, and its rounds
+//! without them are not known.
+
+use super::layout::{Layout, Metered};
+use super::{Accused, LossReport, MOST_SUSPECTS, Verdict};
+use crate::loss::live::{Round, Sample};
+use crate::loss::{
+    Evidence, FeederReading, Finding, Interval, Kind, MeterReading, MeterSite, Phase, Settings,
+    Site, Unmetered, Watch,
+};
+use crate::meter_link::FeederPhase;
+use crate::tariff::Phases;
+use crate::{FeederId, NodeId, UsagePointId, WattHours};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// What a site tells about all its feeders.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ground {
+    /// How feeders are watched.
+    pub settings: Settings,
+    /// Known loads without a meter, each with its feeder; every feeder's if absent.
+    pub unmetered: Vec<(Option<FeederId>, Unmetered)>,
+}
+
+/// One column of the balance: a meter, or one phase of a three-phase meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Column {
+    node: NodeId,
+    usage_point: UsagePointId,
+    /// One phase of a three-phase meter.
+    of: Option<usize>,
+}
+
+/// The watch over one feeder of a site.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    feeder: (FeederId, NodeId),
+    per_phase: bool,
+    columns: Vec<Column>,
+    /// Meters that were replaced, and what they measured.
+    former: BTreeMap<NodeId, UsagePointId>,
+    watch: Watch,
+}
+
+impl Observer {
+    /// An observer of `feeder` that has seen nothing yet. `sample` are rounds it is going to see, or some of them: they tell whose
+    /// phases are counted apart. `former` are meters of before, so that the history of a replaced one is not lost.
+    #[must_use]
+    pub fn new(
+        ground: &Ground,
+        layout: &Layout,
+        feeder: (FeederId, NodeId),
+        former: BTreeMap<NodeId, UsagePointId>,
+        sample: &[Round],
+    ) -> Self {
+        let counted = sample.iter().flat_map(|round| &round.samples);
+        let apart = counted.filter(|(_, sample)| sample.phases.is_some());
+        let apart: BTreeSet<NodeId> = apart.map(|(node, _)| *node).collect();
+        let meters = layout.on(feeder.0);
+        let three = |meter: &Metered| {
+            meter.connection == Phases::Three || meter.phase == Some(FeederPhase::Three)
+        };
+        // One three-phase register for all phases together leaves only the feeder's total to be balanced.
+        let told_apart = |meter: &Metered| !three(meter) || apart.contains(&meter.node);
+        let per_phase = apart.contains(&feeder.1) && meters.iter().all(told_apart);
+        let mut columns = Vec::new();
+        let mut sites = Vec::new();
+        for meter in &meters {
+            let phases: &[Option<usize>] = match per_phase && three(meter) {
+                true => &[Some(0), Some(1), Some(2)],
+                false => &[None],
+            };
+            for of in phases {
+                columns.push(Column {
+                    node: meter.node,
+                    usage_point: meter.usage_point,
+                    of: *of,
+                });
+                sites.push(MeterSite {
+                    id: meter.usage_point,
+                    phase: of.map(|phase| Phase::ALL[phase]).or(noted(meter.phase)),
+                });
+            }
+        }
+        let declared = ground.unmetered.iter();
+        let here = declared.filter(|(of, _)| of.is_none_or(|of| of == feeder.0));
+        let site = Site {
+            meters: sites,
+            unmetered: here.map(|(_, load)| *load).collect(),
+            settings: ground.settings,
+        };
+        Self {
+            feeder,
+            per_phase,
+            columns,
+            former,
+            watch: Watch::new(site),
+        }
+    }
+
+    /// Whether it sees the phases apart.
+    #[must_use]
+    pub fn per_phase(&self) -> bool {
+        self.per_phase
+    }
+
+    /// Takes one round and says what it shows.
+    pub fn step(&mut self, round: &Round) -> Vec<LossReport> {
+        let interval = self.interval(round);
+        let findings = self.watch.step(&interval);
+        let is_loss = |finding: &&Finding| finding.kind == Kind::FeederLoss;
+        let losses = findings.iter().filter(is_loss);
+        losses
+            .map(|loss| report(self.feeder.0, loss, &findings))
+            .collect()
+    }
+
+    fn interval(&self, round: &Round) -> Interval {
+        let samples: BTreeMap<NodeId, Sample> = round.samples.iter().copied().collect();
+        let before: BTreeMap<UsagePointId, Sample> = samples
+            .iter()
+            .filter_map(|(node, sample)| Some((*self.former.get(node)?, *sample)))
+            .collect();
+        let meter = |column: &Column| {
+            let sample = samples.get(&column.node);
+            let sample = sample.or_else(|| before.get(&column.usage_point));
+            let register = match column.of {
+                None => sample.map(|sample| sample.register),
+                Some(phase) => sample
+                    .and_then(|sample| sample.phases)
+                    .map(|all| all[phase]),
+            };
+            MeterReading {
+                register,
+                decivolts: sample.and_then(|sample| sample.decivolts).map(u32::from),
+            }
+        };
+        let feeder = samples.get(&self.feeder.1);
+        let feeder = match self.per_phase {
+            true => feeder
+                .and_then(|sample| sample.phases)
+                .map(FeederReading::PerPhase),
+            false => feeder.map(|sample| FeederReading::Total(sample.register)),
+        };
+        Interval {
+            end: round.end,
+            feeder,
+            meters: self.columns.iter().map(meter).collect(),
+        }
+    }
+}
+
+fn noted(phase: Option<FeederPhase>) -> Option<Phase> {
+    match phase? {
+        FeederPhase::A => Some(Phase::A),
+        FeederPhase::B => Some(Phase::B),
+        FeederPhase::C => Some(Phase::C),
+        FeederPhase::Three => None,
+    }
+}
+
+fn report(feeder: FeederId, loss: &Finding, findings: &[Finding]) -> LossReport {
+    let beside = findings
+        .iter()
+        .filter(|finding| finding.phase == loss.phase);
+    let mut suspects: Vec<Accused> = Vec::new();
+    for finding in beside {
+        if let Kind::Meter { meter } = finding.kind
+            && suspects.len() < MOST_SUSPECTS
+            && suspects.iter().all(|known| known.usage_point != meter)
+        {
+            suspects.push(Accused {
+                usage_point: meter,
+                confidence_permille: finding.confidence_permille,
+                evidence: finding.evidence.clone(),
+            });
+        }
+    }
+    let first = suspects.first();
+    let meter = first.filter(|first| first.confidence_permille > loss.confidence_permille);
+    let verdict = match meter {
+        None => Verdict::Tap,
+        Some(first) if first.evidence.contains(&Evidence::LossFollowsRegister) => {
+            Verdict::PartlyRegistered
+        }
+        Some(_) => Verdict::Bypassed,
+    };
+    let seconds = loss.at.0.saturating_sub(loss.since.0).max(0).unsigned_abs();
+    LossReport {
+        feeder,
+        phase: loss.phase,
+        at: loss.at,
+        since: loss.since,
+        going: true,
+        watts: loss.watts,
+        energy: WattHours(u64::from(loss.watts) * seconds / 3_600),
+        verdict,
+        confidence_permille: meter.map_or(loss.confidence_permille, |m| m.confidence_permille),
+        suspects,
+        evidence: loss.evidence.clone(),
+    }
+}
