@@ -4,17 +4,21 @@
 //! nor clock. Adding a variant or an optional field is compatible; changing the meaning of one is not.
 
 use crate::account::{Change, Settlement};
+use crate::agent::AgentDecision;
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::BillingPeriod;
 use crate::case::{Found, LossReport, Outcome as CaseOutcome};
 use crate::cloud::HoldCause;
 use crate::configured::SettingsDecision;
+use crate::correction::CorrectionDecision;
+use crate::debt::DebtDecision;
 use crate::event::Role;
-use crate::ledger::{LedgerAccount, Posting};
+use crate::ledger::{LedgerAccount, Posting, postings};
 use crate::meter_link::{Arming, FeederPhase, MeterLink, Switch};
 use crate::metering::{MeterFit, RegisterBreak};
 use crate::order::{Hex32, Outcome};
 use crate::point_change::PointChange;
+use crate::prepay::VendParts;
 use crate::rating::Component;
 use crate::supply::{Reasons, Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
@@ -191,7 +195,28 @@ pub enum Decision {
         key: String,
         /// Who took the money.
         by: String,
+        /// What of it went to debts, and from whose float it came.
+        #[serde(default, skip_serializing_if = "VendParts::is_plain")]
+        parts: VendParts,
     },
+    /// A usage point's debt was opened, changed, written off, or its days collected.
+    Debt {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// What.
+        #[serde(flatten)]
+        what: DebtDecision,
+    },
+    /// A usage point's money was set right, or that was proposed, approved, refused.
+    Correction {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// What.
+        #[serde(flatten)]
+        what: Box<CorrectionDecision>,
+    },
+    /// A vending agent was set up, or its float moved.
+    Agent(AgentDecision),
     /// The site gave a usage point a token key, the first one or another. The key itself is never written down.
     TokenProvisioned {
         /// The usage point.
@@ -448,6 +473,8 @@ impl Decision {
             | Self::DisputeResolved { usage_point, .. }
             | Self::Settled { usage_point, .. }
             | Self::Vended { usage_point, .. }
+            | Self::Debt { usage_point, .. }
+            | Self::Correction { usage_point, .. }
             | Self::TokenProvisioned { usage_point, .. }
             | Self::TokenEntered { usage_point, .. }
             | Self::SupplyOrdered { usage_point, .. }
@@ -489,15 +516,12 @@ impl Decision {
             Self::Vended {
                 usage_point,
                 amount,
+                parts,
                 ..
-            } => {
-                let (from, to) = (LedgerAccount::Payments, LedgerAccount::Credit(*usage_point));
-                alloc::vec![Posting {
-                    from,
-                    to,
-                    amount: *amount
-                }]
-            }
+            } => postings::of_vend(*usage_point, *amount, parts),
+            Self::Debt { usage_point, what } => postings::of_debt(*usage_point, what),
+            Self::Correction { usage_point, what } => postings::of_correction(*usage_point, what),
+            Self::Agent(what) => postings::of_agent(what),
             Self::TokenEntered {
                 usage_point,
                 amount,

@@ -1,7 +1,10 @@
 //! What enters the core: readings, commands, and the passing of time.
 
+use crate::agent::{AgentCommand, AgentId};
 use crate::alarm::AlarmKind;
 use crate::case::CaseCommand;
+use crate::correction::CorrectionCommand;
+use crate::debt::Take;
 use crate::meter_link::{MeterOrder, MeterReading, PointSetting};
 use crate::point_change::PointChange;
 use crate::supply::{Relay, SupplyOrder};
@@ -197,6 +200,19 @@ pub enum Command {
         /// Who took the money.
         by: String,
     },
+    /// Say what a vend would do. Changes nothing.
+    QuoteVend {
+        /// The account's usage point.
+        usage_point: UsagePointId,
+        /// How much, in micro-currency units.
+        amount: Micro,
+        /// Who would take the money.
+        by: String,
+    },
+    /// Set money right: a credit, a mistaken vend, a debt.
+    Correct(CorrectionCommand),
+    /// Set up a vending agent, or move its float.
+    Agent(AgentCommand),
     /// Take a transfer token.
     EnterToken {
         /// The usage point.
@@ -331,6 +347,40 @@ pub enum Answer {
         available: Micro,
         /// Whether this very vend had been made before and nothing was added now.
         repeated: bool,
+        /// What of it went to debts.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        debts: Vec<Take>,
+    },
+    /// What a vend would do.
+    Quoted {
+        /// The account's usage point.
+        usage_point: UsagePointId,
+        /// How much.
+        amount: Micro,
+        /// What of it would go to debts.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        debts: Vec<Take>,
+        /// What would become credit.
+        credit: Micro,
+        /// Credit available after it.
+        available: Micro,
+    },
+    /// Money was set right.
+    Corrected {
+        /// Number of the record that did it.
+        number: u64,
+    },
+    /// The correction is above the limit and waits for a second person.
+    Proposed {
+        /// Its number.
+        proposal: u64,
+    },
+    /// A vending agent.
+    Agent {
+        /// Its number.
+        agent: AgentId,
+        /// What its float holds.
+        float: Micro,
     },
     /// The order was taken, now or before.
     Ordered {

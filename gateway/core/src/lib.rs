@@ -8,6 +8,9 @@
 //! | [`calendar`] | which local day and billing period a moment belongs to |
 //! | [`tariff`], [`rating`] | what a period's energy costs so far, to the micro-unit |
 //! | [`account`] | settlements: closing an interval of register advance into charges |
+//! | [`debt`] | what is owed besides the credit, and how it is paid back |
+//! | [`correction`], [`person`] | money set right by new postings, and when a second person is needed |
+//! | [`agent`] | vending agents and their floats |
 //! | [`rules`], [`prepay`] | what a site has configured; prepayment rules of a site or a class |
 //! | [`lease`] | up to which register value a credit lasts |
 //! | [`meter_link`] | how a meter is reached and a supply switched; whether cuts are carried out |
@@ -28,11 +31,14 @@
 extern crate alloc;
 
 pub mod account;
+pub mod agent;
 pub mod alarm;
 pub mod calendar;
 pub mod case;
 pub mod cloud;
 pub mod configured;
+pub mod correction;
+pub mod debt;
 mod decide;
 pub mod decision;
 pub mod event;
@@ -43,6 +49,7 @@ pub mod loss;
 pub mod meter_link;
 pub mod metering;
 pub mod order;
+pub mod person;
 pub mod point_change;
 pub mod prepay;
 pub mod rating;

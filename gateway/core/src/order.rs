@@ -188,6 +188,9 @@ impl Act {
             Self::Command(command) => match command.as_ref() {
                 Command::Vend { .. } => "vend",
                 Command::EnterToken { .. } => "enter-token",
+                Command::QuoteVend { .. } => "quote-vend",
+                Command::Correct(_) => "correct",
+                Command::Agent(_) => "agent",
                 Command::OrderSupply { .. } => "order-supply",
                 Command::AdoptTariff { .. } => "adopt-tariff",
                 Command::SetSanctionedLoad { .. } => "set-sanctioned-load",

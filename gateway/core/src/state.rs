@@ -7,16 +7,19 @@
 //! row per entity current in the same transaction as the journal.
 
 use crate::account::Account;
+use crate::agent::{AgentDecision, AgentId, Agents};
 use crate::alarm::{Alarm, AlarmKind, Subject};
 use crate::calendar::LocalDay;
 use crate::case::Case;
 use crate::cloud::Cloud;
+use crate::debt::Debts;
 use crate::decision::{Decision, Record};
 use crate::event::{Moment, Role};
 use crate::ledger::LedgerAccount;
 pub use crate::meter_link::Node;
 use crate::metering::{LastReading, MeterFit};
 use crate::order::{Ring, place};
+use crate::prepay::VendParts;
 use crate::supply::Supply;
 use crate::tariff::{SMALLEST_LOAD_W, Tariff};
 use crate::tokens::{Effect, PointTokens};
@@ -40,6 +43,12 @@ pub struct Vend {
     pub receipt: u64,
     /// When.
     pub at: UtcSeconds,
+    /// What of it went to debts, and from whose float it came.
+    #[serde(default, skip_serializing_if = "VendParts::is_plain")]
+    pub parts: VendParts,
+    /// Number of the record that took it back, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversed: Option<u64>,
 }
 
 /// Names one entity of the state.
@@ -65,6 +74,8 @@ pub enum Key {
     Order(u64),
     /// A case.
     Case(u64),
+    /// A vending agent.
+    Agent(AgentId),
 }
 
 /// Everything that is true at the site.
@@ -94,6 +105,8 @@ pub struct State {
     pub orders: Ring,
     /// Cases by number, also closed ones.
     pub cases: BTreeMap<u64, Case>,
+    /// Vending agents.
+    pub agents: Agents,
     /// Last accepted reading of each node: telemetry.
     pub readings: BTreeMap<NodeId, LastReading>,
     /// Time of the latest accepted reading: telemetry.
@@ -212,9 +225,12 @@ impl State {
                 usage_point,
                 amount,
                 key,
+                parts,
                 ..
             } => {
                 let vend = Vend {
+                    parts: parts.clone(),
+                    reversed: None,
                     key: key.clone(),
                     usage_point: *usage_point,
                     amount: *amount,
@@ -225,6 +241,10 @@ impl State {
             }
             Decision::TokenProvisioned { .. } | Decision::TokenEntered { .. } => {
                 self.apply_token(&record.decision);
+            }
+            Decision::Correction { .. } => self.apply_correction(record),
+            Decision::Agent(AgentDecision::Set { set, .. }) => {
+                self.agents.insert(set.id, set.clone());
             }
             _ => self.apply_cloud(record),
         }
@@ -259,6 +279,8 @@ impl State {
                 keys.push(Key::Node(*node));
             }
             Decision::Vended { key, .. } => keys.push(Key::Vend(key.clone())),
+            Decision::Correction { what, .. } => keys.extend(what.vend().map(Key::Vend)),
+            Decision::Agent(what) => keys.push(Key::Agent(what.id())),
             Decision::TokenProvisioned { usage_point, .. }
             | Decision::TokenEntered { usage_point, .. } => keys.push(Key::Tokens(*usage_point)),
             Decision::CloudEnrolled { .. }
@@ -373,6 +395,8 @@ pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
         supply: Supply::default(),
         load_limit_w: 0,
         disputes: Vec::new(),
+        debts: Debts::default(),
+        proposals: Vec::new(),
         feeder_phase: None,
         next_tariff: None,
         message: None,
@@ -417,7 +441,15 @@ impl UsagePoint {
             }
             Decision::UsagePointChanged(change) => self.change(record.at, change),
             Decision::SanctionedLoadSet { load_w, .. } => self.sanctioned_load_w = *load_w,
-            Decision::Vended { amount, .. } => self.account.balance += *amount,
+            Decision::Vended { amount, parts, .. } => {
+                self.account.balance += *amount - parts.to_debts();
+                self.debts.take(&parts.debts);
+            }
+            Decision::Debt { what, .. } => {
+                self.account.balance -= what.collected();
+                self.debts.apply(what);
+            }
+            Decision::Correction { what, .. } => self.correct(record, what),
             Decision::TokenEntered { entry, amount, .. } => {
                 self.account.balance += *amount;
                 if let Ok(Effect::PowerLimit { watts, .. }) = &entry.outcome {

@@ -1,6 +1,8 @@
 //! The usage point: the premises' connection with its account, meter and switch (IEC 61968 UsagePoint).
 
 use crate::account::Account;
+use crate::correction::Proposal;
+use crate::debt::Debts;
 use crate::lease;
 use crate::meter_link::FeederPhase;
 use crate::metering::{MeterFit, RegisterBreak};
@@ -54,6 +56,12 @@ pub struct UsagePoint {
     /// Register advances in dispute.
     #[serde(default)]
     pub disputes: Vec<Dispute>,
+    /// What is owed besides the credit.
+    #[serde(default, skip_serializing_if = "Debts::is_empty")]
+    pub debts: Debts,
+    /// Corrections that wait for a second person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proposals: Vec<Proposal>,
     /// The feeder's phase it hangs on, as somebody set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feeder_phase: Option<FeederPhase>,

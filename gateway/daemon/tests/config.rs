@@ -4,6 +4,7 @@ mod common;
 
 use common::{TempDir, root, run};
 use gateway_core::Micro;
+use gateway_core::prepay::PrepayRules;
 use prepaid_gateway::config::Config;
 use serde_json::Value;
 
@@ -172,6 +173,35 @@ fn friendly_hours_and_their_holidays_are_checked() {
     assert_eq!(config.prepay.class_holidays["commercial"], other);
     let friendly = &config.rules().classes["commercial"].friendly;
     assert_eq!(friendly.hours.len(), 1, "inherited");
+}
+
+#[test]
+fn recharges_debts_and_corrections_have_sections_of_their_own() {
+    let text = "[prepay.vend]\nsmallest = \"100\"\nmultiple_of = \"50\"\n\
+                [prepay.debt]\norder = [\"fraud\"]\nmost_percent = 50\n\
+                [prepay.correction]\nalone_up_to = \"0\"\n\
+                [[prepay.class]]\ncategory = \"commercial\"\nvend.smallest = \"1000\"\n";
+    let rules = Config::parse(text).unwrap().rules();
+    let (site, commercial) = (&rules.prepay, &rules.classes["commercial"]);
+    let smallest = |rules: &PrepayRules| rules.vend.smallest;
+    assert_eq!(
+        (
+            smallest(site),
+            smallest(commercial),
+            commercial.vend.multiple
+        ),
+        (Micro(100_000_000), Micro(1_000_000_000), Micro(50_000_000))
+    );
+    let order = ["fraud", "arrears", "appliance"].map(|name| name.parse().unwrap());
+    assert_eq!(site.debt.order, order);
+    assert_eq!(site.debt.most_of_payment, 5_000);
+    assert_eq!(site.correction.alone_up_to, Micro::ZERO);
+    assert_eq!(site.correction.expires_days, 14);
+    check(
+        "gateway.toml",
+        "[prepay.vend]\nsmallest = \"25000.01\"\n",
+        &[(2, "prepay.vend.smallest", "nothing could be sold")],
+    );
 }
 
 #[test]

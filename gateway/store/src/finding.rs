@@ -22,6 +22,16 @@ pub enum Finding {
         /// What SQLite said.
         reason: String,
     },
+    /// A debt register does not match the ledger.
+    #[error("the debt in {account} is {remaining} and the ledger says {ledger}")]
+    DebtDiffers {
+        /// Its ledger account.
+        account: String,
+        /// What the register says is owed.
+        remaining: Micro,
+        /// What the ledger says is owed.
+        ledger: Micro,
+    },
     /// A number is missing in the journal.
     #[error("the journal has no record {number}")]
     RecordMissing {

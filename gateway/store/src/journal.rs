@@ -8,6 +8,7 @@
 //! the end are noticed as well; *posting row*: a projection of the record's decision.
 
 use crate::error::{Result, StoreError};
+use crate::schema::NO_USAGE_POINT;
 use gateway_core::{Record, UtcSeconds};
 use rusqlite::{Connection, Transaction, params};
 use serde::Deserialize;
@@ -166,7 +167,7 @@ fn append_one(tx: &Transaction<'_>, head: Head, record: &Record) -> Result<Head>
                 posting.to.to_string(),
                 posting.amount.0,
                 at.0,
-                usage_point
+                usage_point.map_or(NO_USAGE_POINT, i64::from)
             ])?;
     }
     Ok(Head { number, at, hash })

@@ -12,11 +12,11 @@ use std::path::Path;
 type Step = fn(&Transaction<'_>) -> Result<()>;
 
 const STEPS: &[Step] = &[
-    create, write_once, add_tokens, add_cloud, add_cases, add_phases,
+    create, write_once, add_tokens, add_cloud, add_cases, add_phases, add_agents,
 ];
 
 /// The newest schema this version knows.
-pub const SCHEMA: u32 = 6;
+pub const SCHEMA: u32 = 7;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "one step per schema");
 
@@ -45,6 +45,10 @@ fn add_cases(tx: &Transaction<'_>) -> Result<()> {
 
 fn add_phases(tx: &Transaction<'_>) -> Result<()> {
     Ok(tx.execute_batch(schema::STEP_6)?)
+}
+
+fn add_agents(tx: &Transaction<'_>) -> Result<()> {
+    Ok(tx.execute_batch(schema::STEP_7)?)
 }
 
 fn version(conn: &Connection) -> Result<u32> {

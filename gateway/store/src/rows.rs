@@ -5,6 +5,7 @@
 
 use crate::error::{Result, StoreError};
 use crate::{journal, telemetry};
+use gateway_core::agent::{Agent, AgentId};
 use gateway_core::alarm::{Alarm, AlarmKind, Subject};
 use gateway_core::case::Case;
 use gateway_core::cloud::Cloud;
@@ -74,6 +75,7 @@ fn write_one(tx: &Transaction<'_>, state: &State, key: &Key) -> Result<()> {
             put(tx, sql, params![place.cast_signed(), body])
         }
         Key::Case(number) => write_case(tx, state, *number),
+        Key::Agent(id) => write_agent(tx, state, *id),
         Key::Alarm(kind, subject) => {
             let (name, whom) = (kind_name(*kind), subject.to_string());
             match state.alarms.get(&(*kind, *subject)) {
@@ -89,6 +91,15 @@ fn write_one(tx: &Transaction<'_>, state: &State, key: &Key) -> Result<()> {
             }
         }
     }
+}
+
+fn write_agent(tx: &Transaction<'_>, state: &State, id: AgentId) -> Result<()> {
+    let body = json(state, state.agents.get(&id))?;
+    put(
+        tx,
+        "REPLACE INTO agent VALUES (?1, ?2)",
+        params![id.0, body],
+    )
 }
 
 /// A case that made room for another has no row any more.
@@ -144,6 +155,7 @@ pub(crate) enum Table {
     Cloud,
     Order,
     Case,
+    Agent,
 }
 
 impl Table {
@@ -161,6 +173,7 @@ impl Table {
             Self::Case => {
                 "SELECT CAST(number AS TEXT), body FROM loss_case ORDER BY loss_case.number"
             }
+            Self::Agent => "SELECT CAST(id AS TEXT), body FROM agent ORDER BY agent.id",
             Self::Alarm => "SELECT kind || ' ' || subject, body FROM alarm ORDER BY 1",
             Self::Cloud => "SELECT CAST(one AS TEXT), body FROM cloud",
             Self::Order => {
@@ -181,6 +194,7 @@ impl Table {
             Self::Cloud => "head-end",
             Self::Order => "order",
             Self::Case => "case",
+            Self::Agent => "agent",
         }
     }
 }
@@ -236,6 +250,7 @@ pub(crate) fn load(conn: &Connection) -> Result<State> {
     let cloud: Option<Cloud> = entities(conn, Table::Cloud)?.pop();
     let orders: Vec<Taken> = entities(conn, Table::Order)?;
     let cases: Vec<Case> = entities(conn, Table::Case)?;
+    let agents: Vec<Agent> = entities(conn, Table::Agent)?;
     let readings = telemetry::last_readings(conn)?;
     let observed_at = readings.values().map(|last| last.at).max();
     let by_subject = |alarm: Alarm| ((alarm.kind, alarm.subject), alarm);
@@ -261,6 +276,7 @@ pub(crate) fn load(conn: &Connection) -> Result<State> {
         cloud: cloud.unwrap_or_default(),
         orders: orders.into_iter().map(|t| (place(t.sequence), t)).collect(),
         cases: cases.into_iter().map(|c| (c.number, c)).collect(),
+        agents: agents.into_iter().map(|a| (a.id, a)).collect(),
         readings,
         observed_at: observed_at.unwrap_or_default(),
     })

@@ -146,3 +146,11 @@ pub(crate) const STEP_6: &str = "
 ALTER TABLE reading ADD COLUMN phases BLOB;
 ALTER TABLE last_reading ADD COLUMN phases BLOB;
 ";
+
+/// Schema 7: vending agents. A posting of a record that concerns no usage point (an agent's float) stands under usage point -1.
+pub(crate) const STEP_7: &str = "
+CREATE TABLE agent (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+";
+
+/// Where postings stand whose record concerns no usage point.
+pub(crate) const NO_USAGE_POINT: i64 = -1;

@@ -13,7 +13,7 @@ use crate::finding::Finding;
 use crate::journal::{self, Head, STORED, Stored};
 use crate::read::{Reader, account_sums};
 use crate::rows::{self, Table};
-use crate::{migrate, telemetry};
+use crate::{migrate, schema, telemetry};
 use gateway_core::cloud::Cloud;
 use gateway_core::ledger::{LedgerAccount, Posting};
 use gateway_core::{Micro, State, UsagePointId};
@@ -206,7 +206,7 @@ fn check_record(
 }
 
 /// A posting's row: line, from, to, amount, time, usage point.
-type PostingRow = (i64, String, String, i64, i64, Option<u32>);
+type PostingRow = (i64, String, String, i64, i64, i64);
 
 fn posting_rows(
     conn: &Connection,
@@ -217,7 +217,7 @@ fn posting_rows(
         "SELECT line, from_account, to_account, amount, at, usage_point FROM posting \
          WHERE number = ?1 AND usage_point = ?2 ORDER BY line",
     )?;
-    let keys = params![number.cast_signed(), usage_point.map(|id| id.0)];
+    let keys = params![number.cast_signed(), place(usage_point.map(|id| id.0))];
     let rows = query.query_map(keys, |row| {
         Ok((
             row.get(0)?,
@@ -231,11 +231,16 @@ fn posting_rows(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Where the postings of a record stand.
+fn place(usage_point: Option<u32>) -> i64 {
+    usage_point.map_or(schema::NO_USAGE_POINT, i64::from)
+}
+
 fn expected_postings(stored: &Stored, postings: &[Posting]) -> Vec<PostingRow> {
     let row = |(line, posting): (i64, &Posting)| {
         let (from, to) = (posting.from.to_string(), posting.to.to_string());
         let (amount, at) = (posting.amount.0, stored.at.0);
-        (line, from, to, amount, at, stored.usage_point)
+        (line, from, to, amount, at, place(stored.usage_point))
     };
     (0_i64..).zip(postings).map(row).collect()
 }
@@ -243,7 +248,8 @@ fn expected_postings(stored: &Stored, postings: &[Posting]) -> Vec<PostingRow> {
 fn check_orphans(conn: &Connection, report: &mut Report) -> Result<()> {
     let mut query = conn.prepare(
         "SELECT DISTINCT number FROM posting LEFT JOIN journal USING (number) \
-         WHERE journal.usage_point IS NOT posting.usage_point",
+         WHERE journal.number IS NULL \
+         OR coalesce(journal.usage_point, -1) IS NOT posting.usage_point",
     )?;
     let rows = query.query_map([], |row| row.get::<_, i64>(0))?;
     for number in rows {
@@ -310,6 +316,8 @@ fn check_rows(conn: &Connection, report: &mut Report, replayed: &State) -> Resul
     check_table(conn, report, Table::Order, orders)?;
     let cases = replayed.cases.iter().map(|(number, c)| (word(number), c));
     check_table(conn, report, Table::Case, cases)?;
+    let agents = replayed.agents.iter().map(|(id, a)| (word(id), a));
+    check_table(conn, report, Table::Agent, agents)?;
     report.usage_points = replayed.usage_points.len() as u64;
     check_accounts(conn, report)
 }
@@ -354,14 +362,25 @@ fn check_accounts(conn: &Connection, report: &mut Report) -> Result<()> {
     let points: Vec<gateway_core::UsagePoint> = rows::entities(conn, Table::UsagePoint)?;
     for point in points {
         let account = LedgerAccount::Credit(point.id).to_string();
-        let (balance, ledger) = (point.account.balance, ledger.get(&account));
-        let ledger = ledger.copied().unwrap_or_default();
+        let ledger_of = |account: &String| ledger.get(account).copied().unwrap_or_default();
+        let (balance, ledger) = (point.account.balance, ledger_of(&account));
         if balance != ledger {
             report.find(Finding::AccountDiffers {
                 usage_point: point.id.to_string(),
                 balance,
                 ledger,
             });
+        }
+        for debt in &point.debts.registers {
+            let account = LedgerAccount::Debt(point.id, debt.kind).to_string();
+            let owed = -ledger_of(&account);
+            if owed != debt.remaining {
+                report.find(Finding::DebtDiffers {
+                    account,
+                    remaining: debt.remaining,
+                    ledger: owed,
+                });
+            }
         }
     }
     Ok(())

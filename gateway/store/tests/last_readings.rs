@@ -177,6 +177,7 @@ DROP TABLE cloud;
 DROP TABLE order_taken;
 DROP TABLE loss_case;
 DROP TABLE loss_round;
+DROP TABLE agent;
 DROP INDEX profile_by_written;
 ALTER TABLE profile DROP COLUMN written;
 PRAGMA user_version = 1;

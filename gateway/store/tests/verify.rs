@@ -8,7 +8,7 @@
 mod site;
 
 use gateway_core::supply::SupplyOrder;
-use gateway_core::{Command, Event, Reading, UsagePointId};
+use gateway_core::{Command, Event, Micro, Reading, UsagePointId};
 use gateway_store::{Reader, Store, StoreError, verify};
 use rusqlite::Connection;
 use site::{Site, reading};
@@ -36,8 +36,72 @@ fn busy_site() -> Site {
         by: "operator".into(),
     })
     .unwrap();
+    money(&mut site);
     site.commit().unwrap();
     site
+}
+
+/// A debt paid in part, an agent who vends, a correction, a vend taken back and a proposal that waits.
+fn money(site: &mut Site) {
+    use gateway_core::agent::AgentCommand;
+    use gateway_core::correction::{CorrectionAct, CorrectionCommand};
+    use gateway_core::debt::{DebtChange, DebtKind, Terms};
+    let by = || "manager".to_owned();
+    let correct = |what| {
+        Command::Correct(CorrectionCommand::Make {
+            usage_point: UsagePointId(1),
+            what,
+            reason: "as found".into(),
+            by: by(),
+        })
+    };
+    let amount = |whole: i64| Micro(whole * 1_000_000);
+    let agent = |command| Command::Agent(command);
+    let debt = CorrectionAct::Debt(DebtChange::Open {
+        kind: DebtKind::Arrears,
+        amount: amount(200),
+        terms: Terms {
+            percent_hundredths: 1_000,
+            per_day: amount(2),
+            cap: None,
+        },
+    });
+    let credit = |whole| CorrectionAct::Credit {
+        amount: amount(whole),
+        receipt: None,
+    };
+    for command in [
+        correct(debt),
+        agent(AgentCommand::Add {
+            name: "shop".into(),
+            overdraft: Micro::ZERO,
+            commission_hundredths: 100,
+            by: by(),
+        }),
+        agent(AgentCommand::Assign {
+            agent: "shop".into(),
+            person: "operator".into(),
+            assigned: true,
+            by: by(),
+        }),
+        agent(AgentCommand::MoveFloat {
+            agent: "shop".into(),
+            amount: amount(500),
+            reason: "cash".into(),
+            by: by(),
+        }),
+        correct(credit(-5)),
+        correct(credit(5_000)),
+    ] {
+        site.command(command).unwrap();
+    }
+    site.now += 86_400;
+    site.event(&Event::Tick).unwrap();
+    site.vend(1, 60, "by the shop").unwrap();
+    let receipt = site.state.vends["by the shop"].receipt;
+    let back = CorrectionAct::Reverse { receipt };
+    site.command(correct(back)).unwrap();
+    site.vend(1, 70, "by the shop again").unwrap();
 }
 
 /// Changes the database behind the gateway's back.
@@ -394,4 +458,24 @@ fn verify_sees_one_moment_of_a_running_gateway() {
         .unwrap();
     assert_eq!(before, after);
     assert_eq!(reader.head().unwrap().number, before.0.number + 1);
+}
+
+#[test]
+fn debts_and_floats_are_compared_with_the_ledger() {
+    check(
+        "UPDATE usage_point SET body = json_set(body, '$.debts.registers[0].remaining', 1) WHERE id = 1",
+        &[
+            "the debt in debt:1:arrears is 0.000001 and the ledger says 191.00",
+            "usage point 1 differs",
+        ],
+    );
+    check(
+        "UPDATE agent SET body = json_set(body, '$.overdraft', 5)",
+        &["agent 1"],
+    );
+    check(
+        "UPDATE posting SET amount = amount + 1 WHERE to_account = 'float:1' AND from_account = 'payments'",
+        &["postings", "float:1"],
+    );
+    check("DELETE FROM posting WHERE usage_point = -1", &["postings"]);
 }

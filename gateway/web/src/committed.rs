@@ -197,7 +197,7 @@ pub struct StatementLine {
     pub number: u64,
     /// When it was decided.
     pub at: UtcSeconds,
-    /// The other account: payments, tokens, or revenue by component.
+    /// The other account: payments, tokens, a debt, corrections, an agent's float, or revenue by component.
     pub other: LedgerAccount,
     /// How much the credit grew; negative for a charge.
     pub amount: Micro,
@@ -208,12 +208,12 @@ pub struct StatementLine {
 }
 
 impl StatementLine {
-    /// The component it charges; nothing for a vend or a token.
+    /// The component it charges; nothing for a vend, a token, a debt or a correction.
     #[must_use]
     pub fn component(&self) -> Option<Component> {
         match self.other {
             LedgerAccount::Revenue(component) => Some(component),
-            LedgerAccount::Payments | LedgerAccount::Tokens | LedgerAccount::Credit(_) => None,
+            _ => None,
         }
     }
 }

@@ -135,7 +135,7 @@ async fn bad_amounts_are_named_beside_the_field_and_kept() {
         (
             "25000.01",
             StatusCode::UNPROCESSABLE_ENTITY,
-            "above the largest vend",
+            "above the largest recharge, 25000.00",
         ),
     ];
     for (amount, status, words) in check {

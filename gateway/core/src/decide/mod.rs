@@ -3,9 +3,12 @@
 //! A [`Draft`] collects decisions for one event. It applies each one to its own copy of the usage point at once, so that a later
 //! step sees what an earlier one decided, and leaves the state alone.
 
+mod agents;
 mod bands;
 mod cases;
 mod commands;
+mod corrections;
+mod debts;
 mod meters;
 mod orders;
 mod points;
@@ -96,12 +99,9 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
             setting,
             by,
         } => meters::set_point(draft, *usage_point, *setting, by),
-        Command::Vend {
-            key,
-            usage_point,
-            amount,
-            by,
-        } => vends::vend(draft, key, *usage_point, *amount, by),
+        Command::Vend { .. } | Command::QuoteVend { .. } => vends::ask(draft, command),
+        Command::Correct(command) => corrections::ask(draft, command),
+        Command::Agent(command) => agents::ask(draft, command),
         Command::OrderSupply {
             usage_point,
             order,

@@ -168,6 +168,14 @@ pub(super) fn undo_settings(
 /// The command with the head-end before the name it gives.
 fn in_its_name(command: &Command) -> Command {
     let mut command = command.clone();
+    if let Command::Correct(asked) = &command {
+        let by = format!("cloud {}", asked.by());
+        return Command::Correct(asked.clone().in_the_name_of(&by));
+    }
+    if let Command::Agent(asked) = &command {
+        let by = format!("cloud {}", asked.by());
+        return Command::Agent(asked.clone().in_the_name_of(&by));
+    }
     if let Command::ChangeUsagePoint(PointChange { by, .. })
     | Command::Case(
         CaseCommand::Note { by, .. }
@@ -176,6 +184,7 @@ fn in_its_name(command: &Command) -> Command {
     )
     | Command::SetPoint { by, .. }
     | Command::Vend { by, .. }
+    | Command::QuoteVend { by, .. }
     | Command::EnterToken { by, .. }
     | Command::OrderSupply { by, .. }
     | Command::SetSanctionedLoad { by, .. }
@@ -215,7 +224,11 @@ fn restore(draft: &mut Draft<'_>, rules: &TokenRules, record: &Record) -> Result
             amount,
             key,
             by,
-        } => vends::vend(draft, key, *usage_point, *amount, by),
+            ..
+        } => {
+            let by = (by.as_str(), vends::Under::AnEarlierBranch);
+            vends::vend(draft, key, *usage_point, *amount, by)
+        }
         Decision::TokenEntered {
             usage_point,
             entry,

@@ -1,6 +1,6 @@
 //! Settling, and what credit means for the supply.
 
-use super::{Draft, bands, usable, versions};
+use super::{Draft, bands, debts, usable, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::LocalDay;
 use crate::decision::Decision;
@@ -40,6 +40,11 @@ pub(super) fn order(
 /// Settles the usage point in hand up to a register and a day; does nothing while the clock is not trusted, except
 /// that energy is settled into the day already reached.
 pub(super) fn settle(draft: &mut Draft<'_>, register: WattHours, today: LocalDay) {
+    settle_charges(draft, register, today);
+    debts::collect(draft, today);
+}
+
+fn settle_charges(draft: &mut Draft<'_>, register: WattHours, today: LocalDay) {
     for _ in 0..MOST_PERIODS {
         let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {
             return;

@@ -6,8 +6,15 @@
 pub mod friendly;
 
 pub use friendly::Friendly;
+mod refusal;
+mod vend;
+
+pub use refusal::MoneyRefusal;
+pub use vend::{VendParts, VendRules};
 
 use crate::Micro;
+use crate::correction::CorrectionRules;
+use crate::debt::DebtRules;
 
 /// Rules of a site or of a class of accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +27,12 @@ pub struct PrepayRules {
     pub largest_balance: Micro,
     /// When nobody is off because credit is used up.
     pub friendly: Friendly,
+    /// What a single vend may be besides that.
+    pub vend: VendRules,
+    /// How debts are paid back.
+    pub debt: DebtRules,
+    /// What needs a second person.
+    pub correction: CorrectionRules,
 }
 
 impl Default for PrepayRules {
@@ -30,6 +43,9 @@ impl Default for PrepayRules {
             largest_vend: Micro(25_000_000_000),
             largest_balance: Micro(1_000_000_000_000),
             friendly: Friendly::default(),
+            vend: VendRules::default(),
+            debt: DebtRules::default(),
+            correction: CorrectionRules::default(),
         }
     }
 }

@@ -20,6 +20,7 @@ fn a_damaged_journal_ends_nothing() {
         amount: Micro(i64::MAX),
         key: "k".into(),
         by: "clerk".into(),
+        parts: prepay::VendParts::default(),
     };
     site.state.apply(&record(8, vended.clone()));
     site.state.apply(&record(9, vended));

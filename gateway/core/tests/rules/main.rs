@@ -1,7 +1,10 @@
 //! The rules, driven like the daemon drives them.
 
+mod agents;
 mod cases;
 mod changes;
+mod corrections;
+mod debts;
 mod extremes;
 mod journal;
 mod meters;

@@ -78,7 +78,10 @@ fn vends_are_refused_by_name() {
     check(&mut site, &"k".repeat(65), "1", Refusal::TextUnusable);
     check(&mut site, "k", "0", Refusal::AmountNotPositive);
     check(&mut site, "k", "-5", Refusal::AmountNotPositive);
-    check(&mut site, "k", "25000.000001", Refusal::AmountTooLarge);
+    let above = prepay::MoneyRefusal::VendAboveLargest {
+        largest: Micro(25_000_000_000),
+    };
+    check(&mut site, "k", "25000.000001", above.into());
     site.rules.prepay.largest_balance = Micro(10_000_000);
     check(&mut site, "k", "16", Refusal::BalanceTooLarge);
     let usage_point = UsagePointId(9);

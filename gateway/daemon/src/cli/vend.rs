@@ -46,13 +46,18 @@ pub fn vend(args: &VendArgs) -> Result {
         amount,
         available,
         repeated,
+        debts,
     } = answer
     else {
         return Err(unexpected(DOING, &Response::Done { answer }));
     };
+    let instalments: String = debts
+        .iter()
+        .map(|take| format!("\n{} of it went to {}", take.amount, take.debt))
+        .collect();
     let text = match repeated {
         false => format!(
-            "{amount} credited to {usage_point}, credit now {available}\nreceipt {receipt}, key {key}"
+            "{amount} credited to {usage_point}, credit now {available}{instalments}\nreceipt {receipt}, key {key}"
         ),
         true => format!(
             "key {key} was vended before: {amount} to {usage_point}, nothing credited now, credit {available}\nreceipt {receipt}"
@@ -64,6 +69,7 @@ pub fn vend(args: &VendArgs) -> Result {
         "amount_micro": amount,
         "available_micro": available,
         "repeated": repeated,
+        "debts": debts,
         "key": key,
     });
     Ok(Said::done(text, json))

@@ -78,6 +78,21 @@ pub static SCHEMA: Schema = Schema {
             "Friendly hours, in which nobody is off because credit is used up.",
             super::friendly::KEYS,
         ),
+        table(
+            "prepay.vend",
+            "What a single recharge may be.",
+            super::money::VEND,
+        ),
+        table(
+            "prepay.debt",
+            "How debts (arrears, appliance loans, fraud recovery) are paid back; docs/money.md.",
+            super::money::DEBT,
+        ),
+        table(
+            "prepay.correction",
+            "Setting money right; docs/money.md.",
+            super::money::CORRECTION,
+        ),
         Table {
             path: "prepay.class",
             many: true,

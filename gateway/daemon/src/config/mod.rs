@@ -12,6 +12,7 @@ mod friendly;
 pub mod keys;
 mod mistake;
 mod modbus;
+mod money;
 mod paths;
 mod prepay;
 mod read;

@@ -2,6 +2,7 @@
 
 use super::friendly;
 use super::keys::{key, money, required, whole};
+use super::money as of_money;
 use super::{Key, Kind, Mistake, Values};
 use gateway_core::Micro;
 use gateway_core::prepay::PrepayRules;
@@ -117,6 +118,9 @@ fn rules(values: &Values, mistakes: &mut Vec<Mistake>) -> PrepayRules {
         largest_vend: values.amount("prepay.largest_vend"),
         largest_balance: values.amount("prepay.largest_balance"),
         friendly: friendly::friendly(values, mistakes),
+        vend: of_money::vend(values, values.amount("prepay.largest_vend"), mistakes),
+        debt: of_money::debt(values),
+        correction: of_money::correction(values),
     };
     for (key, amount) in [
         ("prepay.largest_vend", rules.largest_vend),

@@ -285,6 +285,7 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
     match &mut command {
         Command::ChangeUsagePoint(PointChange { by, .. })
         | Command::Vend { by, .. }
+        | Command::QuoteVend { by, .. }
         | Command::EnterToken { by, .. }
         | Command::OrderSupply { by, .. }
         | Command::SetSanctionedLoad { by, .. }
@@ -295,6 +296,12 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         | Command::ResolveDispute { by, .. } => *by = who.into(),
         Command::AdoptTariff { .. } | Command::AddUsagePoint { .. } | Command::AddNode { .. } => {}
         Command::UndoSettings { why, .. } => *why = format!("{who}: {why}"),
+        Command::Correct(asked) => {
+            return Some(Command::Correct(asked.clone().in_the_name_of(who)));
+        }
+        Command::Agent(asked) => {
+            return Some(Command::Agent(asked.clone().in_the_name_of(who)));
+        }
         Command::Case(asked) => return Some(Command::Case(asked.clone().in_the_name_of(who)?)),
         // What the gateway itself notices, and what only a signature makes genuine.
         Command::Report { .. }
@@ -355,6 +362,13 @@ fn in_words(command: &Command) -> String {
         }
         Command::UndoSettings { change, .. } => format!("undo the settings of record {change}"),
         Command::Case(asked) => format!("{asked:?}"),
+        Command::QuoteVend {
+            usage_point,
+            amount,
+            ..
+        } => format!("what a vend of {amount} to {usage_point} would do"),
+        Command::Correct(asked) => format!("{asked:?}"),
+        Command::Agent(asked) => format!("{asked:?}"),
         Command::Report { details, .. } => details.clone(),
     }
 }

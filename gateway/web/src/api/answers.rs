@@ -3,6 +3,7 @@
 use crate::desk::Problem;
 use crate::view::PointFacts;
 use gateway_core::alarm::Alarm;
+use gateway_core::debt::Take;
 use gateway_core::supply::{Reason, Relay, SupplyOrder};
 use gateway_core::{Answer, Record};
 use serde::Serialize;
@@ -128,6 +129,24 @@ pub(super) enum Done {
         amount: String,
         available: String,
         repeated: bool,
+        debts: Vec<ToDebt>,
+    },
+    Quoted {
+        usage_point: String,
+        amount: String,
+        debts: Vec<ToDebt>,
+        credit: String,
+        available: String,
+    },
+    Corrected {
+        number: u64,
+    },
+    Proposed {
+        proposal: u64,
+    },
+    Agent {
+        agent: u16,
+        float: String,
     },
     TokenTaken {
         receipt: u64,
@@ -139,6 +158,21 @@ pub(super) enum Done {
     },
 }
 
+/// What of a payment goes to a debt.
+#[derive(Serialize)]
+pub(super) struct ToDebt {
+    debt: &'static str,
+    amount: String,
+}
+
+fn to_debts(takes: &[Take]) -> Vec<ToDebt> {
+    let part = |take: &Take| ToDebt {
+        debt: take.debt.name(),
+        amount: take.amount.to_string(),
+    };
+    takes.iter().map(part).collect()
+}
+
 impl From<Answer> for Done {
     fn from(answer: Answer) -> Self {
         match answer {
@@ -148,7 +182,9 @@ impl From<Answer> for Done {
                 amount,
                 available,
                 repeated,
+                debts,
             } => Self::Vended {
+                debts: to_debts(&debts),
                 receipt,
                 usage_point: usage_point.to_string(),
                 amount: amount.to_string(),
@@ -172,6 +208,25 @@ impl From<Answer> for Done {
             },
             Answer::NodeAdded { node } => Self::MeterInstalled {
                 node: node.to_string(),
+            },
+            Answer::Quoted {
+                usage_point,
+                amount,
+                debts,
+                credit,
+                available,
+            } => Self::Quoted {
+                usage_point: usage_point.to_string(),
+                amount: amount.to_string(),
+                debts: to_debts(&debts),
+                credit: credit.to_string(),
+                available: available.to_string(),
+            },
+            Answer::Corrected { number } => Self::Corrected { number },
+            Answer::Proposed { proposal } => Self::Proposed { proposal },
+            Answer::Agent { agent, float } => Self::Agent {
+                agent: agent.0,
+                float: float.to_string(),
             },
             _ => Self::Done,
         }

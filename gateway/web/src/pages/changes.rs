@@ -179,9 +179,8 @@ fn allowed_amount(text: &str, rows: &UsagePointRows, rules: &Rules) -> Result<Mi
         return Err(Refusal::AmountNotPositive.into());
     }
     let prepay = rules.prepay_of(rows.tariff.as_ref());
-    if amount > prepay.largest_vend {
-        return Err(Refusal::AmountTooLarge.into());
-    }
+    let allowed = prepay.vend.allow(amount, prepay.largest_vend);
+    allowed.map_err(Refusal::from)?;
     let after = rows.point.account.balance.checked_add(amount);
     if after.is_none_or(|after| after > prepay.largest_balance) {
         return Err(Refusal::BalanceTooLarge.into());

@@ -5,7 +5,7 @@
 
 use super::Letterhead;
 use super::money::{Amounts, currency_word};
-use super::statement::{account_words, kind_words};
+use super::statement::{account_words, is_paid, kind_words};
 use crate::format::{date_time, units};
 use gateway_core::tariff::Tariff;
 use gateway_core::{Micro, UsagePoint, UtcSeconds, WattHours};
@@ -55,7 +55,7 @@ impl ReceiptPaper {
         rate_micro: Option<Micro>,
     ) -> Option<Self> {
         let mut lines = statement.lines.iter();
-        let line = lines.find(|line| line.number == number && line.kind != "settled")?;
+        let line = lines.find(|line| line.number == number && is_paid(line))?;
         let age = letterhead.made_at.seconds_since(line.at);
         Some(Self {
             site: letterhead.site.clone(),
@@ -79,19 +79,27 @@ impl ReceiptPaper {
     fn pairs(&self) -> Vec<(String, String)> {
         let line = &self.line;
         let beside = line.beside.iter().map(|beside| beside.amount_micro);
-        let shown = [line.amount_micro, line.credit_micro];
-        let amounts = Amounts::exact(shown.into_iter().chain(beside), &self.currency);
+        let shown = [line.amount_micro, line.credit_micro].into_iter();
+        let shown = shown.chain(line.items.iter().map(|item| item.amount_micro));
+        let amounts = Amounts::exact(shown.chain(beside), &self.currency);
         let word = currency_word(&self.currency);
         let money = |amount| format!("{word} {}", amounts.show(amount));
-        let account = line.items.first().map_or("", |item| item.account.as_str());
         let mut pairs = vec![
             ("Receipt".to_owned(), line.number.to_string()),
             ("Date".into(), self.at_local.clone()),
             ("Usage point".into(), self.usage_point.clone()),
             ("Name".into(), self.label.clone()),
-            (kind_words(&line.kind, account), money(line.amount_micro)),
         ];
-        for beside in &line.beside {
+        for item in &line.items {
+            let words = kind_words(&line.kind, &item.account);
+            pairs.push((words, money(item.amount_micro)));
+        }
+        if line.items.len() > 1 {
+            pairs.push(("To credit".into(), money(line.amount_micro)));
+        }
+        let of_agent = |account: &String| account == "commission";
+        let others = line.beside.iter().filter(|b| !of_agent(&b.from));
+        for beside in others {
             let to = account_words(&beside.to);
             pairs.push((format!("To {to}"), money(beside.amount_micro)));
         }

@@ -6,6 +6,7 @@ use super::sheet::{Align, Row, Sheet, Table, Weight};
 use crate::format::{csv_field, date_time, units_exact};
 use crate::view::component_words;
 use gateway_core::calendar::{Calendar, LocalDay};
+use gateway_core::ledger::LedgerAccount;
 use gateway_core::rating::Component;
 use gateway_core::{Micro, WattHours};
 use gateway_store::AccountStatement;
@@ -173,22 +174,23 @@ impl StatementPaper {
     fn payments(&self, amounts: Amounts, word: &str) -> Table {
         let calendar = self.calendar();
         let mut rows = Vec::new();
-        for line in self.statement.lines.iter().filter(|l| l.kind != "settled") {
+        for line in self.statement.lines.iter().filter(|l| !is_charge(l)) {
             let account = line.items.first().map_or("", |item| item.account.as_str());
-            let mut what = format!(
-                "{}, receipt {}",
-                kind_words(&line.kind, account),
-                line.number
-            );
+            let number = if is_paid(line) { "receipt" } else { "no." };
+            let words = kind_words(&line.kind, account);
+            let mut what = format!("{words}, {number} {}", line.number);
             if !line.words.is_empty() {
                 let _ = write!(what, ": {}", line.words);
             }
             let when = date_time(calendar, line.at);
             let by = line.by.as_str();
-            rows.push(row(
-                Weight::Plain,
-                [&when, &what, by, &amounts.show(line.amount_micro)],
-            ));
+            let first = line.items.first().map_or(Micro::ZERO, |i| i.amount_micro);
+            rows.push(row(Weight::Plain, [&when, &what, by, &amounts.show(first)]));
+            for item in line.items.iter().skip(1) {
+                let words = kind_words(&line.kind, &item.account);
+                let amount = amounts.show(item.amount_micro);
+                rows.push(row(Weight::Part, ["", &words, "", &amount]));
+            }
             rows.extend(beside(line, amounts, 4));
         }
         Table {
@@ -461,15 +463,25 @@ fn kwh(energy_wh: i64) -> String {
 
 /// A ledger account for people; one that is not known by its name in the ledger.
 pub(super) fn account_words(account: &str) -> String {
-    let component = account
-        .strip_prefix("revenue:")
-        .and_then(Component::by_name);
-    match (component, account) {
-        (Some(component), _) => sentence_case(component_words(component)),
-        (None, "payments") => "Payments".into(),
-        (None, "tokens") => "Tokens".into(),
-        (None, other) => sentence_case(&other.replace([':', '-'], " ")),
+    let other = |text: &str| sentence_case(&text.replace([':', '-'], " "));
+    match account.parse() {
+        Ok(LedgerAccount::Revenue(component)) => sentence_case(component_words(component)),
+        Ok(LedgerAccount::Debt(_, kind)) => kind.words().into(),
+        Ok(LedgerAccount::Claims(kind)) => format!("{}, claimed", kind.words()),
+        Ok(LedgerAccount::WrittenOff(kind)) => format!("{}, written off", kind.words()),
+        Ok(LedgerAccount::Float(agent)) => format!("Float of agent {agent}"),
+        _ => other(account),
     }
+}
+
+/// Whether money came in and a receipt was due.
+pub(super) fn is_paid(line: &Line) -> bool {
+    matches!(line.kind.as_str(), "vended" | "token-entered")
+}
+
+/// Whether time or use took it from the credit, not a person.
+fn is_charge(line: &Line) -> bool {
+    line.kind == "settled" || line.kind == "debt" && !line.items.is_empty()
 }
 
 /// Components in the order of the bill, others after them.
@@ -483,11 +495,20 @@ fn place(account: &str) -> usize {
 
 /// A decision for people; one that is not known by its name in the journal, with the account on the other side.
 pub(super) fn kind_words(kind: &str, account: &str) -> String {
-    match (kind, account) {
-        ("vended", "payments") => "Recharge".into(),
-        ("token-entered", "tokens") => "Token".into(),
-        (kind, "") => sentence_case(&kind.replace('-', " ")),
-        (kind, account) => {
+    use LedgerAccount as A;
+    let other = account.parse().ok();
+    match (kind, other) {
+        ("vended", Some(A::Payments | A::Float(_))) => "Recharge".into(),
+        ("token-entered", Some(A::Tokens)) => "Token".into(),
+        ("vended", Some(A::Debt(_, debt))) => format!("Instalment: {}", debt.words()),
+        ("debt", Some(A::Debt(_, debt))) => format!("Instalment of the day: {}", debt.words()),
+        ("correction", Some(A::Corrections)) => "Correction".into(),
+        ("correction", Some(A::Payments | A::Float(_))) => "Recharge taken back".into(),
+        ("correction", Some(A::Debt(_, debt))) => {
+            format!("Instalment given back: {}", debt.words())
+        }
+        (kind, None) => sentence_case(&kind.replace('-', " ")),
+        (kind, Some(_)) => {
             let words = sentence_case(&kind.replace('-', " "));
             format!("{words} ({})", account_words(account).to_lowercase())
         }

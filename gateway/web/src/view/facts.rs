@@ -271,6 +271,8 @@ mod tests {
             supply: Supply::default(),
             load_limit_w: 0,
             disputes: Vec::new(),
+            debts: gateway_core::debt::Debts::default(),
+            proposals: Vec::new(),
             feeder_phase: None,
             next_tariff: None,
             message: None,

@@ -95,9 +95,10 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
             };
             ("charge", words)
         }
-        Decision::Vended { amount, by, .. } => {
-            ("vend", format!("Recharged with {} by {by}", money(*amount)))
-        }
+        Decision::Vended { .. }
+        | Decision::Debt { .. }
+        | Decision::Correction { .. }
+        | Decision::Agent(_) => super::money::describe(decision, &money),
         Decision::TokenEntered {
             entry, amount, by, ..
         } => describe_token(entry, money(*amount), by),

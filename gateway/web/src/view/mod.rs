@@ -10,6 +10,7 @@ mod journal;
 mod login;
 mod meter_work;
 mod meters;
+mod money;
 mod neighbourhood;
 mod office;
 mod settings;

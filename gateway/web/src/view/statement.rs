@@ -81,19 +81,24 @@ fn entry(group: &[StatementLine], rules: &Rules, currency: &str) -> Entry {
     let (first, last) = (&group[0], &group[group.len() - 1]);
     let total: Micro = group.iter().map(|line| line.amount).sum();
     let is_vend = first.component().is_none();
-    let what = match (is_vend, first.energy) {
-        (true, _) if first.other == LedgerAccount::Tokens && total < Micro::ZERO => {
-            format!("Credit cleared by a token, receipt {}", first.number)
+    let number = first.number;
+    let what = match (first.other, first.energy) {
+        (LedgerAccount::Tokens, _) if total < Micro::ZERO => {
+            format!("Credit cleared by a token, receipt {number}")
         }
-        (true, _) if first.other == LedgerAccount::Tokens => {
-            format!("Token, receipt {}", first.number)
-        }
-        (true, _) => format!("Recharge, receipt {}", first.number),
-        (false, WattHours(0)) => "Daily charge".to_owned(),
-        (false, energy) => format!("{} kWh", format::units_exact(energy)),
+        (LedgerAccount::Tokens, _) => format!("Token, receipt {number}"),
+        (LedgerAccount::Debt(..), _) => "Instalment of the day".to_owned(),
+        (LedgerAccount::Corrections, _) => format!("Correction, no. {number}"),
+        (LedgerAccount::Revenue(_), WattHours(0)) => "Daily charge".to_owned(),
+        (LedgerAccount::Revenue(_), energy) => format!("{} kWh", format::units_exact(energy)),
+        _ if first.amount < Micro::ZERO => format!("Recharge taken back, no. {number}"),
+        _ => format!("Recharge, receipt {number}"),
     };
     let parts = group.iter().filter_map(|line| {
-        let words = component_words(line.component()?);
+        let words = match line.other {
+            LedgerAccount::Debt(_, kind) => kind.words(),
+            _ => component_words(line.component()?),
+        };
         Some((words, Money::new(-line.amount, currency)))
     });
     Entry {

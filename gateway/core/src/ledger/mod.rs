@@ -4,6 +4,10 @@
 //! Decided here: the names of the accounts and the conservation rule. Not decided here: how much
 //! ([`crate::account`], [`crate::decide`]).
 
+pub(crate) mod postings;
+
+use crate::agent::AgentId;
+use crate::debt::DebtKind;
 use crate::rating::Component;
 use crate::{Micro, UsagePointId};
 use alloc::string::{String, ToString};
@@ -22,6 +26,18 @@ pub enum LedgerAccount {
     Credit(UsagePointId),
     /// Charges collected, by component.
     Revenue(Component),
+    /// What a usage point owes of a kind, as a balance below zero.
+    Debt(UsagePointId, DebtKind),
+    /// What was claimed as owed, by kind: the counterpart of debts being opened or raised.
+    Claims(DebtKind),
+    /// What of debts was written off, by kind, as a balance below zero.
+    WrittenOff(DebtKind),
+    /// The counterpart of corrections of a credit.
+    Corrections,
+    /// What an agent may still sell.
+    Float(AgentId),
+    /// Commission of agents, as a balance below zero.
+    Commission,
 }
 
 impl fmt::Display for LedgerAccount {
@@ -31,6 +47,12 @@ impl fmt::Display for LedgerAccount {
             Self::Tokens => f.write_str("tokens"),
             Self::Credit(id) => write!(f, "credit:{}", id.0),
             Self::Revenue(component) => write!(f, "revenue:{}", component.name()),
+            Self::Debt(id, kind) => write!(f, "debt:{}:{kind}", id.0),
+            Self::Claims(kind) => write!(f, "claims:{kind}"),
+            Self::WrittenOff(kind) => write!(f, "written-off:{kind}"),
+            Self::Corrections => f.write_str("corrections"),
+            Self::Float(agent) => write!(f, "float:{agent}"),
+            Self::Commission => f.write_str("commission"),
         }
     }
 }
@@ -51,6 +73,27 @@ impl FromStr for LedgerAccount {
         match text.split_once(':') {
             None if text == "payments" => Ok(Self::Payments),
             None if text == "tokens" => Ok(Self::Tokens),
+            None if text == "corrections" => Ok(Self::Corrections),
+            None if text == "commission" => Ok(Self::Commission),
+            Some(("debt", rest)) => rest
+                .split_once(':')
+                .and_then(|(id, kind)| {
+                    let id = UsagePointId(id.parse().ok()?);
+                    Some(Self::Debt(id, kind.parse().ok()?))
+                })
+                .ok_or(NotALedgerAccount),
+            Some(("claims", kind)) => kind
+                .parse()
+                .map(Self::Claims)
+                .map_err(|_| NotALedgerAccount),
+            Some(("written-off", kind)) => kind
+                .parse()
+                .map(Self::WrittenOff)
+                .map_err(|_| NotALedgerAccount),
+            Some(("float", agent)) => agent
+                .parse()
+                .map(|agent| Self::Float(AgentId(agent)))
+                .map_err(|_| NotALedgerAccount),
             Some(("credit", id)) => id
                 .parse()
                 .map(|id| Self::Credit(UsagePointId(id)))

@@ -1,0 +1,175 @@
+//! Corrections: new postings with a reason, a second person above the limit, and vends taken back.
+
+use crate::debts::{amount, terms};
+use crate::site::*;
+use gateway_core::correction::{CorrectionAct, CorrectionCommand};
+use gateway_core::debt::{CapPeriod, DebtKind};
+use gateway_core::ledger::LedgerAccount;
+use gateway_core::prepay::MoneyRefusal;
+use gateway_core::*;
+
+fn credit(text: &str) -> CorrectionAct {
+    CorrectionAct::Credit {
+        amount: amount(text),
+        receipt: None,
+    }
+}
+
+impl Site {
+    fn approve(&mut self, proposal: u64, by: &str) -> Result<Answer, Refusal> {
+        let by = by.into();
+        self.command(Command::Correct(CorrectionCommand::Approve {
+            proposal,
+            by,
+        }))
+    }
+
+    /// The credit without what the tariff has charged.
+    fn balance(&self) -> Micro {
+        Micro(self.point().account.balance.0 + self.posted())
+    }
+}
+
+fn receipt(answer: Result<Answer, Refusal>) -> u64 {
+    let vended = match answer.expect("a vend") {
+        Answer::Vended { receipt, .. } => Some(receipt),
+        _ => None,
+    };
+    vended.expect("a receipt")
+}
+
+#[test]
+fn a_small_correction_posts_and_a_large_one_waits_for_another_person() {
+    let mut site = Site::with_one_point();
+    site.vend("first", "1000").unwrap();
+    site.correct(credit("-500"), "asha at 10.0.0.7").unwrap();
+    assert_eq!(site.balance(), amount("500"));
+    let proposed = site.correct(credit("500.01"), "asha at 10.0.0.7");
+    let Ok(Answer::Proposed { proposal }) = proposed else {
+        panic!("{proposed:?}");
+    };
+    assert_eq!(site.balance(), amount("500"), "it waits");
+    let no = Err(MoneyRefusal::SamePerson.into());
+    for same in ["asha at 10.0.0.9", "asha", "Asha", "cloud asha"] {
+        assert_eq!(site.approve(proposal, same), no, "{same}");
+    }
+    let number = site.state.number + 2;
+    assert_eq!(
+        site.approve(proposal, "ravi at 10.0.0.7"),
+        Ok(Answer::Corrected { number })
+    );
+    assert_eq!(site.balance(), amount("1000.01"));
+    assert_eq!(
+        site.state.ledger[&LedgerAccount::Corrections],
+        amount("-0.01")
+    );
+    let again = site.approve(proposal, "ravi");
+    assert_eq!(again, Err(MoneyRefusal::NoSuchProposal.into()));
+}
+
+#[test]
+fn a_proposal_is_refused_or_expires_and_moves_nothing() {
+    let mut site = Site::with_one_point();
+    site.rules.prepay.correction.expires_days = 3;
+    let propose = |site: &mut Site| match site.correct(credit("900"), "asha") {
+        Ok(Answer::Proposed { proposal }) => proposal,
+        other => panic!("{other:?}"),
+    };
+    let first = propose(&mut site);
+    site.command(Command::Correct(CorrectionCommand::Refuse {
+        proposal: first,
+        reason: "no proof".into(),
+        by: "ravi".into(),
+    }))
+    .unwrap();
+    assert!(site.approve(first, "ravi").is_err());
+    let late = propose(&mut site);
+    site.now += 3 * DAY;
+    site.event(&Event::Tick).unwrap();
+    assert_eq!(site.point().proposals.len(), 1, "three days are in time");
+    site.now += 1;
+    let gone = site.approve(late, "ravi");
+    assert_eq!(gone, Err(MoneyRefusal::NoSuchProposal.into()));
+    site.event(&Event::Tick).unwrap();
+    assert_eq!(site.point().proposals, []);
+    assert!(!site.state.ledger.contains_key(&LedgerAccount::Corrections));
+}
+
+#[test]
+fn a_mistaken_vend_is_taken_back_once_with_its_instalments() {
+    let mut site = Site::with_one_point();
+    let weekly = Some(("30", CapPeriod::Week));
+    site.open_debt(DebtKind::Arrears, "200", terms(20, "0", weekly));
+    let before = (site.balance(), site.owed(DebtKind::Arrears));
+    let mistaken = receipt(site.vend("typo", "120"));
+    assert_eq!(site.owed(DebtKind::Arrears), amount("176"));
+    let reverse = |receipt| CorrectionAct::Reverse { receipt };
+    let none = Err(MoneyRefusal::NoSuchReceipt.into());
+    assert_eq!(site.correct(reverse(mistaken + 1), "asha"), none);
+    site.correct(reverse(mistaken), "asha").unwrap();
+    assert_eq!((site.balance(), site.owed(DebtKind::Arrears)), before);
+    assert_eq!(site.state.ledger[&LedgerAccount::Payments], Micro::ZERO);
+    let again = site.correct(reverse(mistaken), "asha");
+    assert_eq!(again, Err(MoneyRefusal::ReversedBefore.into()));
+    // The week's cap counts as if the mistake had not been made.
+    site.vend("right", "200").unwrap();
+    assert_eq!(site.owed(DebtKind::Arrears), amount("170"));
+    // Above the limit it waits like any other.
+    site.rules.prepay.correction.alone_up_to = amount("100");
+    let large = receipt(site.vend("large", "150"));
+    let Ok(Answer::Proposed { proposal }) = site.correct(reverse(large), "asha") else {
+        panic!("it should wait");
+    };
+    site.approve(proposal, "ravi").unwrap();
+    let vend = &site.state.vends["large"];
+    assert_eq!(vend.reversed, Some(site.state.number));
+}
+
+#[test]
+fn a_debt_above_the_limit_needs_a_second_person_too() {
+    let mut site = Site::with_one_point();
+    let open = CorrectionAct::Debt(debt::DebtChange::Open {
+        kind: DebtKind::Fraud,
+        amount: amount("5000"),
+        terms: terms(10, "0", None),
+    });
+    let Ok(Answer::Proposed { proposal }) = site.correct(open, "asha") else {
+        panic!("it should wait");
+    };
+    assert_eq!(site.owed(DebtKind::Fraud), Micro::ZERO);
+    site.approve(proposal, "ravi").unwrap();
+    assert_eq!(site.owed(DebtKind::Fraud), amount("5000"));
+    let last = site.journal.last().map(|record| &record.decision);
+    assert!(
+        matches!(
+            last,
+            Some(Decision::Debt { what: debt::DebtDecision::Opened { by, approved_by, .. }, .. })
+                if by == "asha" && approved_by.as_deref() == Some("ravi")
+        ),
+        "{last:?}"
+    );
+}
+
+#[test]
+fn what_is_decided_can_be_read_again() {
+    let mut site = Site::with_one_point();
+    site.open_debt(
+        DebtKind::Arrears,
+        "200",
+        terms(20, "3", Some(("30", CapPeriod::Month))),
+    );
+    let vended = receipt(site.vend("typo", "120"));
+    site.correct(CorrectionAct::Reverse { receipt: vended }, "asha")
+        .unwrap();
+    site.now += 2 * DAY;
+    site.event(&Event::Tick).unwrap();
+    for record in &site.journal {
+        let text = serde_json::to_string(record).expect("JSON");
+        let read: Record = serde_json::from_str(&text).expect(&text);
+        assert_eq!(&read, record, "{text}");
+    }
+    let before =
+        r#"{"number":4,"at":5,"decision":"vended","usage_point":7,"amount":5,"key":"k","by":"b"}"#;
+    let read: Record = serde_json::from_str(before).expect("a record of before");
+    assert_eq!(serde_json::to_string(&read).expect("JSON"), before);
+}
