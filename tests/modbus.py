@@ -1,5 +1,5 @@
 """Modbus meters and relay boards against the daemon: pymodbus servers (TCP, RTU over TCP, RTU over socat's ptys) and mbpoll.
-Usage: modbus.py GATEWAY
+Usage: modbus.py GATEWAY GATEWAY-SIM
 
 A meter and a relay board on TCP go from a test to a cut, within 5 Wh. On a serial line with a bad cable between, bytes are lost and doubled,
 answers come too late, from others or not at all, a second master talks, the adapter is pulled out: no wrong register is ever charged,
@@ -29,6 +29,7 @@ from pymodbus.server.async_io import ModbusSerialServer, ModbusTcpServer
 from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
 
 gateway = os.path.abspath(sys.argv[1])
+sim = os.path.abspath(sys.argv[2])
 folder = tempfile.mkdtemp(prefix="modbus-")
 config = os.path.join(folder, "gateway.toml")
 processes = []
@@ -230,6 +231,10 @@ class Cable:
         elif fault == "busy":
             frame = bytes([frame[0], frame[1] | 0x80, 6])
             frame += crc(frame)
+        elif fault == "forged" and len(frame) > 40:
+            # The checksum of the line is right, the seal is not.
+            frame = frame[:40] + bytes([frame[40] ^ 1]) + frame[41:-2]
+            frame += crc(frame)
         elif fault == "cut":
             return
         self.say(frame)
@@ -254,6 +259,10 @@ ptys(ports[2], ports[3])
 serve(lambda: ModbusSerialServer(
     ModbusServerContext({1: one, 2: two}, single=False), ModbusRtuFramer, port=ports[3], baudrate=19200, ignore_missing_slaves=True))
 cable = Cable(ports[1], ports[2])
+sealed = [f"{folder}/{name}" for name in ("sealed", "splice", "splice-far", "node")]
+ptys(sealed[0], sealed[1])
+ptys(sealed[2], sealed[3])
+spliced = Cable(sealed[1], sealed[2])
 
 with open(config, "w") as file:
     file.write(f"""
@@ -277,6 +286,10 @@ port = "{ports[0]}"
 baud = 19200
 poll_ms = 300
 longest_answer_ms = 400
+[[field.modbus]]
+name = "sealed"
+port = "{sealed[0]}"
+baud = 19200
 [web]
 listen = "127.0.0.1:0"
 access = "open"
@@ -476,6 +489,37 @@ try:
     cable.fault = None
     until("another meter answers", lambda: "another meter answers" in alarms(), 40)
     print("   another meter at the address is noticed and not charged")
+
+    # --- Our own node on a line of its own, with a cable that is spliced.
+    cli("usage-point", "add", "Flat 5", "--tariff", tariff, "--max-power-w", "3500")
+    label = cli("node", "add", "--usage-point", "5")
+    name = label["node"]
+    cli("meter", "move", name, "--modbus", "sealed/7")
+    processes.append(subprocess.Popen(
+        [sim, "node-on-bus", "--port", sealed[3], "--address", "7", "--node", name.split("-")[1], "--key", label["key"], "--watts", "3000"],
+        stdout=subprocess.PIPE, text=True))
+    truth = {}
+    threading.Thread(target=lambda: [truth.update(json.loads(line)) for line in processes[-1].stdout], daemon=True).start()
+    until("a session over the bus", lambda: truth.get("session"), 40)
+    assert ["node", name] in cli("meter", "test", "--modbus", "sealed/7")["values"]
+    until("its first report", lambda: meters()[name]["heard_at"])
+    assert truth["closed"] is False
+    point = lambda: cli("usage-point", "show", "5")
+    paid = -(-max(0, -point()["available_micro"]) // 10_000) * 10_000 + 50_000
+    cli("vend", "5", f"{paid / 1e6:.2f}", "--key", "sealed")
+    until("a lease over the bus closes it", lambda: truth["closed"])
+    until("it cuts at its lease", lambda: not truth["closed"], 60)
+    until("and reports it", lambda: point()["reported"] == "open" and register(name) == truth["register_wh"])
+    assert abs(point()["available_micro"]) < 10_000, point()
+    shown = register(name)
+    rejected = lambda: sum(int(line.rsplit(" ", 1)[1]) for line in metrics().splitlines() if line.startswith("prepaid_gateway_rejected_total"))
+    was, spliced.fault = rejected(), "forged"
+    until("forged frames are rejected", lambda: rejected() > was, 90)
+    spliced.fault = None
+    assert register(name) == shown and truth["closed"] is False
+    cli("vend", "5", "10", "--key", "again")
+    until("it goes on", lambda: truth["closed"], 90)
+    print("   our node on a bus: a lease and a cut; forged registers are neither reading nor switch")
     cli("verify")
     print("   the journal verifies")
 finally:

@@ -16,6 +16,7 @@
 mod display;
 mod inspect;
 mod link;
+mod modbus;
 mod node;
 mod overload;
 mod profile;
@@ -26,6 +27,7 @@ mod tamper;
 
 pub use display::{LINE, Signals};
 pub use link::{ACKNOWLEDGE_TIMEOUT_MS, DEFAULT_REPORT_INTERVAL_S, Received};
+pub use modbus::{LONGEST_RTU, Window};
 pub use node::{Identity, Measurement, Node};
 pub use profile::{KEPT_INTERVALS, MAX_CLOCK_CORRECTION_S};
 pub use records::{EEPROM_BYTES, Storage};

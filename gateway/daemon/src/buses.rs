@@ -6,10 +6,13 @@ use gateway_core::NodeId;
 use gateway_core::meter_link::MeterLink;
 use gateway_field::devices::Shown;
 use gateway_field::modbus::{
-    Bus, BusError, BusHandle, BusNews, BusStatus, Inquiry, Quality, in_words, inquire, order,
+    Ask, Asker as _, Bus, BusError, BusHandle, BusNews, BusStatus, Inquiry, Quality, Reply,
+    in_words, inquire, order,
 };
-use gateway_field::models::{Catalog, Model, Purpose};
+use gateway_field::models::{Catalog, Function, Model, Purpose};
+use gateway_field::{Ack, Uplink};
 use gateway_web::MeterKind;
+use prepaid_common::modbus::{BASE, LAYOUT, MAGIC, UPLINK};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -71,7 +74,7 @@ impl Buses {
     /// No thread can be made.
     pub fn start(
         config: &Config,
-        drivers: &Drivers,
+        (drivers, uplinks): (&Drivers, &mpsc::Sender<Uplink>),
         stopped: &watch::Receiver<bool>,
     ) -> std::io::Result<Self> {
         let (catalog, problems) = Catalog::with_directory(&config.field.meter_models_dir);
@@ -91,7 +94,8 @@ impl Buses {
             thread::Builder::new()
                 .name(format!("bus {}", handle.name()))
                 .spawn(move || runtime.block_on(bus.run(installed, news_in)))?;
-            tokio::spawn(carry(news, drivers.clone(), stopped.clone()));
+            let into = (drivers.clone(), uplinks.clone());
+            tokio::spawn(carry(news, into, stopped.clone()));
             handles.push(handle);
         }
         Ok(Self {
@@ -105,6 +109,9 @@ impl Buses {
     /// # Errors
     /// In words, with what to do next.
     pub async fn test(&self, link: &MeterLink) -> Result<Shown, String> {
+        if let MeterLink::NodeOnBus { bus, address } = link {
+            return self.greet(bus, *address).await;
+        }
         let MeterLink::Modbus {
             bus,
             address,
@@ -121,6 +128,36 @@ impl Buses {
         let found = inquire(&mut handle, *address, (&model, words), Purpose::Reading).await;
         let failed = |error: BusError| format!("{bus}/{address}: {error}");
         Ok(shown(&model, found.map_err(failed)?))
+    }
+
+    /// Which node of ours is at an address.
+    async fn greet(&self, bus: &str, address: u8) -> Result<Shown, String> {
+        let ask = Ask::Read {
+            function: Function::Holding,
+            start: BASE,
+            count: UPLINK,
+        };
+        let answer = self.handle(bus)?.clone().ask(address, ask).await;
+        let answer = answer.map_err(|error| format!("{bus}/{address}: {error}"))?;
+        match answer.reply {
+            Reply::Words(words) => match words[..] {
+                [MAGIC, LAYOUT, high, low] => {
+                    let node = NodeId(u32::from(high) << 16 | u32::from(low));
+                    Ok(Shown {
+                        values: vec![("node", node.to_string())],
+                        ..Shown::default()
+                    })
+                }
+                _ => Err(format!("{bus}/{address} is no node of ours")),
+            },
+            _ => Err(format!("{bus}/{address} is no node of ours")),
+        }
+    }
+
+    /// Queues a frame for a node of ours on a bus; what is not sent is sent again.
+    pub fn send(&self, bus: &str, node: NodeId, frame: Vec<u8>) -> bool {
+        self.handle(bus)
+            .is_ok_and(|handle| handle.send(node, frame))
     }
 
     fn handle(&self, bus: &str) -> Result<&BusHandle, String> {
@@ -277,7 +314,7 @@ fn shown(model: &Model, inquiry: Inquiry) -> Shown {
 /// Carries the news of a bus into the cycle until the gateway stops; the bus ends with it.
 async fn carry(
     mut news: mpsc::Receiver<BusNews>,
-    drivers: Drivers,
+    (drivers, uplinks): (Drivers, mpsc::Sender<Uplink>),
     mut stopped: watch::Receiver<bool>,
 ) {
     loop {
@@ -287,6 +324,14 @@ async fn carry(
         };
         let goes_on = match one {
             Some(BusNews::Metered(reading)) => drivers.metered(*reading).await,
+            Some(BusNews::Frame(node, frame)) => {
+                let uplink = Uplink {
+                    node,
+                    payload: frame.into(),
+                    ack: Ack::unheard(),
+                };
+                uplinks.send(uplink).await.is_ok()
+            }
             Some(BusNews::Switched(node, relay)) => drivers.switched(node, relay).await,
             Some(BusNews::Implausible(node)) => drivers.rejected(node, "implausible").await,
             None => return,

@@ -48,7 +48,7 @@ impl Bench {
     /// In words, with what to do next.
     pub async fn test(&self, link: &MeterLink) -> Result<MeterShown, String> {
         let shown = match link {
-            MeterLink::Modbus { .. } => self.buses.test(link).await?,
+            MeterLink::Modbus { .. } | MeterLink::NodeOnBus { .. } => self.buses.test(link).await?,
             _ => {
                 let mut devices = self.lock();
                 devices.ask(link);

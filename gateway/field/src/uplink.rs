@@ -54,6 +54,16 @@ impl Ack {
         self.send(self.refusal_settles);
     }
 
+    /// For a frame whose sender is told by a sealed frame what is stored, and has no connection to close.
+    #[must_use]
+    pub fn unheard() -> Self {
+        Self {
+            place: 0,
+            refusal_settles: true,
+            verdict: None,
+        }
+    }
+
     fn send(&mut self, accepted: bool) {
         if let Some(verdict) = self.verdict.take() {
             // The session may have ended; then there is nobody to tell.

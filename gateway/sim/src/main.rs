@@ -1,6 +1,7 @@
 //! `gateway-sim`: a neighbourhood by itself, for development, and the benchmark.
 
 mod bench;
+mod on_bus;
 mod street;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +23,8 @@ enum What {
     Bench(bench::Arguments),
     /// A head-end for tests at a broker, driven by JSON lines.
     HeadEnd(gateway_sim::head_end::server::Arguments),
+    /// Run one node behind a serial port until it is killed.
+    NodeOnBus(on_bus::Arguments),
     /// Run simulated nodes against a gateway until Ctrl-C.
     Neighbourhood(street::Arguments),
 }
@@ -31,6 +34,7 @@ async fn main() -> ExitCode {
     let outcome = match Arguments::parse().what {
         What::Bench(arguments) => bench::run(arguments).await,
         What::HeadEnd(arguments) => gateway_sim::head_end::server::run(arguments).await,
+        What::NodeOnBus(arguments) => on_bus::run(&arguments),
         What::Neighbourhood(arguments) => street::run(arguments).await,
     };
     match outcome {

@@ -9,7 +9,7 @@ use crate::eeprom::Eeprom;
 use crate::household::Demand;
 use crate::random::Random;
 use crate::truth::Truth;
-use meter_node::{Identity, Measurement, Node, Received};
+use meter_node::{Identity, Measurement, Node, Received, Window};
 use prepaid_common::WattHours;
 use prepaid_common::wire::{Counter, FrameRejection, Lease, RelayPosition, SwitchReason};
 
@@ -189,6 +189,29 @@ impl Meter {
     pub fn acknowledged(&mut self, counter: Counter) {
         if let Power::On(node) = &mut self.power {
             node.acknowledged(counter);
+        }
+    }
+
+    /// Answers a request on a Modbus line; nothing without power.
+    pub fn serve(
+        &mut self,
+        window: &mut Window,
+        address: u8,
+        request: &mut [u8],
+        reply: &mut [u8],
+    ) -> Option<usize> {
+        let Power::On(node) = &mut self.power else {
+            return None;
+        };
+        let length = node.serve(window, address, request, reply);
+        self.truth.set_lease(node.lease());
+        length
+    }
+
+    /// Puts the frame that is due into the registers of a Modbus line.
+    pub fn fill(&mut self, window: &mut Window) {
+        if let Power::On(node) = &mut self.power {
+            node.fill(window);
         }
     }
 

@@ -7,5 +7,6 @@
 mod bench;
 mod eeprom;
 mod limits;
+mod modbus;
 mod switch;
 mod watch;

@@ -60,12 +60,10 @@ impl Cycle {
         for ack in batch.acks {
             ack.accept();
         }
-        if self.field.is_external() {
-            self.confirm(&batch.counters);
-        }
+        self.confirm(&batch.counters);
         for (node, frame) in batch.frames {
             // A node that left again greets again.
-            let _ = self.field.send(node, frame);
+            let _ = self.send(node, frame);
         }
         let mut nodes = batch.nodes;
         self.metering_nodes(&batch.rows.records, &mut nodes);
@@ -119,7 +117,8 @@ impl Cycle {
     /// Tells nodes which reports are stored, where no PUBACK does. One that is lost is made up for by the node's next report.
     fn confirm(&mut self, counters: &[(NodeId, Counter)]) {
         let mut newest = BTreeMap::new();
-        for (node, counter) in counters {
+        let by_word = |(node, _): &&(NodeId, Counter)| self.hears_by_word(*node);
+        for (node, counter) in counters.iter().filter(by_word) {
             let highest = newest.entry(*node).or_insert(*counter);
             *highest = (*highest).max(*counter);
         }
@@ -129,7 +128,7 @@ impl Cycle {
                 ..wire::Command::default()
             };
             if let Ok(frame) = self.links.command(node, &command) {
-                let _ = self.field.send(node, frame);
+                let _ = self.send(node, frame);
             }
         }
     }
@@ -157,7 +156,7 @@ impl Cycle {
         }
         // Without a session the node learns its lease with the welcome.
         if let Ok(frame) = self.links.command(node, &command)
-            && self.field.send(node, frame).is_ok()
+            && self.send(node, frame)
         {
             self.told.insert(node, (wanted, now));
         }

@@ -58,7 +58,7 @@ impl Cycle {
             ..wire::Command::default()
         };
         if let Ok(frame) = self.links.command(node, &command) {
-            let _ = self.field.send(node, frame);
+            let _ = self.send(node, frame);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! It is level, not edge: a driver compares it with what the switch reports and tells it again until both agree.
 
 use super::Cycle;
+use gateway_core::meter_link::MeterLink;
 use gateway_core::{Decision, Event, NodeId, Record};
 
 impl Cycle {
@@ -24,6 +25,20 @@ impl Cycle {
     pub(super) fn is_sealed(&self, node: NodeId) -> bool {
         let node = self.state.nodes.get(&node);
         node.is_some_and(|node| node.link.is_sealed())
+    }
+
+    /// Sends a node a frame the way it is reached. False: it is not sent, and what it says is said again.
+    pub(super) fn send(&self, node: NodeId, frame: Vec<u8>) -> bool {
+        match self.state.nodes.get(&node).map(|node| &node.link) {
+            Some(MeterLink::NodeOnBus { bus, .. }) => self.buses.send(bus, node, frame),
+            _ => self.field.send(node, frame).is_ok(),
+        }
+    }
+
+    /// Whether a node learns from a sealed word what is stored, because nothing on its way is told by a PUBACK of ours.
+    pub(super) fn hears_by_word(&self, node: NodeId) -> bool {
+        let link = self.state.nodes.get(&node).map(|node| &node.link);
+        self.field.is_external() || matches!(link, Some(MeterLink::NodeOnBus { .. }))
     }
 
     /// Tells the drivers what is true now.

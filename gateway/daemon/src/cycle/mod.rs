@@ -17,6 +17,7 @@ mod node;
 mod status;
 mod uplink;
 
+use crate::buses::Buses;
 use crate::clock::Clock;
 use crate::watch::News;
 use gateway_core::event::Answer;
@@ -92,6 +93,8 @@ pub struct Cycle {
     pub settings: Settings,
     pub links: NodeLinks,
     pub field: Arc<Field>,
+    /// The site's Modbus buses.
+    pub buses: Buses,
     pub credentials: Arc<Credentials>,
     pub status: Arc<Status>,
     pub changes: watch::Sender<u64>,

@@ -42,7 +42,7 @@ impl Cycle {
                     .push((uplink.node, FrameRejection::StaleSession.reason()));
                 // Not stored. With the own broker the connection ends and the node greets on the next one; an external
                 // one keeps its connection, so the node is asked.
-                if self.field.is_external() {
+                if self.hears_by_word(uplink.node) {
                     self.batch.frames.push((uplink.node, frame));
                 }
                 uplink.ack.refuse();
@@ -90,7 +90,7 @@ impl Cycle {
         let acknowledged = self.links.uplink_floor(node);
         wire::Command {
             report_interval_s,
-            acknowledged: acknowledged.filter(|_| self.field.is_external()),
+            acknowledged: acknowledged.filter(|_| self.hears_by_word(node)),
             ..command.unwrap_or_default()
         }
     }

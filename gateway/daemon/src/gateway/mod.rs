@@ -61,18 +61,17 @@ impl Gateway {
         let (mut store, state) = Store::open(&path)?;
         let epoch = store.begin_epoch()?;
         let keys = store.node_keys()?;
-        let credentials = Arc::new(Credentials::new());
-        add_site_clients(config, &credentials);
+        let credentials = site_clients(config);
         let (uplinks_in, uplinks) = mpsc::channel(cycle::UPLINK_INBOX);
         let (inputs_in, inputs) = mpsc::channel(cycle::COMMAND_INBOX);
         let links = admit_all(&state, keys, &credentials, epoch);
-        let (field, site_messages) = start_field(config, &credentials, uplinks_in)?;
+        let (field, site_messages) = start_field(config, &credentials, uplinks_in.clone())?;
         let (clock, status) = (clock(config), Arc::new(Status::new()));
         let (changes, changed) = watch::channel(0);
         let (installed, shown) = watch::channel(state.installed().collect());
         let drivers = Drivers::new(shown, &inputs_in);
         let (stop, stopped) = watch::channel(false);
-        let buses = buses::Buses::start(config, &drivers, &stopped).map_err(StartError::Thread)?;
+        let buses = start_buses(config, (&drivers, &uplinks_in), &stopped)?;
         let (rounds, news) = feeders::watch(config, &state, &inputs_in)?;
         let cycle = Cycle {
             store,
@@ -83,6 +82,7 @@ impl Gateway {
             settings: settings(config),
             links,
             field: field.clone(),
+            buses: buses.clone(),
             credentials,
             status: status.clone(),
             changes,
@@ -112,10 +112,10 @@ impl Gateway {
         });
         let heard = (drivers, site_messages);
         let (app, page, tasks) = serve_people(config, &path, &desk, heard, stopped).await?;
-        let broker = field.local_addr().or(field.local_tls_addr());
+        let bound = field.local_addr().or(field.local_tls_addr());
         Ok(Self {
             desk,
-            broker: broker.unwrap_or(config.field.listen),
+            broker: bound.unwrap_or(config.field.listen),
             page,
             field,
             app,
@@ -168,6 +168,21 @@ async fn serve_people(
     let driving = bench.drive(drivers, desk.field.clone(), site_messages, stopped);
     let driver = tokio::spawn(driving);
     Ok((app, page, vec![web, control, tester, driver]))
+}
+
+/// The accounts of the site's clients.
+fn site_clients(config: &Config) -> Arc<Credentials> {
+    let credentials = Arc::new(Credentials::new());
+    add_site_clients(config, &credentials);
+    credentials
+}
+
+fn start_buses(
+    config: &Config,
+    into: (&Drivers, &mpsc::Sender<gateway_field::Uplink>),
+    stopped: &watch::Receiver<bool>,
+) -> Result<buses::Buses, StartError> {
+    buses::Buses::start(config, into, stopped).map_err(StartError::Thread)
 }
 
 /// The way to the nodes, and a copy of what the site's devices say.

@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep_until};
 const FIRST_REOPEN: Duration = Duration::from_millis(500);
 /// An adapter that is plugged in again is back within so long.
 const LONGEST_REOPEN: Duration = Duration::from_secs(10);
+/// Frames for nodes waiting: two for each of the most nodes a line carries.
+const DOWNLINKS: usize = 64;
 /// Questions of people waiting: a scan asks one after the other.
 const QUESTIONS: usize = 8;
 
@@ -50,6 +52,7 @@ pub struct BusStatus {
 pub struct BusHandle {
     name: String,
     questions: mpsc::Sender<Question>,
+    downlinks: mpsc::Sender<(NodeId, Vec<u8>)>,
     status: Arc<Mutex<BusStatus>>,
 }
 
@@ -92,6 +95,11 @@ impl BusHandle {
         &self.name
     }
 
+    /// Queues a frame for a node of ours. False: the bus is stopped, or takes no more now; what is not sent is sent again.
+    pub fn send(&self, node: NodeId, frame: Vec<u8>) -> bool {
+        self.downlinks.try_send((node, frame)).is_ok()
+    }
+
     /// How it is doing.
     #[must_use]
     pub fn status(&self) -> BusStatus {
@@ -108,6 +116,7 @@ pub struct Bus {
     poller: Poller,
     pin: Box<dyn Fn() -> Option<Box<dyn DirectionPin>> + Send>,
     questions: mpsc::Receiver<Question>,
+    downlinks: mpsc::Receiver<(NodeId, Vec<u8>)>,
     status: Arc<Mutex<BusStatus>>,
     began: Instant,
 }
@@ -120,10 +129,12 @@ impl Bus {
         pin: impl Fn() -> Option<Box<dyn DirectionPin>> + Send + 'static,
     ) -> (Self, BusHandle) {
         let (questions_in, questions) = mpsc::channel(QUESTIONS);
+        let (downlinks_in, downlinks) = mpsc::channel(DOWNLINKS);
         let status = Arc::new(Mutex::new(BusStatus::default()));
         let handle = BusHandle {
             name: settings.poll.bus.clone(),
             questions: questions_in,
+            downlinks: downlinks_in,
             status: status.clone(),
         };
         let bus = Self {
@@ -131,6 +142,7 @@ impl Bus {
             settings,
             pin: Box::new(pin),
             questions,
+            downlinks,
             status,
             began: Instant::now(),
         };
@@ -221,6 +233,9 @@ impl Bus {
             if installed.has_changed().unwrap_or_default() {
                 self.follow(&installed.borrow_and_update().clone());
             }
+            while let Ok((node, frame)) = self.downlinks.try_recv() {
+                self.poller.queue(node, frame);
+            }
             if let Ok(question) = self.questions.try_recv() {
                 let longest = self.settings.poll.longest_answer;
                 let result = line
@@ -268,6 +283,9 @@ impl Bus {
             changed = installed.changed() => {
                 changed.ok()?;
                 self.follow(&installed.borrow_and_update().clone());
+            }
+            Some((node, frame)) = self.downlinks.recv() => {
+                self.poller.queue(node, frame);
             }
             Some(question) = self.questions.recv() => {
                 let longest = self.settings.poll.longest_answer;

@@ -100,15 +100,7 @@ pub fn word(high: u8, low: u8) -> u16 {
 /// Checksum, low byte first on the wire.
 #[must_use]
 pub fn crc(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0xFFFF, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
-            if crc & 1 == 1 {
-                (crc >> 1) ^ 0xA001
-            } else {
-                crc >> 1
-            }
-        })
-    })
+    prepaid_common::modbus::crc(bytes)
 }
 
 /// Whether a frame ends with its checksum.

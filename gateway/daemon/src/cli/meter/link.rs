@@ -19,8 +19,8 @@ pub struct LinkArgs {
     /// Which meter or relay of the device, from 0, where it has several
     #[arg(long)]
     pub channel: Option<u8>,
-    /// A meter on Modbus: name of its bus and address
-    #[arg(long, value_name = "BUS/ADDRESS", value_parser = bus_address, requires = "model", conflicts_with = "mqtt")]
+    /// A meter on Modbus: name of its bus and address; our node if no model is named
+    #[arg(long, value_name = "BUS/ADDRESS", value_parser = bus_address, conflicts_with = "mqtt")]
     pub modbus: Option<(String, u8)>,
     /// Id of its meter model
     #[arg(long)]
@@ -75,6 +75,12 @@ pub(super) fn meter_link(doing: &'static str, args: &LinkArgs) -> Result<MeterLi
             model: model.clone(),
             word_order: args.word_order,
             serial: args.serial.clone(),
+        });
+    }
+    if let (Some((bus, address)), None) = (&args.modbus, &args.model) {
+        return Ok(MeterLink::NodeOnBus {
+            bus: bus.clone(),
+            address: *address,
         });
     }
     let why = "say how it is reached: --mqtt TOPIC --dialect D --login L, or --modbus BUS/ADDRESS --model M";

@@ -9,6 +9,7 @@
 
 mod contact;
 mod meter;
+mod sealed;
 
 pub use meter::{in_words, order};
 
@@ -21,6 +22,7 @@ use gateway_core::NodeId;
 use gateway_core::meter_link::{Installed, MeterLink, MeterReading};
 use gateway_core::supply::Relay;
 use meter::{Job, Meter, Step, Verdict};
+use sealed::{Sealed, SealedStep};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +59,9 @@ pub enum BusNews {
     Metered(Box<MeterReading>),
     /// The contact of a meter's switch has moved, or is known for the first time.
     Switched(NodeId, Relay),
-    /// A reading was not used.
+    /// A sealed frame of a node.
+    Frame(NodeId, Vec<u8>),
+    /// A reading was not used, or what answers is not the node.
     Implausible(NodeId),
 }
 
@@ -69,6 +73,7 @@ pub struct Poller {
     stations: BTreeMap<u8, Station>,
     meters: Vec<Meter>,
     contacts: Vec<Contact>,
+    nodes: Vec<Sealed>,
     without_model: Vec<(NodeId, String)>,
     job: Option<Job>,
     asked: Option<Asked>,
@@ -80,12 +85,16 @@ enum Asked {
     Step(u8, Step),
     Tell(NodeId, u8),
     Look(u8, Ask),
+    Sealed(u8, NodeId, SealedStep),
 }
 
 impl Asked {
     fn address(&self) -> u8 {
         match self {
-            Self::Step(address, _) | Self::Tell(_, address) | Self::Look(address, _) => *address,
+            Self::Step(address, _)
+            | Self::Tell(_, address)
+            | Self::Look(address, _)
+            | Self::Sealed(address, ..) => *address,
         }
     }
 }
@@ -100,6 +109,7 @@ impl Poller {
             stations: BTreeMap::new(),
             meters: Vec::new(),
             contacts: Vec::new(),
+            nodes: Vec::new(),
             without_model: Vec::new(),
             job: None,
             asked: None,
@@ -112,6 +122,7 @@ impl Poller {
         let mut before = std::mem::take(&mut self.meters);
         let contacts = std::mem::take(&mut self.contacts);
         self.without_model.clear();
+        self.follow_nodes(now_ms, installed);
         for one in installed {
             self.follow_contact(one, &contacts);
             let MeterLink::Modbus { bus, model, .. } = &one.link else {
@@ -146,15 +157,52 @@ impl Poller {
                 Duration::from_millis(model.min_gap_ms.into());
             self.meters.push(meter);
         }
-        let (meters, contacts) = (&self.meters, &self.contacts);
+        let (meters, contacts, nodes) = (&self.meters, &self.contacts, &self.nodes);
         self.stations.retain(|address, _| {
-            meters.iter().any(|meter| meter.address == *address)
+            nodes.iter().any(|node| node.address == *address)
+                || meters.iter().any(|meter| meter.address == *address)
                 || contacts.iter().any(|contact| contact.address == *address)
         });
         let gone = |job: &Job| !meters.iter().any(|meter| meter.installed.node == job.node);
         if self.job.as_ref().is_some_and(gone) {
             self.job = None;
         }
+    }
+
+    fn follow_nodes(&mut self, now_ms: u64, installed: &[Installed]) {
+        let before = std::mem::take(&mut self.nodes);
+        for one in installed {
+            let Some(node) = Sealed::of(one, &self.settings.bus, now_ms) else {
+                continue;
+            };
+            let longest = self.settings.longest_answer;
+            let station = self.stations.entry(node.address);
+            station.or_insert_with(|| Station::new(longest));
+            let same = |old: &&Sealed| (old.node, old.address) == (node.node, node.address);
+            let known = before.iter().find(same).cloned();
+            self.nodes.push(known.unwrap_or(node));
+        }
+    }
+
+    /// Queues a frame for a node of ours; false if it is not on this bus.
+    pub fn queue(&mut self, node: NodeId, frame: Vec<u8>) -> bool {
+        let place = self.nodes.iter_mut().find(|one| one.node == node);
+        place.map(|one| one.queue(frame)).is_some()
+    }
+
+    /// What a node of ours is asked now, the one that has waited longest first.
+    fn sealed(&mut self, now_ms: u64) -> Option<Next> {
+        let free = |address: u8| {
+            let station = self.stations.get(&address);
+            station.is_none_or(|station| station.free_at() <= now_ms)
+        };
+        let due = self.nodes.iter().filter(|node| node.at() <= now_ms);
+        let node = due
+            .filter(|node| free(node.address))
+            .min_by_key(|node| node.at())?;
+        let (address, id) = (node.address, node.node);
+        let (step, ask) = node.step(now_ms)?;
+        Some(self.ask(address, ask, Asked::Sealed(address, id, step)))
     }
 
     fn follow_contact(&mut self, installed: &Installed, before: &[Contact]) {
@@ -195,6 +243,9 @@ impl Poller {
         if let Some((address, ask)) = look.map(|at| (at.address, contact::look(&self.contacts, at)))
         {
             return self.ask(address, ask.clone(), Asked::Look(address, ask));
+        }
+        if let Some(next) = self.sealed(now_ms) {
+            return next;
         }
         if let Some(step) = self.step(now_ms) {
             return step;
@@ -317,7 +368,11 @@ impl Poller {
         });
         let job = self.job.as_ref().and_then(|job| self.meter(job.node));
         let job = job.map(|meter| free(meter.address));
-        let soonest = meters.chain(contacts).chain(job).min();
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| node.at().max(free(node.address)));
+        let soonest = meters.chain(contacts).chain(nodes).chain(job).min();
         soonest
             .unwrap_or(u64::MAX)
             .clamp(now_ms + 1, now_ms + LONGEST_SLEEP_MS)
@@ -350,6 +405,7 @@ impl Poller {
                 }
                 Vec::new()
             }
+            (Asked::Sealed(_, node, step), result) => self.unsealed(now_ms, node, step, &result),
             (Asked::Look(address, ask), Ok(answer)) => self.looked(now_ms, address, &ask, &answer),
             (Asked::Look(..), Err(_)) => Vec::new(),
             (Asked::Step(_, step), Ok(answer)) => self.stepped(now_ms, step, &answer.reply),
@@ -371,6 +427,37 @@ impl Poller {
             news.push(BusNews::Switched(node, relay));
         }
         news
+    }
+
+    fn unsealed(
+        &mut self,
+        now_ms: u64,
+        id: NodeId,
+        step: SealedStep,
+        result: &Result<Answer, BusError>,
+    ) -> Vec<BusNews> {
+        let Some(node) = self.nodes.iter_mut().find(|node| node.node == id) else {
+            return Vec::new();
+        };
+        match result {
+            Ok(answer) => match node.done(now_ms, step, &answer.reply) {
+                Ok(frame) => frame
+                    .map(|frame| BusNews::Frame(id, frame))
+                    .into_iter()
+                    .collect(),
+                Err(_) => {
+                    let address = node.address;
+                    if let Some(station) = self.stations.get_mut(&address) {
+                        station.quality.implausible += 1;
+                    }
+                    Vec::new()
+                }
+            },
+            Err(error) => {
+                node.failed(now_ms, step, matches!(error, BusError::Exception(_)));
+                Vec::new()
+            }
+        }
     }
 
     fn failed(&mut self, now_ms: u64, step: Step, error: &BusError) {
@@ -485,9 +572,9 @@ impl Poller {
     #[must_use]
     pub fn qualities(&self) -> BTreeMap<NodeId, Quality> {
         let quality = |address: u8| self.stations.get(&address).map(|s| s.quality.clone());
-        let meters = self.meters.iter();
-        meters
-            .filter_map(|meter| Some((meter.installed.node, quality(meter.address)?)))
+        self.places()
+            .into_iter()
+            .filter_map(|(node, address)| Some((node, quality(address)?)))
             .collect()
     }
 
@@ -495,9 +582,9 @@ impl Poller {
     #[must_use]
     pub fn places(&self) -> BTreeMap<NodeId, u8> {
         let meters = self.meters.iter();
-        meters
-            .map(|meter| (meter.installed.node, meter.address))
-            .collect()
+        let meters = meters.map(|meter| (meter.installed.node, meter.address));
+        let nodes = self.nodes.iter().map(|node| (node.node, node.address));
+        meters.chain(nodes).collect()
     }
 
     /// How well each address answers.
