@@ -2,7 +2,10 @@
 
 mosquitto (TLS, passwords, topic access) with MQTT 3.1.1 and 5, then nats-server (JetStream, MQTT 3.1.1). The gateway reaches the broker through a
 relay that is slow, half-open, or cut; broker and gateway are killed in between. The head-end puts rows into a PostgreSQL of its own and acknowledges after
-the commit. At the end the gateway's journal and profile are compared with PostgreSQL row by row."""
+the commit. At the end the gateway's journal and profile are compared with PostgreSQL row by row. Then one by one: settings ordered and refused, the last will, an
+expired certificate, a client's certificate, a broker that hangs up on large messages, a metered link, a byte budget, and a second enrolment.
+
+Clocks that are wrong, partitions of weeks and a thousand seeds are in gateway/cloud/tests/storms."""
 
 import json
 import os
@@ -17,11 +20,14 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
+import zlib
 
 gateway, simulator = (os.path.abspath(path) for path in sys.argv[1:3])
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TARIFF = "msedcl-lt1b-2026-27"
 CODE = "0123-4567-89AB-CDEF"
+SECOND_CODE = "1123-4567-89AB-CDEF"
 PATIENCE_S = 120
 folder = tempfile.mkdtemp(prefix="cloud-")
 os.chmod(folder, 0o755)
@@ -229,23 +235,31 @@ def certificates():
     for name, days in (("good", "30"), ("expired", "0")):
         run("openssl", "x509", "-req", "-in", path("server.csr"), "-CA", path("ca.pem"), "-CAkey", path("ca.key"),
             "-CAcreateserial", "-days", days, "-extfile", path("names.cnf"), "-out", path(f"{name}.pem"), stderr=subprocess.DEVNULL)
+    run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+        "-keyout", path("ward5.key"), "-out", path("ward5.csr"), "-subj", "/CN=ward5", stderr=subprocess.DEVNULL)
+    run("openssl", "x509", "-req", "-in", path("ward5.csr"), "-CA", path("ca.pem"), "-CAkey", path("ca.key"),
+        "-CAcreateserial", "-days", "30", "-extfile", write("client.cnf", "extendedKeyUsage=clientAuth\n"), "-out", path("ward5.pem"), stderr=subprocess.DEVNULL)
     os.chmod(path("server.key"), 0o644)
 
 
 class Mosquitto:
     def __init__(self):
-        self.plain, self.tls = free_port(), free_port()
+        self.plain, self.tls, self.strict = free_port(), free_port(), free_port()
         certificates()
         write("passwords", "")
         for user, word in (("ward4", "secret"), ("head-end", "other")):
             run("mosquitto_passwd", "-b", path("passwords"), user, word, stderr=subprocess.DEVNULL)
         write("acl", "user ward4\npattern write pgc/1/%c/up/#\npattern read pgc/1/%c/down/#\n\n"
+              "user ward5\npattern write pgc/1/%c/up/#\npattern read pgc/1/%c/down/#\n\n"
               "user head-end\ntopic readwrite pgc/#\n")
         os.chmod(path("passwords"), 0o644)
+        self.largest = 0
         self.start("good")
 
     def start(self, certificate):
-        write("mosquitto.conf", f"""listener {self.plain} 127.0.0.1
+        write("mosquitto.conf", f"""per_listener_settings false
+message_size_limit {self.largest}
+listener {self.plain} 127.0.0.1
 allow_anonymous false
 password_file {path("passwords")}
 acl_file {path("acl")}
@@ -254,9 +268,26 @@ user root
 listener {self.tls} 127.0.0.1
 certfile {path(certificate + ".pem")}
 keyfile {path("server.key")}
+listener {self.strict} 127.0.0.1
+certfile {path(certificate + ".pem")}
+keyfile {path("server.key")}
+cafile {path("ca.pem")}
+require_certificate true
+use_identity_as_username true
 """)
         self.process = start("/usr/sbin/mosquitto", "-c", path("mosquitto.conf"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for("mosquitto", lambda: accepts(self.plain) and accepts(self.tls))
+        wait_for("mosquitto", lambda: all(map(accepts, (self.plain, self.tls, self.strict))))
+
+    def retained(self, site, channel):
+        """The first line of what a newcomer gets."""
+        words = ["mosquitto_sub", "-p", str(self.plain), "-u", "head-end", "-P", "other", "-t", f"pgc/1/{site.number}/up/{channel}"]
+        words += ["--retained-only", "-C", "1", "-W", "5", "-F", "%x"]
+        said = subprocess.run(words, stdout=subprocess.PIPE, text=True).stdout.strip()
+        payload = bytes.fromhex(said)
+        if not payload:
+            return None
+        text = zlib.decompress(payload[66:]) if payload[1] else payload[66:]
+        return json.loads(text.split(b"\n")[0])
 
     def restart(self, certificate="good"):
         kill(self.process)
@@ -284,13 +315,13 @@ mqtt {{ listen: "127.0.0.1:{self.plain}" }}
 
 class Site:
     def __init__(self, name, url, extra):
-        self.data, self.name = path(name), name
+        self.data, self.name, self.page = path(name), name, free_port()
         self.config = write(f"{name}.toml", f"""[store]
 data_dir = "{self.data}"
 [field]
 listen = "127.0.0.1:{free_port()}"
 [web]
-listen = "127.0.0.1:{free_port()}"
+listen = "127.0.0.1:{self.page}"
 access = "open"
 [clock]
 trust = "always"
@@ -328,8 +359,12 @@ url = "{url}"
             base.close()
 
     def is_caught_up(self):
-        status = self.office("cloud", "status")
-        return status["accepted"] and status["backlog"] == 0
+        status = self.try_office("cloud", "status")
+        return status and status["accepted"] and status["backlog"] == 0
+
+    def fetch(self, where):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.page}{where}", timeout=10) as answer:
+            return answer.read().decode()
 
 
 def sell(site, first, count):
@@ -400,6 +435,120 @@ def battery(kind, broker, site, relay, head_end, postgres):
     print(f"   {kind}: {rows} journal rows, {vends} payments, {orders} orders, the same on both sides")
 
 
+def receipts(head_end, site):
+    """Receipts by sequence, once every order has one."""
+    orders = lambda: head_end.dump()["sites"][site.number]["orders"]
+    wait_for("every receipt", lambda: all(order["receipt"] for order in orders().values()))
+    return {int(sequence): order["receipt"] for sequence, order in orders().items()}
+
+
+def office_orders(broker, site, head_end):
+    """A message, a name, settings that are fit and settings that are not; the gateway starts again with the fit ones."""
+    before = site.office("cloud", "status")
+    words = "Supply off on Sunday <10 to 12>"
+    head_end.order(site.number, {"command": "message", "usage_point": 1, "text": words, "by": "asha"})
+    head_end.order(site.number, {"command": "change-usage-point", "usage_point": 1, "change": "label", "label": "Flat 1B", "by": "asha"})
+    head_end.order(site.number, {"command": "set-config", "values": {"site.name": "Ward 5", "prepay.low_credit": "77.00"}, "by": "asha"})
+    head_end.order(site.number, {"command": "set-config", "values": {"prepay.low_credit": "much"}, "by": "asha"})
+    head_end.order(site.number, {"command": "set-config", "values": {"field.listen": "0.0.0.0:1"}, "by": "asha"})
+    last = [receipt for _, receipt in sorted(receipts(head_end, site).items())][-5:]
+    outcomes = [(receipt["outcome"], receipt.get("refusal")) for receipt in last]
+    assert outcomes == [("done", None)] * 3 + [("refused", "settings-unfit")] * 2, outcomes
+    assert "low_credit" in last[3]["words"] and "field.listen" in last[4]["words"], last[3:]
+    page = site.fetch("/usage-point/1")
+    assert "Supply off on Sunday" in page and "Flat 1B" in page, "the message is not on the page"
+    new_name = lambda: (broker.retained(site, "status") or {}).get("name") == "Ward 5"
+    wait_for("the gateway under its new name", new_name)
+    wait_for("the journal again", site.is_caught_up)
+    status = site.office("cloud", "status")
+    assert status["settings"] == {"site.name": "Ward 5", "prepay.low_credit": "77.00"}, status
+    assert status["gateway"] == before["gateway"]
+    site.office("cloud", "undo", "--note", "only a test")
+    old_name = lambda: (broker.retained(site, "status") or {}).get("name") not in (None, "Ward 5")
+    wait_for("the gateway under its old name", old_name)
+    wait_for("the journal", site.is_caught_up)
+    for line in ("prepaid_gateway_cloud_accepted 1", 'prepaid_gateway_cloud_backlog_rows{stream="journal"} 0',
+                 "prepaid_gateway_cloud_per_usage_point_today_bytes"):
+        wait_for(f"{line} in /metrics", lambda: line in site.fetch("/metrics"))
+    assert 'id="cloud"' in site.fetch("/"), "the head-end is not on the page"
+    print("   a message, a name, settings fit and unfit: each with its receipt; the gateway started again with them, and without")
+
+
+def last_will(broker, site):
+    """Status is retained; a gateway that dies is known to be lost; a newcomer hears of both."""
+    assert broker.retained(site, "status")["state"] == "online"
+    assert broker.retained(site, "case")["as_of"] > 0
+    kill(site.process)
+    wait_for("the last will", lambda: broker.retained(site, "status")["state"] == "lost")
+    site.start()
+    wait_for("the gateway to say that it is there", lambda: broker.retained(site, "status")["state"] == "online")
+    wait_for("everything", site.is_caught_up)
+    print("   status and case are retained; a gateway that dies is lost to everybody who asks")
+
+
+def enrolled_again(site, head_end):
+    """The gateway's key is rolled over by a new code, the head-end's by an order."""
+    keys = lambda: head_end.dump()["sites"][site.number]["key"]
+    before, cloud_key = keys(), site.office("cloud", "status")["cloud_key"]
+    head_end.order(site.number, {"command": "roll-key"})
+    receipts(head_end, site)
+    wait_for("the head-end's next key", lambda: site.office("cloud", "status")["cloud_key"] != cloud_key)
+    head_end.order(site.number, {"command": "vend", "key": "with the next key", "usage_point": 1, "amount": 1_000_000, "by": "shop"})
+    receipts(head_end, site)
+    head_end.tell({"expect": SECOND_CODE})
+    site.office("cloud", "enrol", "--code", SECOND_CODE)
+    assert keys() != before, "the gateway has its old key"
+    head_end.order(site.number, {"command": "vend", "key": "with both", "usage_point": 1, "amount": 1_000_000, "by": "shop"})
+    receipts(head_end, site)
+    wait_for("everything", site.is_caught_up)
+    print("   both keys rolled over, the head-end's by an order, the gateway's by a second code")
+
+
+def strict(broker, head_end, postgres):
+    """A client's certificate instead of a password, and a broker that hangs up on messages of more than 7,000 bytes."""
+    relay = Relay(broker.strict)
+    files = f'ca = "{path("ca.pem")}"\ncert = "{path("ward5.pem")}"\nkey = "{path("ward5.key")}"\n'
+    site = Site("strict", f"mqtts://localhost:{relay.port}", files)
+    head_end.tell({"expect": CODE.replace("0", "2", 1)})
+    site.office("cloud", "enrol", "--code", CODE.replace("0", "2", 1))
+    site.office("usage-point", "add", "Flat 1", "--tariff", TARIFF)
+    wait_for("the first rows with a certificate", site.is_caught_up)
+    relay.cut = True
+    relay.break_all()
+    for number in range(150):
+        site.office("vend", "1", "1", "--key", os.urandom(30).hex())
+    broker.largest = 7000
+    broker.restart()
+    relay.cut = False
+    wait_for("a backlog past a broker that takes only small messages", site.is_caught_up)
+    compare(site, postgres, head_end)
+    kill(site.process)
+    broker.largest = 0
+    broker.restart()
+    print("   a client's certificate; a broker that hangs up on large messages gets smaller ones")
+
+
+def sparse(broker, head_end):
+    """A metered link connects, sends and sleeps; over its byte budget the journal still goes, once."""
+    relay = Relay(broker.tls)
+    extra = f'user = "ward4"\npassword = "secret"\nca = "{path("ca.pem")}"\nmetered = "yes"\ncontact_every_s = 60\ndaily_bytes = 20000\n'
+    site = Site("sparse", f"mqtts://localhost:{relay.port}", extra)
+    head_end.tell({"expect": CODE.replace("0", "3", 1)})
+    site.office("cloud", "enrol", "--code", CODE.replace("0", "3", 1))
+    site.office("usage-point", "add", "Flat 1", "--tariff", TARIFF)
+    site.office("vend", "1", "1", "--key", "sparse")
+    asleep = lambda: (broker.retained(site, "status") or {}).get("state") == "sleeping"
+    wait_for("a metered link to sleep", asleep)
+    wait_for("the connection to end", lambda: not site.office("cloud", "status")["connected"])
+    status = site.office("cloud", "status")
+    assert status["backlog"] == 0, status
+    retained = broker.retained(site, "status")
+    assert retained["until"] > retained["at"] and retained["budget"] == 20000, retained
+    assert status["bytes_today"] > 500, status
+    kill(site.process)
+    print("   a metered link sends, says until when it sleeps, and counts its bytes")
+
+
 def expired(broker, site):
     """A certificate that has expired is refused by name; nothing is lost."""
     broker.restart("expired")
@@ -423,6 +572,13 @@ try:
         if protocol == "3.1.1":
             expired(mosquitto, site)
             compare(site, postgres, head_end)
+            office_orders(mosquitto, site, head_end)
+            last_will(mosquitto, site)
+            compare(site, postgres, head_end)
+            enrolled_again(site, head_end)
+            compare(site, postgres, head_end)
+            strict(mosquitto, head_end, postgres)
+            sparse(mosquitto, head_end)
         kill(site.process)
         kill(head_end.process)
     nats = Nats()

@@ -92,6 +92,11 @@ pub trait Source {
     /// # Errors
     /// See above.
     fn profile_after(&self, written: u64, most: u32) -> Result<Vec<ProfileRow>, SourceError>;
+    /// How many profile rows were written after a moment of writing.
+    ///
+    /// # Errors
+    /// See above.
+    fn profile_backlog(&self, written: u64) -> Result<u64, SourceError>;
     /// What is open.
     ///
     /// # Errors

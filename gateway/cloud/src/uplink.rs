@@ -84,6 +84,7 @@ struct UnderWay {
     stream: Stream,
     upto: u64,
     sent_ms: u64,
+    size: usize,
 }
 
 /// How the head-end stands to this connection.
@@ -229,8 +230,12 @@ impl Uplink {
         }
         self.breaks = if was_stuck { self.breaks + 1 } else { 0 };
         if self.breaks >= BREAKS && self.limit > SMALLEST_MESSAGE {
-            self.limit = (self.limit / 2).max(SMALLEST_MESSAGE);
+            // Half of what was under way, not of a limit that nothing reached; and at once, not after minutes.
+            let largest = self.under_way.iter().map(|sent| sent.size).max();
+            let largest = largest.unwrap_or(self.limit).min(self.limit);
+            self.limit = (largest / 2).max(SMALLEST_MESSAGE);
             self.breaks = 0;
+            self.pause_ms = FIRST_PAUSE_MS;
         }
         self.standing = Standing::Away;
         self.leaving = false;

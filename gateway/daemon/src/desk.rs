@@ -9,7 +9,9 @@ use crate::metrics;
 use gateway_core::meter_link::MeterLink;
 use gateway_core::{Command, Moment, NodeId};
 use gateway_field::{Field, LinkQuality};
-use gateway_web::{Desk, DeskError, Health, LinkFacts, MeterKinds, Problem, Submission, Test};
+use gateway_web::{
+    CloudState, Desk, DeskError, Health, LinkFacts, MeterKinds, Problem, Submission, Test,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +83,12 @@ impl Desk for DaemonDesk {
             &self.field,
             self.bench.buses(),
             &self.device_links(),
+            &self.cloud.status.read(),
         )
+    }
+
+    fn cloud(&self) -> Option<CloudState> {
+        crate::cloud::metrics::state(&self.cloud.status.read())
     }
 
     fn test_meter(&self, link: MeterLink) -> Test {

@@ -25,6 +25,7 @@ pub fn text(
     field: &Field,
     buses: &Buses,
     links: &BTreeMap<NodeId, LinkFacts>,
+    cloud: &gateway_cloud::driver::Status,
 ) -> String {
     let mut registry = Registry::with_prefix("prepaid_gateway");
     let (counts, stats) = (status.counts(), field.stats());
@@ -49,6 +50,7 @@ pub fn text(
     registry.register("rejected", help, rejected);
     buses.measure(&mut registry);
     meter_links(&mut registry, links);
+    crate::cloud::metrics::register(&mut registry, cloud);
     let mut text = String::new();
     // Writing into a string cannot fail.
     let _ = encode(&mut text, &registry);

@@ -140,6 +140,18 @@ impl Reader {
         Ok(query.query_row([], |row| row.get(0))?)
     }
 
+    /// How many profile rows were written after a moment of writing.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn profile_backlog(&self, after: u64) -> Result<u64> {
+        let after = i64::try_from(after).map_err(|_| StoreError::damaged("a cursor beyond all"))?;
+        let sql = "SELECT count(*) FROM profile WHERE written > ?1";
+        let mut query = self.conn.prepare_cached(sql)?;
+        let rows: i64 = query.query_row([after], |row| row.get(0))?;
+        Ok(rows.cast_unsigned())
+    }
+
     /// The moment the newest profile row was written; 0: there is none.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ const NO_NODE: i64 = -1;
 /// A commit takes milliseconds to fractions of a second (an SD card's flush): keep the store on a thread of its own.
 #[derive(Debug)]
 pub struct Store {
-    conn: Connection,
+    pub(crate) conn: Connection,
     head: Head,
     telemetry: Memory,
     _lock: Lock,

@@ -3,7 +3,7 @@
 //! Decided here: nothing. The daemon implements [`Desk`]; a command that comes back with an [`Answer`] is on disk.
 
 use gateway_core::meter_link::MeterLink;
-use gateway_core::{Answer, Command, Moment, NodeId, Refusal};
+use gateway_core::{Answer, Command, Moment, NodeId, Refusal, UtcSeconds};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -28,6 +28,11 @@ pub trait Desk: Send + Sync {
 
     /// Counters in Prometheus text format.
     fn metrics(&self) -> String;
+
+    /// How the link to the head-end is; `None` at a site that has none.
+    fn cloud(&self) -> Option<CloudState> {
+        None
+    }
 
     /// Grows by at least one with every commit of journal or telemetry.
     fn changes(&self) -> watch::Receiver<u64>;
@@ -107,6 +112,23 @@ pub struct LinkFacts {
     pub heard_ago_s: Option<u64>,
     /// What it means, for an installer.
     pub words: String,
+}
+
+/// How the link to the head-end is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudState {
+    /// Whether it works.
+    pub is_well: bool,
+    /// In a word or three.
+    pub words: &'static str,
+    /// Why it does not work.
+    pub trouble: Option<String>,
+    /// When the head-end was heard last; 0: never.
+    pub heard_at: UtcSeconds,
+    /// Rows it has not acknowledged: of the journal, of the load profile.
+    pub backlog: (u64, u64),
+    /// Bytes published for each usage point, today and the day before (UTC).
+    pub bytes_per_usage_point: (u64, u64),
 }
 
 /// Why a command had no effect.

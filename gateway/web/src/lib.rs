@@ -37,7 +37,7 @@ pub use app::{App, Site, Stopwatch};
 pub use committed::Committed;
 pub use database::Database;
 pub use desk::{
-    Desk, DeskError, Health, LinkFacts, MeterKind, MeterKinds, MeterShown, Problem, Submission,
-    Test,
+    CloudState, Desk, DeskError, Health, LinkFacts, MeterKind, MeterKinds, MeterShown, Problem,
+    Submission, Test,
 };
 pub use serve::{ClientAddress, router, serve};

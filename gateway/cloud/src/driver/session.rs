@@ -12,6 +12,8 @@ use tokio::time::sleep;
 
 /// Pause after the database could not be read.
 const UNREADABLE: Duration = Duration::from_secs(5);
+/// Between two counts of what is not acknowledged yet.
+const LOOK_EVERY_MS: u64 = 2_000;
 /// Between two writes of what is remembered.
 const WRITE_EVERY_MS: u64 = 600_000;
 
@@ -22,6 +24,7 @@ pub(super) struct Session<'a> {
     pub(super) uplink: Uplink,
     link: Option<Link>,
     wrote_ms: Option<u64>,
+    looked_ms: Option<u64>,
 }
 
 impl<'a> Session<'a> {
@@ -32,6 +35,7 @@ impl<'a> Session<'a> {
             uplink,
             link: None,
             wrote_ms: None,
+            looked_ms: None,
         }
     }
 
@@ -176,7 +180,31 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn show(&self) {
+    /// How far behind the head-end is; now and then, because rows are counted.
+    fn look(&mut self) {
+        let (site, now) = (self.keeper.site, self.keeper.site.now_ms());
+        if self
+            .looked_ms
+            .is_some_and(|looked| now < looked + LOOK_EVERY_MS)
+        {
+            return;
+        }
+        self.looked_ms = Some(now);
+        let (journal, profile) = self.uplink.acknowledged();
+        let behind = site.head().and_then(|head| {
+            let rows = head.number.saturating_sub(journal);
+            Ok((rows, site.profile_backlog(profile)?))
+        });
+        let usage_points = site.facts().usage_points;
+        if let Ok(backlog) = behind {
+            self.keeper.status.change(|status| {
+                (status.backlog, status.usage_points) = (backlog, usage_points);
+            });
+        }
+    }
+
+    fn show(&mut self) {
+        self.look();
         let accepted = self.uplink.is_accepted();
         self.keeper.status.change(|status| {
             status.is_connected = self.link.is_some();

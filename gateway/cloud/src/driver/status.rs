@@ -24,6 +24,10 @@ pub struct Status {
     pub heard_at: UtcSeconds,
     /// Last journal row and profile moment acknowledged.
     pub acknowledged: (u64, u64),
+    /// Rows that the head-end has not acknowledged, of the journal and the profile, as of a few seconds ago.
+    pub backlog: (u64, u64),
+    /// Usage points, to divide by.
+    pub usage_points: u32,
     /// Bytes published today and the day before (UTC).
     pub bytes: (u64, u64),
     /// Orders taken since the start, by outcome; and payloads dropped, by reason.
@@ -33,6 +37,15 @@ pub struct Status {
 /// Shared with the page and the metrics.
 #[derive(Debug, Default)]
 pub struct StatusBox(Mutex<Status>);
+
+impl Status {
+    /// Bytes published for each usage point today and the day before.
+    #[must_use]
+    pub fn bytes_per_usage_point(&self) -> (u64, u64) {
+        let points = u64::from(self.usage_points.max(1));
+        (self.bytes.0 / points, self.bytes.1 / points)
+    }
+}
 
 impl StatusBox {
     /// The status now.

@@ -308,6 +308,7 @@ impl Uplink {
             stream,
             upto,
             sent_ms: now_ms,
+            size,
         });
         Step::Send(channel, sealed.payload)
     }

@@ -255,6 +255,10 @@ impl Source for View<'_> {
         let rows = self.card.profile.iter().filter(|row| row.written > written);
         Ok(rows.take(most as usize).copied().collect())
     }
+    fn profile_backlog(&self, written: u64) -> Result<u64, SourceError> {
+        let rows = self.card.profile.iter();
+        Ok(rows.filter(|row| row.written > written).count() as u64)
+    }
     fn cases(&self) -> Result<Vec<String>, SourceError> {
         Ok(self.card.cases.clone())
     }

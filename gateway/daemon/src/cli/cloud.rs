@@ -96,14 +96,15 @@ fn words(cloud: &CloudFacts) -> String {
     let heard = cloud.heard_local.as_deref().unwrap_or("never");
     lines.push(format!("last heard {heard}"));
     lines.push(format!(
-        "record {} of {} stored there, {} to go",
-        cloud.acknowledged, cloud.head, cloud.backlog
+        "record {} of {} stored there, {} to go; {} half hours to go",
+        cloud.acknowledged, cloud.head, cloud.backlog, cloud.profile_backlog
     ));
     let points = u64::from(cloud.usage_points.max(1));
     lines.push(format!(
-        "published {} bytes today, {} the day before, {} a usage point",
+        "published {} bytes today, {} the day before; {} and {} for each usage point",
         cloud.bytes_today,
         cloud.bytes_yesterday,
+        cloud.bytes_today / points,
         cloud.bytes_yesterday / points
     ));
     let settings = cloud.settings.iter().map(|(key, value)| match value {

@@ -4,6 +4,7 @@
 //! (the core, through the cycle's inbox like everybody).
 
 mod memory;
+pub mod metrics;
 mod site;
 
 use crate::clock::Clock;

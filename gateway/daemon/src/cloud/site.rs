@@ -95,6 +95,10 @@ impl Source for DaemonSite {
         Ok(rows.map_err(unreadable)?.into_iter().map(row).collect())
     }
 
+    fn profile_backlog(&self, written: u64) -> Result<u64, SourceError> {
+        self.reader.profile_backlog(written).map_err(unreadable)
+    }
+
     /// Open cases of missing energy, and tampering that nobody has seen to.
     fn cases(&self) -> Result<Vec<String>, SourceError> {
         let cases = self.reader.cases().map_err(unreadable)?;
@@ -127,7 +131,7 @@ impl Source for DaemonSite {
             money_held: cloud.held.is_some(),
             branch: cloud.branch,
             branch_after: cloud.branch_after,
-            shed_readings_before: 0,
+            shed_readings_before: self.reader.shed_readings_before().unwrap_or_default().0,
             problems: Vec::new(),
         }
     }

@@ -219,6 +219,19 @@ const STORE: &[Key] = &[
         "90",
         "Days for which single readings are kept; load profiles and money are kept for good.",
     ),
+    key(
+        "largest_mib",
+        whole(0, 1_000_000),
+        "0",
+        "Most MiB of the database; 0: any. Beyond it the oldest single readings go first, then quarter-hours, then half hours;\n\
+         decisions and money never.",
+    ),
+    key(
+        "keep_free_mib",
+        whole(0, 1_000_000),
+        "256",
+        "When the disk has less than so many MiB free, the database stops to grow: the same goes, in the same order.",
+    ),
 ];
 
 const CYCLE: &[Key] = &[

@@ -92,6 +92,10 @@ pub struct Store {
     pub data_dir: PathBuf,
     /// Days for which single readings are kept.
     pub keep_readings_days: u32,
+    /// Most MiB of the database; 0: any.
+    pub largest_mib: u64,
+    /// MiB of the disk left free.
+    pub keep_free_mib: u64,
 }
 
 /// `[cycle]`
@@ -230,6 +234,8 @@ impl Config {
             store: Store {
                 data_dir: values.text("store.data_dir").into(),
                 keep_readings_days: values.whole("store.keep_readings_days"),
+                largest_mib: values.whole("store.largest_mib"),
+                keep_free_mib: values.whole("store.keep_free_mib"),
             },
             cycle: Cycle {
                 gather: Duration::from_millis(values.whole("cycle.gather_ms")),

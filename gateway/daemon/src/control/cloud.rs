@@ -38,6 +38,9 @@ pub struct CloudFacts {
     pub acknowledged: u64,
     /// Records it does not have yet.
     pub backlog: u64,
+    /// Load profile rows it does not have yet.
+    #[serde(default)]
+    pub profile_backlog: u64,
     /// Bytes published today (UTC).
     pub bytes_today: u64,
     /// Bytes published the day before.
@@ -122,6 +125,7 @@ fn read(reader: &Reader, link: &gateway_cloud::driver::Status) -> Result<CloudFa
         head: head.number,
         acknowledged,
         backlog: head.number.saturating_sub(acknowledged),
+        profile_backlog: reader.profile_backlog(link.acknowledged.1)?,
         bytes_today: link.bytes.0,
         bytes_yesterday: link.bytes.1,
         usage_points: reader.usage_point_count()?,

@@ -47,7 +47,7 @@ impl Batch {
     }
 
     /// Whether it is time to commit.
-    pub fn is_due(&self, settings: Settings) -> bool {
+    pub fn is_due(&self, settings: &Settings) -> bool {
         let waited = self
             .since
             .is_some_and(|since| since.elapsed() >= settings.gather);

@@ -14,6 +14,7 @@ mod keypad;
 mod lease;
 mod meters;
 mod node;
+mod room;
 mod status;
 mod uplink;
 
@@ -41,6 +42,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 pub use batch::{Batch, Reply};
 pub use doubt::Doubt;
 pub use keypad::Keypads;
+pub use room::Limits;
 pub use status::{Counts, Status, Storage};
 
 /// Commands waiting for the cycle. An operator and a few programs; a hundred is a burst of bulk orders.
@@ -67,7 +69,7 @@ pub enum Input {
 }
 
 /// How the cycle is set.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Longest wait of a reading for its commit.
     pub gather: Duration,
@@ -77,6 +79,8 @@ pub struct Settings {
     pub report_interval_s: u16,
     /// Days for which single readings are kept; load profiles stay.
     pub keep_readings_days: u32,
+    /// How much room the database may take.
+    pub room: Limits,
 }
 
 /// Told of each record after its commit, with the state after it.
@@ -143,7 +147,7 @@ impl Cycle {
             if self.take_what_is_there(&mut inputs, &mut uplinks) {
                 break;
             }
-            if self.batch.is_due(self.settings) {
+            if self.batch.is_due(&self.settings) {
                 self.flush();
             }
         }
@@ -219,6 +223,7 @@ impl Cycle {
         {
             log::warn!("failed to remove old readings: {error}");
         }
+        self.keep_room(now);
     }
 
     /// Decides one event and applies it; what follows waits in the batch for the commit.

@@ -262,6 +262,11 @@ fn settings(config: &Config) -> cycle::Settings {
         batch: config.cycle.batch,
         report_interval_s: config.cycle.report_interval_s,
         keep_readings_days: config.store.keep_readings_days,
+        room: cycle::Limits {
+            folder: config.store.data_dir.clone(),
+            largest: config.store.largest_mib << 20,
+            keep_free: config.store.keep_free_mib << 20,
+        },
     }
 }
 

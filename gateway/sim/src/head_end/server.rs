@@ -1,6 +1,6 @@
 //! `gateway-sim head-end`: the test's head-end at a real broker, driven by JSON lines on standard input.
 //!
-//! In: `{"expect":CODE}`, `{"order":ACT,"gateway":ID}`, `{"misbehave":{"forgets_acks":20}}`, `{"dump":PATH}`, `{"landed":true}`.
+//! In: `{"expect":CODE}`, `{"order":ACT,"gateway":ID}`, `{"misbehave":{"forgets_acks":20}}`, `{"dump":PATH}`, `{"restore":PATH}` (set back to what was dumped), `{"landed":true}`.
 //! Out: `{"ready":KEY}`, `{"ordered":SEQUENCE}`, `{"dumped":PATH}`, `{"land":"journal",…}`. With `--land` rows are given to whoever reads, and
 //! count as stored once he says `landed`.
 
@@ -163,6 +163,14 @@ fn obey(head_end: &mut HeadEnd, command: &Value) -> Vec<Outgoing> {
         head_end.misbehaviour.forgets_acks = number("forgets_acks");
         head_end.misbehaviour.repeats_acks = number("repeats_acks");
         head_end.misbehaviour.doubles_orders = number("doubles_orders") > 0;
+    }
+    if let Some(path) = command["restore"].as_str() {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let backup: Option<Stored> = serde_json::from_str(&text).ok();
+        say(&json!({"restored": path, "read": backup.is_some()}));
+        if let Some(backup) = backup {
+            head_end.stored = backup;
+        }
     }
     if let Some(path) = command["dump"].as_str() {
         let text = serde_json::to_string(&head_end.stored).unwrap_or_default();

@@ -32,7 +32,7 @@ pub(crate) async fn neighbourhood(
     let view = NeighbourhoodView::new(
         &app.0.site.rules,
         &rows,
-        &health.problems,
+        (&health.problems, app.0.desk.cloud()),
         (Filter::from_query(&listed.show), &listed.search),
         app.0.desk.now(),
     );

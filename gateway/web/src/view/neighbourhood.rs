@@ -3,10 +3,10 @@
 use super::alarms::AlarmLine;
 use super::facts::{PointFacts, SupplyLook};
 use crate::committed::Neighbourhood;
-use crate::desk::Problem;
+use crate::desk::{CloudState, Problem};
 use crate::format::{self, Money};
 use askama::Template;
-use gateway_core::{Moment, Rules};
+use gateway_core::{Moment, Rules, UtcSeconds};
 
 /// Alarms shown on the first page; the rest are one touch away.
 const ALARMS_SHOWN: usize = 3;
@@ -79,6 +79,34 @@ pub(crate) struct Row {
     pub is_silent: bool,
 }
 
+/// The link to the head-end.
+pub(crate) struct CloudTile {
+    pub is_well: bool,
+    pub words: &'static str,
+    pub trouble: Option<String>,
+    pub heard: Option<String>,
+    pub journal: u64,
+    pub profile: u64,
+    pub bytes_today: u64,
+    pub bytes_before: u64,
+}
+
+impl CloudTile {
+    fn new(cloud: CloudState, now: UtcSeconds) -> Self {
+        let was_heard = cloud.heard_at.0 > 0;
+        Self {
+            is_well: cloud.is_well,
+            words: cloud.words,
+            trouble: cloud.trouble,
+            heard: was_heard.then(|| format::ago(cloud.heard_at, now)),
+            journal: cloud.backlog.0,
+            profile: cloud.backlog.1,
+            bytes_today: cloud.bytes_per_usage_point.0,
+            bytes_before: cloud.bytes_per_usage_point.1,
+        }
+    }
+}
+
 /// Feeder against meters.
 pub(crate) struct Balance {
     pub feeder: String,
@@ -100,6 +128,7 @@ pub(crate) struct Rejected {
 #[template(path = "neighbourhood.html")]
 pub(crate) struct NeighbourhoodView<'a> {
     now: String,
+    cloud: Option<CloudTile>,
     problems: &'a [Problem],
     clock_trusted: bool,
     rows: Vec<Row>,
@@ -122,7 +151,7 @@ impl<'a> NeighbourhoodView<'a> {
     pub(crate) fn new(
         rules: &Rules,
         rows: &Neighbourhood,
-        problems: &'a [Problem],
+        (problems, cloud): (&'a [Problem], Option<CloudState>),
         (filter, search): (Filter, &'a str),
         now: Moment,
     ) -> Self {
@@ -158,6 +187,7 @@ impl<'a> NeighbourhoodView<'a> {
         Self {
             now: format::date_time(rules.calendar, now.at),
             problems,
+            cloud: cloud.map(|cloud| CloudTile::new(cloud, now.at)),
             clock_trusted: now.clock_trusted,
             connected: connected.count(),
             total: facts.len(),
