@@ -4,6 +4,7 @@
 //! every metered usage point was assigned to one, because a forgotten one would look like a theft. Deliberately not: on which phase
 //! something really hangs ([`crate::loss`] finds out).
 
+use super::Lesson;
 use crate::event::Role;
 use crate::meter_link::FeederPhase;
 use crate::tariff::Phases;
@@ -32,6 +33,8 @@ pub struct Layout {
     pub feeders: Vec<(FeederId, NodeId)>,
     /// Metered usage points, by number, so that a replaced meter keeps its place.
     pub meters: Vec<Metered>,
+    /// What closed cases taught, oldest first.
+    pub lessons: Vec<Lesson>,
 }
 
 impl Layout {
@@ -55,6 +58,8 @@ impl Layout {
                 None => {}
             }
         }
+        layout.lessons = state.cases.values().filter_map(Lesson::of).collect();
+        layout.lessons.sort_by_key(|lesson| lesson.at);
         layout.feeders.sort_unstable();
         layout.meters.sort_by_key(|meter| meter.usage_point);
         layout

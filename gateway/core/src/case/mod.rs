@@ -186,6 +186,13 @@ impl Case {
         (self.report.feeder, self.report.phase)
     }
 
+    /// Its newest report, or when it was closed if that is later.
+    #[must_use]
+    pub fn heard_until(&self) -> UtcSeconds {
+        let closed = self.closing.as_ref().map(|closing| closing.at);
+        closed.map_or(self.report.at, |closed| closed.max(self.report.at))
+    }
+
     /// Where to look first: the usage point a node reported tampering at, else the first suspect.
     #[must_use]
     pub fn first_suspect(&self) -> Option<UsagePointId> {
@@ -219,11 +226,8 @@ impl Case {
 pub fn said(cases: &BTreeMap<u64, Case>) -> BTreeMap<Circuit, UtcSeconds> {
     let mut said = BTreeMap::new();
     for case in cases.values() {
-        let closed = case.closing.as_ref().map(|closing| closing.at);
         let until = said.entry(case.circuit()).or_insert(case.report.at);
-        *until = (*until)
-            .max(case.report.at)
-            .max(closed.unwrap_or(case.report.at));
+        *until = (*until).max(case.heard_until());
     }
     said
 }

@@ -7,7 +7,7 @@
 //! without them are not known.
 
 use super::layout::{Layout, Metered};
-use super::{Accused, LossReport, MOST_SUSPECTS, Verdict};
+use super::{Accused, Lesson, LossReport, MOST_SUSPECTS, Verdict};
 use crate::loss::live::{Round, Sample};
 use crate::loss::{
     Evidence, FeederReading, Finding, Interval, Kind, MeterReading, MeterSite, Phase, Settings,
@@ -15,7 +15,7 @@ use crate::loss::{
 };
 use crate::meter_link::FeederPhase;
 use crate::tariff::Phases;
-use crate::{FeederId, NodeId, UsagePointId, WattHours};
+use crate::{FeederId, NodeId, UsagePointId, UtcSeconds, WattHours};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -45,8 +45,14 @@ pub struct Observer {
     columns: Vec<Column>,
     /// Meters that were replaced, and what they measured.
     former: BTreeMap<NodeId, UsagePointId>,
+    /// What is still to be taught.
+    lessons: Vec<Lesson>,
+    /// The last report of each circuit whose loss goes on.
+    last: BTreeMap<Option<Phase>, LossReport>,
     watch: Watch,
 }
+
+const DAY_S: i64 = 86_400;
 
 impl Observer {
     /// An observer of `feeder` that has seen nothing yet. `sample` are rounds it is going to see, or some of them: they tell whose
@@ -100,6 +106,11 @@ impl Observer {
             per_phase,
             columns,
             former,
+            lessons: {
+                let here = |lesson: &&Lesson| lesson.feeder == feeder.0;
+                layout.lessons.iter().filter(here).copied().collect()
+            },
+            last: BTreeMap::new(),
             watch: Watch::new(site),
         }
     }
@@ -112,13 +123,56 @@ impl Observer {
 
     /// Takes one round and says what it shows.
     pub fn step(&mut self, round: &Round) -> Vec<LossReport> {
+        while let Some(lesson) = self.lessons.first().filter(|l| l.at < round.end) {
+            if let Some(known) = lesson.known() {
+                self.watch.teach(known);
+                self.last.remove(&lesson.phase);
+            }
+            if let Some((meter, nats)) = lesson.expects() {
+                self.watch.expect(meter, nats);
+            }
+            self.lessons.remove(0);
+        }
         let interval = self.interval(round);
         let findings = self.watch.step(&interval);
-        let is_loss = |finding: &&Finding| finding.kind == Kind::FeederLoss;
-        let losses = findings.iter().filter(is_loss);
-        losses
-            .map(|loss| report(self.feeder.0, loss, &findings))
-            .collect()
+        let mut reports = Vec::new();
+        for finding in &findings {
+            let said = match finding.kind {
+                Kind::FeederLoss => Some(report(self.feeder.0, finding, &findings)),
+                Kind::Meter { .. } => None,
+                Kind::Ended => self.ended(finding),
+                kind => Some(fault(self.feeder.0, finding, kind)),
+            };
+            if let Some(said) = said.filter(|said| !said.verdict.is_technical() || said.going) {
+                self.last.insert(said.phase, said.clone());
+                reports.push(said);
+            }
+        }
+        reports.extend(self.goes_on(round.end));
+        reports
+    }
+
+    /// A loss is over: its last report, ended.
+    fn ended(&mut self, finding: &Finding) -> Option<LossReport> {
+        let mut last = self.last.remove(&finding.phase)?;
+        last.going = false;
+        last.at = finding.at;
+        last.energy = energy(last.watts, last.since, finding.since);
+        Some(last)
+    }
+
+    /// Once a day, how much is gone by now.
+    fn goes_on(&mut self, now: UtcSeconds) -> Vec<LossReport> {
+        let mut reports = Vec::new();
+        for (phase, last) in &mut self.last {
+            let due = last.going && now.0 - last.at.0 >= DAY_S && self.watch.is_open(*phase);
+            if due && !last.verdict.is_technical() {
+                last.at = now;
+                last.energy = energy(last.watts, last.since, now);
+                reports.push(last.clone());
+            }
+        }
+        reports
     }
 
     fn interval(&self, round: &Round) -> Interval {
@@ -185,13 +239,13 @@ fn report(feeder: FeederId, loss: &Finding, findings: &[Finding]) -> LossReport 
     let first = suspects.first();
     let meter = first.filter(|first| first.confidence_permille > loss.confidence_permille);
     let verdict = match meter {
+        _ if loss.evidence.contains(&Evidence::FollowsEverything) => Verdict::FeederMeter,
         None => Verdict::Tap,
         Some(first) if first.evidence.contains(&Evidence::LossFollowsRegister) => {
             Verdict::PartlyRegistered
         }
         Some(_) => Verdict::Bypassed,
     };
-    let seconds = loss.at.0.saturating_sub(loss.since.0).max(0).unsigned_abs();
     LossReport {
         feeder,
         phase: loss.phase,
@@ -199,10 +253,43 @@ fn report(feeder: FeederId, loss: &Finding, findings: &[Finding]) -> LossReport 
         since: loss.since,
         going: true,
         watts: loss.watts,
-        energy: WattHours(u64::from(loss.watts) * seconds / 3_600),
+        energy: energy(loss.watts, loss.since, loss.at),
         verdict,
         confidence_permille: meter.map_or(loss.confidence_permille, |m| m.confidence_permille),
         suspects,
         evidence: loss.evidence.clone(),
+    }
+}
+
+fn energy(watts: u32, since: UtcSeconds, until: UtcSeconds) -> WattHours {
+    let seconds = until.0.saturating_sub(since.0).max(0).unsigned_abs();
+    WattHours(u64::from(watts) * seconds / 3_600)
+}
+
+/// Something is wrong with equipment or papers.
+fn fault(feeder: FeederId, finding: &Finding, kind: Kind) -> LossReport {
+    let (verdict, meter) = match kind {
+        Kind::Misplaced { meter, to: Some(_) } => (Verdict::WrongPhase, Some(meter)),
+        Kind::Misplaced { meter, to: None } => (Verdict::WrongFeeder, Some(meter)),
+        Kind::CountsTooMuch { meter } => (Verdict::CountsTooMuch, Some(meter)),
+        _ => (Verdict::FeederMeter, None),
+    };
+    let accused = |usage_point| Accused {
+        usage_point,
+        confidence_permille: finding.confidence_permille,
+        evidence: finding.evidence.clone(),
+    };
+    LossReport {
+        feeder,
+        phase: finding.phase,
+        at: finding.at,
+        since: finding.since,
+        going: true,
+        watts: finding.watts,
+        energy: WattHours(0),
+        verdict,
+        confidence_permille: finding.confidence_permille,
+        suspects: meter.map(accused).into_iter().collect(),
+        evidence: finding.evidence.clone(),
     }
 }

@@ -23,6 +23,8 @@ pub enum Verdict {
     WrongPhase,
     /// The first suspect's meter is not on this feeder.
     WrongFeeder,
+    /// The first suspect's meter counts more than its premises take.
+    CountsTooMuch,
 }
 
 impl Verdict {
@@ -31,7 +33,7 @@ impl Verdict {
     pub fn is_technical(self) -> bool {
         matches!(
             self,
-            Self::FeederMeter | Self::WrongPhase | Self::WrongFeeder
+            Self::FeederMeter | Self::WrongPhase | Self::WrongFeeder | Self::CountsTooMuch
         )
     }
 
@@ -51,6 +53,9 @@ impl Verdict {
             }
             Self::WrongPhase => format!("the meter of {at} hangs on another phase than noted"),
             Self::WrongFeeder => format!("the meter of {at} is not on this feeder"),
+            Self::CountsTooMuch => {
+                format!("the meter of {at} counts more than its premises take")
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 
+const DAY_S: i64 = 86_400;
 /// Energy below this is not worth a case: a kettle. Wrong papers and ratios lose nothing and are a case all the same.
 const LEAST_WH: u64 = 50;
 
@@ -53,13 +54,11 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &CaseCommand) -> Result<Answer
 /// What the watch says: a new case, news of one, or nothing new.
 fn hear(draft: &mut Draft<'_>, report: &LossReport) {
     let circuit = (report.feeder, report.phase);
-    if case::said(&draft.state.cases)
-        .get(&circuit)
-        .is_some_and(|until| *until >= report.at)
-    {
+    if cases_know(draft, report) {
         return;
     }
-    let of_circuit = |case: &&Case| case.is_open() && case.circuit() == circuit;
+    let about = |case: &&Case| continues(&case.report, report);
+    let of_circuit = |case: &&Case| case.is_open() && case.circuit() == circuit && about(case);
     let open = draft.state.cases.values().rev().find(of_circuit);
     let money = worth(draft, report);
     match open {
@@ -82,6 +81,27 @@ fn hear(draft: &mut Draft<'_>, report: &LossReport) {
         _ if !report.going => {}
         _ if report.energy.0 < LEAST_WH && !report.verdict.is_technical() => {}
         _ => open_case(draft, report, money),
+    }
+}
+
+/// Whether a report says nothing later than what a case like it has heard, or than when a person closed it.
+fn cases_know(draft: &Draft<'_>, report: &LossReport) -> bool {
+    let cases = draft.state.cases.values();
+    let mut like_it = cases.filter(|case| {
+        case.circuit() == (report.feeder, report.phase) && continues(&case.report, report)
+    });
+    like_it.any(|case| case.heard_until() >= report.at)
+}
+
+/// Whether one report can go on from another: papers and equipment are a matter of their own, each meter's too, unless a loss turns out
+/// to be one.
+fn continues(before: &LossReport, report: &LossReport) -> bool {
+    let whom = |report: &LossReport| report.suspects.first().map(|s| s.usage_point);
+    match (before.verdict.is_technical(), report.verdict.is_technical()) {
+        (true, true) => before.verdict == report.verdict && whom(before) == whom(report),
+        (true, false) => false,
+        (false, true) => (report.since.0 - before.since.0).abs() <= DAY_S,
+        (false, false) => true,
     }
 }
 

@@ -7,7 +7,8 @@
 //! before the interval is over.
 
 use super::align::Row;
-use super::columns::{Columns, Line};
+use super::columns::{Columns, FEEDER_GAIN, Line};
+use super::course::Pieces;
 use super::matrix::{Factor, Gram};
 use super::noise::{self, Follow, Noise};
 use super::sequential::Change;
@@ -19,6 +20,9 @@ use alloc::vec::Vec;
 const HOURLY: i64 = 48;
 /// And six-hourly so far, hours: three weeks. What began before is the site as it is.
 const OLDEST: i64 = 21 * 24;
+
+/// Standard deviation of a ratio that may be wrong: current transformers come in steps of a third and more.
+const ANY_RATIO: f64 = 0.3;
 
 /// The sums at an hour.
 #[derive(Debug, Clone)]
@@ -175,6 +179,62 @@ impl Circuit {
         )
     }
 
+    /// The sizes of `change` before and after `hour`, solved for together; nothing if it is not marked.
+    pub fn pieces(&self, honest: &Honest, change: &Change, hour: i64) -> Option<Pieces> {
+        let begin = self.marks.iter().find(|m| m.hour >= change.since_hour)?;
+        let middle = self.marks.iter().find(|m| m.hour >= hour)?;
+        if middle.hour <= begin.hour {
+            return None;
+        }
+        let column = change.column;
+        let (all, whole) = self.change(honest, begin, column);
+        let (late, after) = self.change(honest, middle, column);
+        // What both stretches share by way of the honest explanation.
+        let size = self.columns.honest();
+        let along = |mark: &Mark| -> Vec<f64> {
+            let since = |row| self.sums.at(row, column) - mark.sums.at(row, column);
+            let mut along: Vec<f64> = (0..size).map(since).collect();
+            honest.factor.halfway(&mut along);
+            along
+        };
+        let shared = super::matrix::dot(&along(begin), &along(middle));
+        let both = self.sums.at(column, column) - middle.sums.at(column, column) - shared;
+        let before = whole - 2.0 * both + after;
+        let cross = both - after;
+        let prior = 1e-9;
+        let (a, b) = (before + prior, after + prior);
+        let determinant = a * b - cross * cross;
+        if determinant.is_nan() || determinant <= 1e-12 * a * b {
+            return None;
+        }
+        let early = all - late;
+        Some(Pieces {
+            sizes: [
+                (b * early - cross * late) / determinant,
+                (a * late - cross * early) / determinant,
+            ],
+            variances: [b / determinant, a / determinant],
+            covariance: -cross / determinant,
+        })
+    }
+
+    /// The gain error of the feeder meter as far as everything so far tells it, and its variance: believed to be anything, not of its class.
+    pub fn feeder_gain(&self) -> (f64, f64) {
+        let size = self.columns.honest();
+        let residual = self.columns.residual();
+        let mut ridge = self.ridge.clone();
+        if let Some(cell) = ridge.get_mut(FEEDER_GAIN) {
+            *cell = 1.0 / (ANY_RATIO * ANY_RATIO);
+        }
+        let factor = self.sums.factor(size, &ridge);
+        let mut solution: Vec<f64> = (0..size).map(|row| self.sums.at(residual, row)).collect();
+        factor.solve(&mut solution);
+        (
+            solution.get(FEEDER_GAIN).copied().unwrap_or(0.0),
+            factor.inverse_diagonal(FEEDER_GAIN),
+        )
+    }
+
     fn along(&self, since_hour: i64, column: usize) -> Option<Vec<f64>> {
         let mark = self.marks.iter().find(|mark| mark.hour >= since_hour)?;
         let size = self.columns.honest();
@@ -195,6 +255,11 @@ impl Circuit {
             }
         }
         solution
+    }
+
+    /// Mean of a column per interval since a mark.
+    pub fn mean_of(&self, mark: &Mark, column: usize) -> f64 {
+        (self.totals[column] - mark.totals[column]) / (self.intervals - mark.intervals).max(1.0)
     }
 
     /// Mean energy of `change` per interval since it began, Wh.

@@ -8,6 +8,7 @@
 //! *residual* is feeder energy minus metered, declared and voltage-proven loss energy.
 
 use super::align::Row;
+use super::known::Explained;
 use super::site::Unmetered;
 use super::volts::Offsets;
 use alloc::vec;
@@ -23,7 +24,7 @@ const PROXY: usize = SQUARES + 3;
 /// Position of the feeder clock's error.
 const CLOCK: usize = PROXY + 1;
 /// Position of the feeder meter's own gain error.
-const FEEDER_GAIN: usize = CLOCK + 1;
+pub const FEEDER_GAIN: usize = CLOCK + 1;
 /// Position of the declared loads' error.
 const DECLARED: usize = FEEDER_GAIN + 1;
 /// Position of the first meter's gain error.
@@ -85,6 +86,7 @@ pub struct Columns {
     profile: Vec<[f64; PROFILE]>,
     offsets: Offsets,
     declared: Vec<Unmetered>,
+    explained: Vec<Explained>,
     interval_s: f64,
     previous_feeder: f64,
     previous: Vec<f64>,
@@ -93,7 +95,7 @@ pub struct Columns {
 /// One interval of a circuit.
 #[derive(Debug, Clone, Default)]
 pub struct Line {
-    /// Honest columns, then taps, then silences, then the residual.
+    /// Honest columns, then taps, the sum of the meters, silences, the residual.
     pub x: Vec<f64>,
     /// Feeder energy was known.
     pub known: bool,
@@ -128,6 +130,7 @@ impl Columns {
             profile,
             offsets,
             declared,
+            explained: Vec::new(),
             interval_s: f64::from(interval_s.max(1)),
             previous_feeder: f64::NAN,
         }
@@ -143,9 +146,19 @@ impl Columns {
         self.honest()
     }
 
+    /// Position of everything the meters count: what a wrong ratio at the feeder follows.
+    pub fn ratio(&self) -> usize {
+        self.taps() + TAPS
+    }
+
     /// Position of the first silence.
     pub fn silences(&self) -> usize {
-        self.taps() + TAPS
+        self.ratio() + 1
+    }
+
+    /// Takes known changes off every residual from now on.
+    pub fn explain(&mut self, explained: Vec<Explained>) {
+        self.explained = explained;
     }
 
     /// Position of the residual, which stands last.
@@ -232,9 +245,14 @@ impl Columns {
         line.x[taps + 1] = if (17..23).contains(&night) { 1.0 } else { 0.0 };
         // From bed to dawn.
         line.x[taps + 2] = if !(6..23).contains(&night) { 1.0 } else { 0.0 };
+        let at = self.ratio();
+        line.x[at] = metered;
         let advance = row.feeder.map_or(0.0, |feeder| feeder[self.slot]);
         let at = self.residual();
         line.x[at] = advance - metered - declared - proxy;
+        for known in &self.explained {
+            known.take_off(&mut line, row.end_s);
+        }
         line
     }
 

@@ -10,6 +10,9 @@
 //! | `circuit` | the running sums of one phase |
 //! | `sequential` | whether something changed, at a stated rate of false alarms |
 //! | `volts`, `rank` | which explanation fits best |
+//! | `course` | whether a loss grows, shrinks or is over |
+//! | `faults` | what no theft explains: the feeder meter, a meter on another phase or feeder |
+//! | `known` | what is explained already and is not found again |
 //! | [`watch`] | when it is said |
 //! | [`balance`] | what a feeder delivered against what its meters took, span by span |
 //! | [`live`] | from readings at any time to registers at quarter-hours |
@@ -22,6 +25,9 @@ mod align;
 pub mod balance;
 mod circuit;
 mod columns;
+mod course;
+mod faults;
+mod known;
 pub mod live;
 mod matrix;
 mod noise;
@@ -29,9 +35,11 @@ mod phases;
 mod rank;
 mod sequential;
 pub mod site;
+mod statement;
 mod volts;
 pub mod watch;
 
+pub use known::{Form, Known};
 pub use site::{
     Evidence, FeederReading, Finding, Interval, Kind, MeterReading, MeterSite, Phase, Settings,
     Site, Unmetered,

@@ -19,6 +19,8 @@ const MARGIN: f64 = 0.3;
 /// Correlations of voltage changes have to differ by so much.
 const VOLT_MARGIN: f64 = 0.15;
 
+/// A meter that is short of more than half of its share hangs elsewhere.
+const NOWHERE: f64 = 0.5;
 /// And by so many standard deviations: one chance in some millions.
 const SURE: f64 = 5.0;
 
@@ -35,6 +37,8 @@ pub struct Found {
     pub phase: Phase,
     /// The label says otherwise.
     pub contradicts: bool,
+    /// Its energy appears on no phase.
+    pub absent: bool,
 }
 
 /// Finds the phase of each meter. `energies` says whether the feeder is read per phase.
@@ -44,8 +48,9 @@ pub fn find(rows: &[Row], labels: &[Option<Phase>], per_phase: bool) -> Vec<Foun
     } else {
         by_voltage(rows, labels)
     };
+    let absent = absent(rows, labels, per_phase.then_some(&shares));
     let margin = if per_phase { MARGIN } else { VOLT_MARGIN };
-    let decide = |(label, found): (&Option<Phase>, Share)| {
+    let decide = |((label, found), absent): ((&Option<Phase>, Share), bool)| {
         let share = found.share;
         let margin = libm::fmax(margin, SURE * libm::sqrt(2.0 * found.variance));
         let mut best = Phase::A;
@@ -58,18 +63,21 @@ pub fn find(rows: &[Row], labels: &[Option<Phase>], per_phase: bool) -> Vec<Foun
             Some(label) if share[best.index()] - share[label.index()] <= margin => Found {
                 phase: *label,
                 contradicts: false,
+                absent,
             },
             Some(label) => Found {
                 phase: best,
                 contradicts: best != *label,
+                absent,
             },
             None => Found {
                 phase: best,
                 contradicts: false,
+                absent,
             },
         }
     };
-    labels.iter().zip(shares).map(decide).collect()
+    labels.iter().zip(shares).zip(absent).map(decide).collect()
 }
 
 /// Coefficients of each meter's energy in each phase's.
@@ -83,6 +91,23 @@ fn by_energy(rows: &[Row], labels: &[Option<Phase>]) -> Vec<Share> {
         }
     }
     shares
+}
+
+/// Which meters' energies appear nowhere on the feeder: a meter's share is one or nothing, so the half lies in between.
+fn absent(rows: &[Row], labels: &[Option<Phase>], by_phase: Option<&Vec<Share>>) -> Vec<bool> {
+    let missing =
+        |share: f64, variance: f64| 1.0 - share > libm::fmax(NOWHERE, SURE * libm::sqrt(variance));
+    if let Some(shares) = by_phase {
+        let one = |found: &Share| missing(found.share.iter().sum(), 3.0 * found.variance);
+        return shares.iter().map(one).collect();
+    }
+    // All phases together stand in the first place; every meter is expected there.
+    let here = vec![Some(Phase::A); labels.len()];
+    let (solution, variances) = regress(rows, &here, Phase::A);
+    let pairs = solution.into_iter().zip(variances);
+    pairs
+        .map(|(share, variance)| missing(share, variance))
+        .collect()
 }
 
 /// Regresses the energy of `phase` on all meters, a standing loss and one that grows with the

@@ -26,6 +26,10 @@ const MODEL_ERROR: f64 = 0.03;
 const COINCIDENCE_BOUND: f64 = 40.0;
 /// Bound of the voltage evidence for the same reason.
 const VOLTAGE_BOUND: f64 = 80.0;
+/// A loss keeps to a time of day if so much of it falls there: what is left is the noise of the other hours.
+const MOSTLY: f64 = 0.85;
+/// Quarter-hours of three days, known ones.
+const THREE_DAYS: u32 = 200;
 /// Parts of the day in which a standing register is more or less usual.
 const PARTS: usize = 8;
 
@@ -40,13 +44,15 @@ pub struct Suspect {
     pub evidence: Vec<Evidence>,
 }
 
-/// Ranks the explanations of the loss that `changes` describe, best first.
+/// Ranks the explanations of the loss that `changes` describe, best first. `expected` says of each member how much likelier than usual it
+/// is from what was found out before, as a logarithm.
 pub fn rank(
     circuit: &Circuit,
     honest: &Honest,
     changes: &[Change],
     rows: &[Row],
     offsets: &Offsets,
+    expected: &[f64],
 ) -> Vec<Suspect> {
     let Some(best) = strongest(changes) else {
         return Vec::new();
@@ -64,12 +70,14 @@ pub fn rank(
         .iter()
         .map(|change| change.ratio)
         .fold(0.0, f64::max);
-    let mut weights: Vec<(Option<usize>, f64, Vec<Evidence>)> = Vec::new();
+    let mut weights: Vec<Weighed> = Vec::new();
     let tap = changes
         .iter()
         .filter(|change| matches!(change.shape, Shape::Tap(_)));
     let tap = strongest(&tap.copied().collect::<Vec<_>>()).unwrap_or(best);
-    weights.push((None, tap.ratio, vec![tap_evidence(tap.shape)]));
+    let mut course = vec![tap_evidence(tap.shape)];
+    course.extend(recurs(&lost.hourly, rows));
+    weights.push((None, tap.ratio, course));
     for member in 0..members {
         let of = |shape: Shape| {
             changes
@@ -102,6 +110,15 @@ pub fn rank(
     for (weight, volts) in weights.iter_mut().zip(voltage) {
         weight.1 = (weight.1 - most_likely) / temper + volts;
     }
+    // What is known of the premises from before counts like evidence that is independent of all of it.
+    for (weight, nats) in weights.iter_mut().skip(1).zip(expected) {
+        weight.1 += TEMPER * nats;
+    }
+    shares(weights)
+}
+
+/// From weights to probabilities, the likeliest first.
+fn shares(weights: Vec<Weighed>) -> Vec<Suspect> {
     let top = weights
         .iter()
         .map(|weight| weight.1)
@@ -119,6 +136,9 @@ pub fn rank(
     suspects.sort_by(|left, right| right.share.total_cmp(&left.share));
     suspects
 }
+
+/// An explanation, its log-likelihood and why.
+type Weighed = (Option<usize>, f64, Vec<Evidence>);
 
 /// The change with the largest weight.
 pub fn strongest(changes: &[Change]) -> Option<Change> {
@@ -140,6 +160,30 @@ pub fn tap_evidence(shape: Shape) -> Evidence {
         Shape::Tap(1) => Evidence::LossInTheEvening,
         Shape::Tap(2) => Evidence::LossAtNight,
         _ => Evidence::LossAroundTheClock,
+    }
+}
+
+/// Whether the loss comes back at one time of day and at no other, once that has been seen for three days.
+fn recurs(hourly: &[f64], rows: &[Row]) -> Option<Evidence> {
+    let used = |wh: f64| wh != 0.0 && wh.is_finite();
+    let (mut night, mut evening, mut all) = (0.0, 0.0, 0.0);
+    let mut count = 0;
+    for (wh, row) in hourly.iter().zip(rows).filter(|(wh, _)| used(**wh)) {
+        let hour = row.of_day_s / 3600;
+        all += wh;
+        night += if (6..23).contains(&hour) { 0.0 } else { *wh };
+        evening += if (17..23).contains(&hour) { *wh } else { 0.0 };
+        count += 1;
+    }
+    let mostly = |part: f64| all > 0.0 && part > MOSTLY * all;
+    if count < THREE_DAYS {
+        None
+    } else if mostly(night) {
+        Some(Evidence::RecursAtNight)
+    } else if mostly(evening) {
+        Some(Evidence::RecursInTheEvening)
+    } else {
+        None
     }
 }
 

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 
 /// Ages of a change that are asked for, hours: each about a third more than the one before, so that
 /// an age in between loses little.
-const AGES: [i64; 17] = [
+pub const AGES: [i64; 17] = [
     2, 3, 4, 6, 9, 12, 18, 24, 36, 48, 72, 96, 120, 168, 240, 336, 480,
 ];
 /// How far from its first estimate the beginning of a change is looked for, hours.
@@ -29,7 +29,7 @@ const YOUNG: i64 = 24;
 /// least a day old: over some 700 honest feeder-days they reached 28 where the model expects 16;
 /// with wrong labels, a late clock and no voltages at once, one recording in forty reached about
 /// 50. The rest is for what was not seen.
-const INFLATION: f64 = 3.0;
+pub const INFLATION: f64 = 3.0;
 /// The same for young changes, where one odd morning counts: they reached 32.
 const INFLATION_YOUNG: f64 = 3.3;
 
@@ -152,7 +152,7 @@ fn weigh(circuit: &Circuit, honest: &Honest, now: i64, marks: &[&Mark]) -> Vec<C
 }
 
 /// Log-likelihood ratio of a positive change with a normal prior on its size.
-fn ratio(score: f64, information: f64, prior: f64) -> f64 {
+pub fn ratio(score: f64, information: f64, prior: f64) -> f64 {
     if score <= 0.0 || information <= 0.0 {
         return 0.0;
     }

@@ -143,6 +143,30 @@ pub enum Kind {
         /// The premises.
         meter: UsagePointId,
     },
+    /// The loss of this circuit is over; `since` is when it ended.
+    Ended,
+    /// What the feeder meter shows differs from the meters in proportion to everything: itself or its current transformers.
+    FeederMeter,
+    /// This meter's energy does not come from where it is noted.
+    Misplaced {
+        /// The premises.
+        meter: UsagePointId,
+        /// The phase it appears on; nothing if it appears nowhere on this feeder.
+        to: Option<Phase>,
+    },
+    /// This meter counts more than its premises take.
+    CountsTooMuch {
+        /// The premises.
+        meter: UsagePointId,
+    },
+}
+
+impl Kind {
+    /// Whether it says that energy is taken or lost; the others speak of meters, papers, and of an end.
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        matches!(self, Self::FeederLoss | Self::Meter { .. })
+    }
 }
 
 /// Why the watch says so.
@@ -163,6 +187,22 @@ pub enum Evidence {
     VoltageSagsHere,
     /// The phase label of this meter contradicts its energies.
     PhaseLabelContradicted,
+    /// The loss has grown by half or more since it began.
+    LossGrows,
+    /// The loss has shrunk by a third or more since it began.
+    LossShrinks,
+    /// The loss comes back night after night, and not by day.
+    RecursAtNight,
+    /// The loss comes back evening after evening, and at no other time.
+    RecursInTheEvening,
+    /// The difference is the same share of everything the meters count.
+    FollowsEverything,
+    /// The meters count more than the feeder delivers.
+    MoreCountedThanDelivered,
+    /// What this meter counts is missing on the phase it is noted on and appears on another.
+    AppearsOnAnotherPhase,
+    /// What this meter counts appears on no phase of this feeder.
+    AppearsOnNoPhase,
 }
 
 impl Evidence {
@@ -177,6 +217,23 @@ impl Evidence {
             Self::LossWhileRegisterStands => "the loss appears while this register stands still",
             Self::VoltageSagsHere => "the voltage sags here as if the lost energy were drawn here",
             Self::PhaseLabelContradicted => "this meter hangs on another phase than noted",
+            Self::LossGrows => "the loss has grown since it began",
+            Self::LossShrinks => "the loss has shrunk since it began",
+            Self::RecursAtNight => "the loss comes back every night and is gone by day",
+            Self::RecursInTheEvening => "the loss comes back every evening and is gone otherwise",
+            Self::FollowsEverything => {
+                "the difference is the same share of everything, day and night: look at the feeder meter, its current transformers and \
+                 the ratio set for them before anybody's house"
+            }
+            Self::MoreCountedThanDelivered => {
+                "the meters count more than the feeder delivers, which no theft does"
+            }
+            Self::AppearsOnAnotherPhase => {
+                "what this meter counts is missing on the phase it is noted on and appears on another: follow its service cable to the pole"
+            }
+            Self::AppearsOnNoPhase => {
+                "what this meter counts is not delivered by this feeder: follow its service cable to the pole"
+            }
         }
     }
 }

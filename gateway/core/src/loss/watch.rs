@@ -5,16 +5,22 @@
 //! unseen. Invariants: nothing is used before its time; the same rounds give the same findings on
 //! every machine; memory is bounded by meters times days kept.
 
+mod turns;
+
 use super::align::{Align, Row};
-use super::circuit::Circuit;
+use super::circuit::{Circuit, Honest};
 use super::columns::Columns;
+use super::course;
+use super::faults::{self, Suspicion};
+use super::known::{self, Explained, Known};
 use super::phases::{self, Found};
-use super::rank::{self, Suspect};
+use super::rank;
 use super::sequential::{self, Change};
 use super::site::{Evidence, FeederReading, Finding, Interval, Kind, Phase, Site};
+use super::statement::Report;
 use super::volts::Offsets;
-use crate::{UsagePointId, UtcSeconds};
-use alloc::vec;
+use crate::UsagePointId;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// History kept for ranking, days: four weeks show a month of bills.
@@ -25,26 +31,24 @@ const AGAIN_DAYS: i64 = 28;
 /// Questions above the threshold in a row that make an alarm, hours: an odd hour is over by the
 /// next.
 const IN_A_ROW: u32 = 2;
+/// Faults of meters and papers are asked for so often, hours: nobody steals meanwhile.
+const FAULTS_EVERY_H: i64 = 6;
 /// A weight so many times the threshold is not waited for.
 const OVERWHELMING: f64 = 2.0;
 /// Ranked again so many hours after the alarm: half a day, a day and a half, half a week, a week.
 const AGAIN_H: [i64; 4] = [12, 36, 84, 168];
 /// An alarm closes after so many hours below half the threshold.
 const QUIET_H: u32 = 24;
-/// What a meter's confidence is worth if the loss is certainly a tap: every fourth tap belongs to
-/// the nearest premises.
-const NEAREST: f64 = 0.25;
-/// Suspects named.
-const NAMED: usize = 3;
-
 /// An alarm on a circuit, or what may become one.
 #[derive(Debug, Clone, Copy, Default)]
 struct Case {
     above: u32,
+    odd: u32,
     below: u32,
     opened_hour: Option<i64>,
     since_hour: i64,
     ranked: usize,
+    change: Option<Change>,
 }
 
 /// What the watch knows about the phase of a meter.
@@ -66,6 +70,9 @@ pub struct Watch {
     rows: Vec<Row>,
     per_phase: bool,
     threshold: f64,
+    known: Vec<Known>,
+    told: Vec<Kind>,
+    expected: BTreeMap<UsagePointId, f64>,
     found: Vec<Found>,
     offsets: Option<Offsets>,
     learnt_s: i64,
@@ -82,6 +89,9 @@ impl Watch {
             threshold: sequential::threshold(&site.settings, shapes),
             site,
             rows: Vec::new(),
+            known: Vec::new(),
+            told: Vec::new(),
+            expected: BTreeMap::new(),
             per_phase: false,
             found: Vec::new(),
             offsets: None,
@@ -113,15 +123,42 @@ impl Watch {
         if self.circuits.is_empty() {
             if now - first >= i64::from(self.site.settings.learn_days.max(1)) * 86_400 {
                 self.learn();
+                return self.learnt(now);
             }
             return Vec::new();
         }
         if self.stale(now) {
             self.circuits.clear();
             self.learn();
-            return Vec::new();
+            return self.learnt(now);
         }
         if whole { self.ask(now) } else { Vec::new() }
+    }
+
+    /// Takes a change for known from now on: it is not found again and teaches the site nothing wrong.
+    pub fn teach(&mut self, known: Known) {
+        self.known.push(known);
+        if let Some((circuit, case)) = self.circuits.iter_mut().find(|(circuit, _)| {
+            self.per_phase.then(|| Phase::ALL[circuit.columns.slot]) == known.phase
+        }) {
+            *case = Case::default();
+            let columns = circuit.columns.clone();
+            *circuit = relearn(columns, &self.site, &self.known, &self.rows, known.phase);
+        }
+    }
+
+    /// Lets premises rank higher or lower by so many nats: what people found there before is evidence too.
+    pub fn expect(&mut self, meter: UsagePointId, nats: f64) {
+        *self.expected.entry(meter).or_default() += nats;
+    }
+
+    /// Whether there is an alarm on this circuit.
+    #[must_use]
+    pub fn is_open(&self, phase: Option<Phase>) -> bool {
+        let slot = phase.map_or(0, Phase::index);
+        let here = |(circuit, _): &&(Circuit, Case)| circuit.columns.slot == slot;
+        let found = self.circuits.iter().find(here);
+        found.is_some_and(|(_, case)| case.opened_hour.is_some())
     }
 
     /// The phases of the meters as learnt; empty before.
@@ -161,7 +198,9 @@ impl Watch {
         let offsets = Offsets::learn(&self.rows, groups.clone());
         let slots = if self.per_phase { 3 } else { 1 };
         for slot in 0..slots {
-            let here = |meter: &usize| slots == 1 || groups[*meter] == slot;
+            let found = &self.found;
+            let here =
+                |meter: &usize| !found[*meter].absent && (slots == 1 || groups[*meter] == slot);
             let members = (0..groups.len()).filter(here).collect();
             let declared = self.site.unmetered.iter();
             let declared = declared
@@ -177,8 +216,9 @@ impl Watch {
                 declared,
                 interval_s,
             );
-            self.circuits
-                .push((Circuit::learn(columns, &self.rows), Case::default()));
+            let phase = self.per_phase.then(|| Phase::ALL[slot]);
+            let circuit = relearn(columns, &self.site, &self.known, &self.rows, phase);
+            self.circuits.push((circuit, Case::default()));
         }
         self.offsets = Some(offsets);
         self.learnt_s = self.rows.last().map_or(0, |row| row.end_s);
@@ -187,14 +227,29 @@ impl Watch {
     fn ask(&mut self, now: i64) -> Vec<Finding> {
         let hour = now.div_euclid(3600);
         let mut findings = Vec::new();
+        let mut over = Vec::new();
+        let mut odd = None;
         for (circuit, case) in &mut self.circuits {
+            let phase = self.per_phase.then(|| Phase::ALL[circuit.columns.slot]);
             let honest = circuit.honest_now();
             let changes = sequential::ask(circuit, &honest, hour);
             let Some(best) = rank::strongest(&changes) else {
                 continue;
             };
+            if let Some(suspicion) =
+                case.fault(circuit, &honest, (best.weight, self.threshold), hour)
+            {
+                odd = Some((circuit.columns.slot, suspicion));
+                continue;
+            }
             let likely = best.weight > self.threshold / 2.0;
             circuit.settle(&honest, likely.then_some(&best));
+            if let Some(change) = case.change.filter(|_| case.opened_hour.is_some())
+                && let Some(ended) = course::ended(circuit, &honest, &change, hour)
+            {
+                over.push((phase, change, ended, circuit.mean_wh(&change)));
+                continue;
+            }
             let before = case.opened_hour;
             if !case.due(best.weight, self.threshold, hour) {
                 continue;
@@ -206,24 +261,102 @@ impl Watch {
             let Some(best) = rank::strongest(&changes) else {
                 continue;
             };
+            case.change = Some(best);
             let Some(offsets) = &self.offsets else {
                 continue;
             };
-            let suspects = rank::rank(circuit, &honest, &changes, &self.rows, offsets);
+            let expected = expectations(circuit, &self.site, &self.expected);
+            let suspects = rank::rank(circuit, &honest, &changes, &self.rows, offsets, &expected);
+            let mut besides: Vec<Evidence> = course::trend(circuit, &honest, &best, hour)
+                .into_iter()
+                .collect();
+            if faults::is_ratio(circuit, &honest, best.since_hour, best.ratio) {
+                besides.push(Evidence::FollowsEverything);
+            }
             let report = Report {
                 site: &self.site,
                 circuit,
                 best,
                 now,
+                besides,
             };
-            let phase = self.per_phase.then(|| Phase::ALL[circuit.columns.slot]);
             findings.extend(report.findings(&suspects, &self.found, phase));
+        }
+        for (phase, change, ended, mean_wh) in over {
+            findings.push(self.end(now, phase, &change, (ended, mean_wh)));
+        }
+        if let Some((slot, suspicion)) = odd {
+            findings.extend(self.fault(now, slot, &suspicion));
         }
         findings
     }
 }
 
+/// How much likelier than usual each member of a circuit is.
+fn expectations(
+    circuit: &Circuit,
+    site: &Site,
+    expected: &BTreeMap<UsagePointId, f64>,
+) -> Vec<f64> {
+    let meter = |at: &usize| site.meters.get(*at);
+    let of = |at: &usize| meter(at).and_then(|meter| expected.get(&meter.id));
+    let members = circuit.columns.members.iter();
+    members.map(|at| of(at).copied().unwrap_or(0.0)).collect()
+}
+
+/// Learns a circuit with what is known of it taken off.
+fn relearn(
+    mut columns: Columns,
+    site: &Site,
+    known: &[Known],
+    rows: &[Row],
+    phase: Option<Phase>,
+) -> Circuit {
+    let here = known::of_circuit(known, phase);
+    columns.explain(Vec::new());
+    if !here.is_empty() {
+        let ids: Vec<UsagePointId> = columns
+            .members
+            .iter()
+            .filter_map(|at| Some(site.meters.get(*at)?.id))
+            .collect();
+        let lines = columns.lines(rows);
+        let ends: Vec<i64> = rows.iter().map(|row| row.end_s).collect();
+        let of = |known: &Known| {
+            Explained::of(
+                known,
+                &columns,
+                &ids,
+                (&lines, &ends),
+                site.settings.interval_s,
+            )
+        };
+        let explained = here.iter().filter_map(of).collect();
+        columns.explain(explained);
+    }
+    Circuit::learn(columns, rows)
+}
+
 impl Case {
+    /// A fault of meters or papers that is sure, where no loss is.
+    fn fault(
+        &mut self,
+        circuit: &Circuit,
+        honest: &Honest,
+        (lost, threshold): (f64, f64),
+        hour: i64,
+    ) -> Option<Suspicion> {
+        if hour % FAULTS_EVERY_H != 0 || self.opened_hour.is_some() {
+            return None;
+        }
+        let suspicion = faults::ask(circuit, honest, hour);
+        // What is lost since then makes the time before look better than it was.
+        let clear = |s: &Suspicion| s.weight > threshold && lost < s.weight / 2.0;
+        let suspicion = suspicion.filter(clear);
+        self.odd = if suspicion.is_some() { self.odd + 1 } else { 0 };
+        suspicion.filter(|_| self.odd >= IN_A_ROW)
+    }
+
     /// True if findings are due.
     fn due(&mut self, weight: f64, threshold: f64, hour: i64) -> bool {
         self.above = if weight > threshold {
@@ -251,95 +384,17 @@ impl Case {
             Some(opened) => {
                 let again = AGAIN_H
                     .get(self.ranked)
-                    .is_some_and(|after| hour - opened >= *after);
+                    .map_or_else(|| self.later(), |after| *after)
+                    <= hour - opened;
                 self.ranked += usize::from(again);
                 again
             }
         }
     }
-}
 
-/// What the findings of one circuit are made of.
-struct Report<'a> {
-    site: &'a Site,
-    circuit: &'a Circuit,
-    best: Change,
-    now: i64,
-}
-
-impl Report<'_> {
-    fn findings(
-        &self,
-        suspects: &[Suspect],
-        found: &[Found],
-        phase: Option<Phase>,
-    ) -> Vec<Finding> {
-        // In a week a change has been seen on every kind of day; before, only the shape so far is
-        // known.
-        let hours = (self.now / 3600 - self.best.since_hour) as f64;
-        let seen = 0.5 + 0.5 * (hours / 168.0).min(1.0);
-        let finding = |kind, share: f64, evidence| Finding {
-            at: UtcSeconds(self.now),
-            kind,
-            phase,
-            confidence_permille: permille(share * seen),
-            since: UtcSeconds(self.best.since_hour * 3600),
-            watts: self.watts(),
-            evidence,
-        };
-        let nobody = suspects.iter().find(|suspect| suspect.member.is_none());
-        let evidence = nobody.map_or_else(Vec::new, |suspect| suspect.evidence.clone());
-        let share = nobody.map_or(0.0, |suspect| suspect.share);
-        let mut findings = vec![finding(Kind::FeederLoss, share.max(0.3), evidence)];
-        // Of the meters among themselves; if nobody's tap explains it better, they are only where
-        // it hangs nearest.
-        let meters = (1.0 - share).max(1e-12);
-        let nearest = NEAREST + (1.0 - NEAREST) * meters;
-        for suspect in suspects
-            .iter()
-            .filter(|suspect| suspect.member.is_some())
-            .take(NAMED)
-        {
-            let Some(place) = suspect
-                .member
-                .and_then(|at| self.circuit.columns.members.get(at))
-            else {
-                continue;
-            };
-            let Some(meter) = self.site.meters.get(*place) else {
-                continue;
-            };
-            let mut evidence = suspect.evidence.clone();
-            if found.get(*place).is_some_and(|found| found.contradicts) {
-                evidence.push(Evidence::PhaseLabelContradicted);
-            }
-            let among = (suspect.share / meters).min(1.0);
-            findings.push(finding(
-                Kind::Meter { meter: meter.id },
-                among * nearest,
-                evidence,
-            ));
-        }
-        findings
+    /// After the first week it is looked at once a week.
+    fn later(&self) -> i64 {
+        let weeks = self.ranked + 2 - AGAIN_H.len();
+        168 * i64::try_from(weeks).unwrap_or(i64::MAX / 168)
     }
-
-    fn watts(&self) -> u32 {
-        let mean = self.circuit.mean_wh(&self.best);
-        let watts = mean * 3600.0 / f64::from(self.site.settings.interval_s.max(1));
-        u32::try_from(rounded(watts)).unwrap_or(0)
-    }
-}
-
-fn permille(share: f64) -> u16 {
-    u16::try_from(rounded(share * 1000.0))
-        .unwrap_or(1000)
-        .min(1000)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "saturates, and the values are small"
-)]
-fn rounded(value: f64) -> i64 {
-    libm::round(value) as i64
 }

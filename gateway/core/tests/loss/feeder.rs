@@ -13,8 +13,21 @@ const START_S: i64 = 1_767_225_600;
 pub enum Theft {
     /// A load of nobody's on phase B, Wh per interval.
     Tap { wh: u64 },
+    /// The same, between eleven and six at night.
+    NightTap { wh: u64 },
     /// A meter registers so many percent.
     Part { meter: usize, percent: u64 },
+}
+
+/// Something that is wrong and nobody's theft.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    /// The feeder meter shows so many percent on phase B.
+    Ratio { percent: u64 },
+    /// A meter hangs on the next phase.
+    Moved { meter: usize },
+    /// A meter hangs on another feeder.
+    Elsewhere { meter: usize },
 }
 
 /// The feeder.
@@ -34,6 +47,9 @@ pub struct Feeder {
     /// How late the feeder is read, seconds.
     pub late_s: u64,
     pub theft: Option<(u64, Theft)>,
+    /// When the theft ends.
+    pub ends: Option<u64>,
+    pub fault: Option<(u64, Fault)>,
 }
 
 impl Default for Feeder {
@@ -49,6 +65,8 @@ impl Default for Feeder {
             volts: true,
             late_s: 0,
             theft: None,
+            ends: None,
+            fault: None,
         }
     }
 }
@@ -110,6 +128,23 @@ impl Feeder {
         10 + dice / 4096 % 15 + lamps + hot
     }
 
+    fn steals(&self, from: u64, interval: u64) -> bool {
+        interval >= from && self.ends.is_none_or(|ends| interval < ends)
+    }
+
+    /// The phase a meter's energy is drawn from; none of this feeder's if it hangs elsewhere.
+    fn hangs_on(&self, meter: usize, interval: u64) -> Option<usize> {
+        match self.fault {
+            Some((from, Fault::Moved { meter: moved })) if moved == meter && interval >= from => {
+                Some((meter + 1) % 3)
+            }
+            Some((from, Fault::Elsewhere { meter: gone })) if gone == meter && interval >= from => {
+                None
+            }
+            _ => Some(meter % 3),
+        }
+    }
+
     /// The rounds of the first `count` intervals.
     pub fn rounds(&self, count: u64) -> Vec<Interval> {
         let mut registers = [10_000_u64; METERS];
@@ -137,7 +172,7 @@ impl Feeder {
                         meter: thief,
                         percent,
                     },
-                )) if thief == meter && interval >= from => used * percent / 100,
+                )) if thief == meter && self.steals(from, interval) => used * percent / 100,
                 _ => used,
             };
             if self.replaced == Some((meter, interval)) {
@@ -147,15 +182,29 @@ impl Feeder {
             // Read up to 20 s late.
             let late = scramble(self.seed + 1, meter as u64, interval) % 20;
             shown[meter] = registers[meter] + self.use_wh(meter, interval + 1) * late / 900;
-            phases[meter % 3] += used as f64;
+            if let Some(phase) = self.hangs_on(meter, interval) {
+                phases[phase] += used as f64;
+            }
             sags[meter] = used as f64 * 0.001 * (1 + meter / 3) as f64;
         }
-        if let Some((from, Theft::Tap { wh })) = self.theft {
-            phases[1] += if interval >= from { wh as f64 } else { 0.0 };
-        }
-        for (register, energy) in feeder.iter_mut().zip(phases) {
+        phases[1] += match self.theft {
+            Some((from, Theft::Tap { wh })) if self.steals(from, interval) => wh as f64,
+            Some((from, Theft::NightTap { wh }))
+                if self.steals(from, interval) && !(24..92).contains(&(interval % DAY)) =>
+            {
+                wh as f64
+            }
+            _ => 0.0,
+        };
+        for (phase, (register, energy)) in feeder.iter_mut().zip(phases).enumerate() {
             // 0.05 ohm at 230 V: R E² / (U² h).
-            *register += energy + 2.0 + 0.05 * energy * energy / (230.0 * 230.0 * 0.25);
+            let drawn = energy + 2.0 + 0.05 * energy * energy / (230.0 * 230.0 * 0.25);
+            *register += match self.fault {
+                Some((from, Fault::Ratio { percent })) if phase == 1 && interval >= from => {
+                    drawn * percent as f64 / 100.0
+                }
+                _ => drawn,
+            };
         }
         let ahead = |phase: usize| phases[phase] * self.late_s as f64 / 900.0;
         let tens = |phase: usize| WattHours(whole(feeder[phase] + ahead(phase)) / 10 * 10);

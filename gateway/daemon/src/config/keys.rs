@@ -135,6 +135,18 @@ pub static SCHEMA: Schema = Schema {
             inherits: None,
         },
         table(
+            "loss",
+            "The watch over the feeders: which energy reaches no meter, and whose it may be (docs/loss.md).",
+            super::loss::KEYS,
+        ),
+        Table {
+            path: "loss.unmetered",
+            many: true,
+            doc: "A known load without a meter, for example a street light. Repeat the section for each; what is not declared looks like a theft.",
+            keys: super::loss::UNMETERED,
+            inherits: None,
+        },
+        table(
             "cloud",
             "A head-end, over any MQTT broker; docs/cloud.md is the protocol. Everything here works without one.",
             super::cloud::KEYS,

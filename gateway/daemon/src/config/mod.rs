@@ -10,6 +10,7 @@ pub mod check;
 mod cloud;
 mod friendly;
 pub mod keys;
+mod loss;
 mod mistake;
 mod modbus;
 mod money;
@@ -30,6 +31,7 @@ pub use template::template;
 
 use gateway_core::Rules;
 use gateway_core::calendar::Calendar;
+use gateway_core::case::Ground;
 use gateway_core::tokens::TokenCredit;
 use gateway_field::modbus::BusSettings;
 use std::net::{IpAddr, SocketAddr};
@@ -51,6 +53,8 @@ pub struct Config {
     pub cycle: Cycle,
     /// Where nodes connect.
     pub field: Field,
+    /// The watch over the feeders.
+    pub loss: Ground,
     /// The head-end.
     pub cloud: Cloud,
     /// The page.
@@ -243,6 +247,7 @@ impl Config {
                 report_interval_s: values.whole("cycle.report_interval_s"),
             },
             field: field(&values, &mut mistakes),
+            loss: loss::loss(&values, values.offset("site.utc_offset"), &mut mistakes),
             cloud: cloud::cloud(&values, &mut mistakes),
             web: web(&values, &mut mistakes),
             clock: match values.text("clock.trust").as_str() {

@@ -5,8 +5,7 @@ use crate::config::Config;
 use crate::cycle::Input;
 use crate::watch::{self, News};
 use gateway_core::State;
-use gateway_core::case::Ground;
-use gateway_core::loss::{self, live::Rounds};
+use gateway_core::loss::live::Rounds;
 use std::sync::mpsc::SyncSender;
 use tokio::sync::mpsc;
 
@@ -16,22 +15,11 @@ pub fn watch(
     state: &State,
     inputs: &mpsc::Sender<Input>,
 ) -> Result<(Rounds, SyncSender<News>), StartError> {
-    let ground = ground(config);
+    let ground = config.loss.clone();
     let rounds = Rounds::new(&ground.settings, late_s(config));
     let first = News::of(state, None);
     let news = watch::start(config.database(), ground, first, inputs.clone());
     Ok((rounds, news.map_err(StartError::Thread)?))
-}
-
-/// How the feeders are watched: by the site's own time of day.
-fn ground(config: &Config) -> Ground {
-    Ground {
-        settings: loss::Settings {
-            utc_offset_s: config.site.calendar.utc_offset_s,
-            ..loss::Settings::default()
-        },
-        unmetered: Vec::new(),
-    }
 }
 
 /// How long a quarter-hour waits for readings taken after it, seconds: two reports of a node, and half of that for gathering and

@@ -64,7 +64,7 @@ fn replay(dir: &Path, out: Option<&Path>, json: bool) -> Result<(), NoReplay> {
     }
     let lines = replay::many(&folders)?;
     let mut text = Vec::new();
-    for line in &lines {
+    for line in lines.iter().filter(|line| line.is_alarm) {
         serde_json::to_writer(&mut text, line)?;
         text.push(b'\n');
     }

@@ -5,6 +5,7 @@
 //! their order all the same.
 
 use super::scenario::{self, BadScenario, Scenario};
+use gateway_core::UsagePointId;
 use gateway_core::loss::{Finding, Kind, Settings, Watch};
 use serde::Serialize;
 use std::fmt;
@@ -15,11 +16,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// One line of output, as the scorer reads it; it ignores the last three.
 #[derive(Debug, Serialize)]
 pub struct Line {
+    /// Whether it says that energy is taken; other lines speak of meters and papers, or of an end, and are for people.
+    #[serde(skip)]
+    pub is_alarm: bool,
     /// Name of the folder.
     pub scenario: String,
     /// RFC 3339, UTC.
     pub alarm_at: String,
-    /// `feeder_loss` or `meter`.
+    /// `feeder_loss` or `meter`; for people also `ended`, `feeder_meter`, `misplaced`, `counts_too_much`.
     pub kind: &'static str,
     /// Name of the meter, for a `meter` line.
     pub meter: Option<String>,
@@ -112,14 +116,20 @@ fn take<'a>(folders: &'a [PathBuf], next: &AtomicUsize) -> Option<(usize, &'a Pa
 }
 
 fn line(name: &str, scenario: &Scenario, finding: &Finding) -> Line {
+    let named = |meter: UsagePointId| {
+        let at = usize::try_from(meter.0).unwrap_or(usize::MAX);
+        scenario.names.get(at).cloned()
+    };
     let (kind, meter) = match finding.kind {
         Kind::FeederLoss => ("feeder_loss", None),
-        Kind::Meter { meter } => {
-            let at = usize::try_from(meter.0).unwrap_or(usize::MAX);
-            ("meter", scenario.names.get(at).cloned())
-        }
+        Kind::Meter { meter } => ("meter", named(meter)),
+        Kind::Ended => ("ended", None),
+        Kind::FeederMeter => ("feeder_meter", None),
+        Kind::Misplaced { meter, .. } => ("misplaced", named(meter)),
+        Kind::CountsTooMuch { meter } => ("counts_too_much", named(meter)),
     };
     Line {
+        is_alarm: finding.kind.is_loss(),
         scenario: name.to_owned(),
         alarm_at: rfc3339(finding.at.0),
         kind,
@@ -139,6 +149,14 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whom = self.meter.as_deref().unwrap_or("feeder");
         let (percent, evidence) = (self.confidence * 100.0, self.evidence.join("; "));
+        if !self.is_alarm {
+            let (at, what) = (&self.alarm_at, self.kind.replace('_', " "));
+            return write!(
+                f,
+                "{} {at} {whom}: {what} since {}: {evidence}",
+                self.scenario, self.since
+            );
+        }
         write!(
             f,
             "{} {} {whom}: {percent:.0} %, ",

@@ -26,6 +26,7 @@ fn layout() -> Layout {
     Layout {
         feeders: vec![(FeederId(1), NodeId(99))],
         meters: (0..METERS).map(meter).collect(),
+        lessons: Vec::new(),
     }
 }
 
