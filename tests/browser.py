@@ -102,9 +102,20 @@ class Browser:
                 raise AssertionError(f"not within {seconds} s: {script}")
             time.sleep(0.05)
 
-    def picture(self, path):
+    def picture(self, path, whole=False):
+        """What is on the screen, or the whole page."""
+        size = {}
+        if whole:
+            content = self._call("Page.getLayoutMetrics")["cssContentSize"]
+            clip = {"x": 0, "y": 0, "width": content["width"], "height": content["height"], "scale": 1}
+            size = {"captureBeyondViewport": True, "clip": clip}
         with open(path, "wb") as file:
-            file.write(base64.b64decode(self._call("Page.captureScreenshot")["data"]))
+            file.write(base64.b64decode(self._call("Page.captureScreenshot", **size)["data"]))
+
+    def paper(self, path):
+        """The page as it is printed."""
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(self._call("Page.printToPDF", preferCSSPageSize=True)["data"]))
 
     def close(self):
         self.process.kill()

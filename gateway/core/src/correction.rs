@@ -4,7 +4,7 @@
 //! mistaken vend posts back what the vend posted, instalments to debts and the agent's float with it.
 //!
 //! Decided here: what can be corrected, and what waits for a second person. Not decided here: who may ask ([`crate::decide`] only knows that
-//! the second person is another one than the first, by [`crate::person::Person`]).
+//! the second person is another one than the first, by [`crate::person::Who`]).
 //!
 //! Terms: a *proposal* is a correction above the limit; it moves nothing until another person approves it, and expires after the days
 //! the site allows. Opening, raising or writing off a debt above the limit is proposed likewise.

@@ -17,6 +17,7 @@ use crate::ledger::{LedgerAccount, Posting, postings};
 use crate::meter_link::{Arming, FeederPhase, MeterLink, Switch};
 use crate::metering::{MeterFit, RegisterBreak};
 use crate::order::{Hex32, Outcome};
+use crate::person::PersonDecision;
 use crate::point_change::PointChange;
 use crate::prepay::VendParts;
 use crate::rating::Component;
@@ -408,6 +409,8 @@ pub enum Decision {
     UsagePointChanged(PointChange),
     /// Settings were ordered, or taken back.
     Settings(SettingsDecision),
+    /// Who may use the gateway.
+    Person(PersonDecision),
     /// An alarm was raised.
     AlarmRaised {
         /// What about.

@@ -6,6 +6,7 @@ use crate::case::CaseCommand;
 use crate::correction::CorrectionCommand;
 use crate::debt::Take;
 use crate::meter_link::{MeterOrder, MeterReading, PointSetting};
+use crate::person::PersonCommand;
 use crate::point_change::PointChange;
 use crate::supply::{Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
@@ -288,6 +289,8 @@ pub enum Command {
     },
     /// Advance a case of missing energy.
     Case(CaseCommand),
+    /// Add, change or remove people, or set their secrets.
+    Person(PersonCommand),
     /// Something the gateway itself noticed and people must know.
     Report {
         /// What.

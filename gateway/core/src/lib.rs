@@ -22,6 +22,7 @@
 //! | [`loss`] | which energy leaves a feeder unmetered, since when, and where to look first |
 //! | [`configured`], [`point_change`] | what the office sets from afar: settings, a usage point's name, limit, tariff, message |
 //! | [`order`], [`cloud`] | orders of the head-end, taken once; whether money may be taken |
+//! | [`person`] | who may use the gateway, and what each role may do |
 //! | [`tokens`] | 20-digit transfer tokens: written, read, taken once |
 //!
 //! Invariants: no clock, no randomness, no I/O, no hash map, no floating point in money; never a panic on input; a

@@ -117,6 +117,22 @@ pub enum Refusal {
     AnotherMeterAnswers,
     /// The node speaks sealed frames only, or none at all.
     WrongLink,
+    /// Nobody has this name.
+    NoSuchPerson,
+    /// Somebody has this name already, perhaps written in other case.
+    PersonExists,
+    /// A name is not 1 to 32 plain letters, digits, dots, hyphens or underscores, or is the gateway's own.
+    PersonNameUnusable,
+    /// The site has as many people as one may have.
+    TooManyPeople,
+    /// A resident has no usage point or too many, or somebody else has one.
+    RoleNeedsPoints,
+    /// The hash of a password or PIN is none.
+    SecretUnusable,
+    /// Without this person nobody could manage the site.
+    LastSupplier,
+    /// The role of whoever asks does not cover it.
+    RoleMayNot,
 }
 
 impl Refusal {
@@ -178,6 +194,14 @@ impl Refusal {
             Self::FinalRegisterTooHigh => "final-register-too-high",
             Self::AnotherMeterAnswers => "another-meter-answers",
             Self::WrongLink => "wrong-link",
+            Self::NoSuchPerson => "no-such-person",
+            Self::PersonExists => "person-exists",
+            Self::PersonNameUnusable => "person-name-unusable",
+            Self::TooManyPeople => "too-many-people",
+            Self::RoleNeedsPoints => "role-needs-points",
+            Self::SecretUnusable => "secret-unusable",
+            Self::LastSupplier => "last-supplier",
+            Self::RoleMayNot => "role-may-not",
         }
     }
 }
@@ -240,6 +264,14 @@ impl fmt::Display for Refusal {
             Self::FinalRegisterTooHigh => "the final register is further than the connection can carry since the last reading; read it off again, or leave it out",
             Self::AnotherMeterAnswers => "a meter with another serial number answers at this address; check the wiring, or use `meter replace`",
             Self::WrongLink => "the node is reached another way; see `meter show`",
+            Self::NoSuchPerson => "nobody has this name; see `person list`",
+            Self::PersonExists => "somebody has this name already; choose another one",
+            Self::PersonNameUnusable => "a name has 1 to 32 letters, digits, dots, hyphens or underscores, and is not one the gateway uses itself",
+            Self::TooManyPeople => "the site has 2,000 people; remove those who left",
+            Self::RoleNeedsPoints => "a resident has one to 50 usage points, and nobody else has any",
+            Self::SecretUnusable => "the password's hash is not understood; update the command line together with the gateway",
+            Self::LastSupplier => "nobody could manage the site without this person; make somebody else supplier first",
+            Self::RoleMayNot => "your role does not cover this; ask the supplier",
         })
     }
 }

@@ -19,6 +19,7 @@ use crate::ledger::LedgerAccount;
 pub use crate::meter_link::Node;
 use crate::metering::{LastReading, MeterFit};
 use crate::order::{Ring, place};
+use crate::person::{self, Person};
 use crate::prepay::VendParts;
 use crate::supply::Supply;
 use crate::tariff::{SMALLEST_LOAD_W, Tariff};
@@ -76,6 +77,8 @@ pub enum Key {
     Case(u64),
     /// A vending agent.
     Agent(AgentId),
+    /// A person, by the key of their name.
+    Person(String),
 }
 
 /// Everything that is true at the site.
@@ -107,6 +110,8 @@ pub struct State {
     pub cases: BTreeMap<u64, Case>,
     /// Vending agents.
     pub agents: Agents,
+    /// People by the key of their name.
+    pub people: BTreeMap<String, Person>,
     /// Last accepted reading of each node: telemetry.
     pub readings: BTreeMap<NodeId, LastReading>,
     /// Time of the latest accepted reading: telemetry.
@@ -206,6 +211,7 @@ impl State {
             *self.ledger.entry(posting.to).or_default() += posting.amount;
         }
         crate::case::apply(&mut self.cases, record);
+        person::apply(&mut self.people, &record.decision);
         match &record.decision {
             Decision::TariffAdopted { tariff } => {
                 self.tariffs.insert(tariff.id.clone(), (**tariff).clone());
@@ -289,6 +295,7 @@ impl State {
             | Decision::MoneyHeld { .. }
             | Decision::MoneyReleased { .. }
             | Decision::BranchBegun { .. } => keys.push(Key::Cloud),
+            Decision::Person(of) => keys.push(Key::Person(person::key(of.name()))),
             Decision::OrderTaken { sequence, .. } => keys.push(Key::Order(place(*sequence))),
             Decision::AlarmRaised { kind, subject, .. }
             | Decision::AlarmCleared { kind, subject }

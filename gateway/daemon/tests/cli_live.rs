@@ -158,6 +158,62 @@ const STEPS: &[Step] = &[
         &[("/error", "no-such-dispute")],
     ),
     (
+        &["person", "add", "asha", "--role", "supplier", "--generate"],
+        0,
+        &[("/person/role", "supplier")],
+    ),
+    (
+        &["person", "add", "ASHA", "--role", "operator", "--generate"],
+        1,
+        &[("/error", "person-exists")],
+    ),
+    (
+        &[
+            "person",
+            "add",
+            "UP-0007",
+            "--role",
+            "resident",
+            "--generate",
+        ],
+        1,
+        &[("/error", "role-needs-points")],
+    ),
+    (
+        &[
+            "person",
+            "add",
+            "UP-0007",
+            "--role",
+            "resident",
+            "--usage-point",
+            "7",
+            "--generate",
+        ],
+        0,
+        &[("/person/usage_points", "[7]")],
+    ),
+    (
+        &["person", "password", "nobody-here", "--generate"],
+        1,
+        &[("/error", "no-such-person")],
+    ),
+    (
+        &["person", "password", "up-0007", "--generate"],
+        0,
+        &[("/name", "UP-0007")],
+    ),
+    (
+        &["person", "remove", "asha"],
+        1,
+        &[("/error", "last-supplier")],
+    ),
+    (
+        &["person", "list"],
+        0,
+        &[("/people/0/name", "asha"), ("/people/1/name", "UP-0007")],
+    ),
+    (
         &["verify"],
         0,
         &[("/clean", "true"), ("/usage_points", "1")],

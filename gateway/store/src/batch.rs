@@ -2,10 +2,20 @@
 
 use gateway_core::loss::live::Round;
 use gateway_core::metering::LastReading;
+use gateway_core::person::SecretHash;
 use gateway_core::{NodeId, Record, UtcSeconds};
 
 /// A node's secret key, 128 bits.
 pub type NodeKey = [u8; 16];
+
+/// What a person proves to be themselves with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonSecret {
+    /// Hash of a password, PIN or bearer secret.
+    pub hash: SecretHash,
+    /// Whether they are to choose another one at the next login.
+    pub must_change: bool,
+}
 
 /// Frames that were rejected for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +42,8 @@ pub struct Batch {
     pub rounds: Vec<Round>,
     /// New keys of nodes; a node's former key is replaced.
     pub node_keys: Vec<(NodeId, NodeKey)>,
+    /// Passwords of people, in the order they were set; `None`: the person left.
+    pub person_secrets: Vec<(String, Option<PersonSecret>)>,
     /// Frames rejected since the last batch.
     pub rejections: Vec<Rejection>,
     /// When the gateway tested the whole way from a node's publish to the disk; written so that the disk is in the test.
@@ -46,6 +58,7 @@ impl Batch {
             && self.readings.is_empty()
             && self.rounds.is_empty()
             && self.node_keys.is_empty()
+            && self.person_secrets.is_empty()
             && self.rejections.is_empty()
             && self.tested_at.is_none()
     }
@@ -56,6 +69,7 @@ impl Batch {
         self.readings.clear();
         self.rounds.clear();
         self.node_keys.clear();
+        self.person_secrets.clear();
         self.rejections.clear();
         self.tested_at = None;
     }

@@ -14,7 +14,7 @@
 //! Not decided here: what is true ([`gateway_core`]); when to commit (the daemon's cycle).
 //!
 //! Invariants: one process writes at a time; a commit that fails leaves everything as it was; a restart reads rows and replays
-//! nothing; node keys are in no journal; nothing here reads a clock.
+//! nothing; node keys and people's hashes are in no journal; nothing here reads a clock.
 
 mod batch;
 mod error;
@@ -35,7 +35,7 @@ mod telemetry;
 pub mod verify;
 mod view;
 
-pub use batch::{Batch, NodeKey, Rejection};
+pub use batch::{Batch, NodeKey, PersonSecret, Rejection};
 pub use error::StoreError;
 pub use finding::Finding;
 pub use journal::{Hash, Head};

@@ -12,11 +12,11 @@ use std::path::Path;
 type Step = fn(&Transaction<'_>) -> Result<()>;
 
 const STEPS: &[Step] = &[
-    create, write_once, add_tokens, add_cloud, add_cases, add_phases, add_agents,
+    create, write_once, add_tokens, add_cloud, add_cases, add_phases, add_agents, add_people,
 ];
 
 /// The newest schema this version knows.
-pub const SCHEMA: u32 = 7;
+pub const SCHEMA: u32 = 8;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "one step per schema");
 
@@ -49,6 +49,10 @@ fn add_phases(tx: &Transaction<'_>) -> Result<()> {
 
 fn add_agents(tx: &Transaction<'_>) -> Result<()> {
     Ok(tx.execute_batch(schema::STEP_7)?)
+}
+
+fn add_people(tx: &Transaction<'_>) -> Result<()> {
+    Ok(tx.execute_batch(schema::STEP_8)?)
 }
 
 fn version(conn: &Connection) -> Result<u32> {

@@ -15,6 +15,7 @@ use gateway_core::alarm::Alarm;
 use gateway_core::case::Case;
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::metering::LastReading;
+use gateway_core::person::Person;
 use gateway_core::state::Node;
 use gateway_core::tariff::Tariff;
 use gateway_core::{Micro, NodeId, Record, State, UsagePoint, UsagePointId, UtcSeconds};
@@ -176,6 +177,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn cases(&self) -> Result<Vec<Case>> {
         rows::entities(&self.conn, Table::Case)
+    }
+
+    /// Everybody who may use the gateway, by name.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn people(&self) -> Result<Vec<Person>> {
+        rows::entities(&self.conn, Table::Person)
     }
 
     /// A usage point's statement for `from ≤ at < to`; an unknown usage point has an empty one.

@@ -11,6 +11,7 @@ use gateway_core::case::Case;
 use gateway_core::cloud::Cloud;
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::order::{Taken, place};
+use gateway_core::person::{Person, key};
 use gateway_core::state::{Key, State, Vend};
 use gateway_core::tokens::PointTokens;
 use gateway_core::{Micro, NodeId, UsagePointId};
@@ -76,6 +77,7 @@ fn write_one(tx: &Transaction<'_>, state: &State, key: &Key) -> Result<()> {
         }
         Key::Case(number) => write_case(tx, state, *number),
         Key::Agent(id) => write_agent(tx, state, *id),
+        Key::Person(name) => write_person(tx, state, name),
         Key::Alarm(kind, subject) => {
             let (name, whom) = (kind_name(*kind), subject.to_string());
             match state.alarms.get(&(*kind, *subject)) {
@@ -113,6 +115,20 @@ fn write_case(tx: &Transaction<'_>, state: &State, number: u64) -> Result<()> {
                 tx,
                 "REPLACE INTO loss_case VALUES (?1, ?2)",
                 params![key, body],
+            )
+        }
+    }
+}
+
+fn write_person(tx: &Transaction<'_>, state: &State, name: &str) -> Result<()> {
+    match state.people.get(name) {
+        None => put(tx, "DELETE FROM person WHERE name = ?1", params![name]),
+        person => {
+            let body = json(state, person)?;
+            put(
+                tx,
+                "REPLACE INTO person VALUES (?1, ?2)",
+                params![name, body],
             )
         }
     }
@@ -156,6 +172,7 @@ pub(crate) enum Table {
     Order,
     Case,
     Agent,
+    Person,
 }
 
 impl Table {
@@ -174,6 +191,7 @@ impl Table {
                 "SELECT CAST(number AS TEXT), body FROM loss_case ORDER BY loss_case.number"
             }
             Self::Agent => "SELECT CAST(id AS TEXT), body FROM agent ORDER BY agent.id",
+            Self::Person => "SELECT name, body FROM person ORDER BY name",
             Self::Alarm => "SELECT kind || ' ' || subject, body FROM alarm ORDER BY 1",
             Self::Cloud => "SELECT CAST(one AS TEXT), body FROM cloud",
             Self::Order => {
@@ -195,6 +213,7 @@ impl Table {
             Self::Order => "order",
             Self::Case => "case",
             Self::Agent => "agent",
+            Self::Person => "person",
         }
     }
 }
@@ -251,6 +270,7 @@ pub(crate) fn load(conn: &Connection) -> Result<State> {
     let orders: Vec<Taken> = entities(conn, Table::Order)?;
     let cases: Vec<Case> = entities(conn, Table::Case)?;
     let agents: Vec<Agent> = entities(conn, Table::Agent)?;
+    let people: Vec<Person> = entities(conn, Table::Person)?;
     let readings = telemetry::last_readings(conn)?;
     let observed_at = readings.values().map(|last| last.at).max();
     let by_subject = |alarm: Alarm| ((alarm.kind, alarm.subject), alarm);
@@ -277,6 +297,7 @@ pub(crate) fn load(conn: &Connection) -> Result<State> {
         orders: orders.into_iter().map(|t| (place(t.sequence), t)).collect(),
         cases: cases.into_iter().map(|c| (c.number, c)).collect(),
         agents: agents.into_iter().map(|a| (a.id, a)).collect(),
+        people: people.into_iter().map(|p| (key(&p.name), p)).collect(),
         readings,
         observed_at: observed_at.unwrap_or_default(),
     })

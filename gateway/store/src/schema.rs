@@ -154,3 +154,11 @@ CREATE TABLE agent (id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
 
 /// Where postings stand whose record concerns no usage point.
 pub(crate) const NO_USAGE_POINT: i64 = -1;
+
+/// Schema 8: people, and apart from them the hashes of their passwords, which are in no journal.
+pub(crate) const STEP_8: &str = "
+CREATE TABLE person (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE person_secret (
+    name TEXT PRIMARY KEY, hash TEXT NOT NULL, must_change INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+";

@@ -4,7 +4,7 @@ use crate::batch::{Batch, NodeKey, Rejection};
 use crate::error::{Result, StoreError};
 use crate::journal::{self, Head};
 use crate::telemetry::{self, Memory};
-use crate::{migrate, rounds, rows};
+use crate::{migrate, rounds, rows, secrets};
 use gateway_core::{NodeId, State, UtcSeconds};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -96,6 +96,7 @@ impl Store {
         let written = self.telemetry.write(&tx, &batch.readings)?;
         rounds::write(&tx, &batch.rounds)?;
         write_keys(&tx, &batch.node_keys)?;
+        secrets::write(&tx, &batch.person_secrets)?;
         write_rejections(&tx, state, &batch.rejections)?;
         write_test(&tx, batch.tested_at)?;
         tx.commit()?;

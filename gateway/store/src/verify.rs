@@ -318,6 +318,8 @@ fn check_rows(conn: &Connection, report: &mut Report, replayed: &State) -> Resul
     check_table(conn, report, Table::Case, cases)?;
     let agents = replayed.agents.iter().map(|(id, a)| (word(id), a));
     check_table(conn, report, Table::Agent, agents)?;
+    let people = replayed.people.iter().map(|(name, p)| (name.clone(), p));
+    check_table(conn, report, Table::Person, people)?;
     report.usage_points = replayed.usage_points.len() as u64;
     check_accounts(conn, report)
 }

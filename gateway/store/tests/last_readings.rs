@@ -178,6 +178,8 @@ DROP TABLE order_taken;
 DROP TABLE loss_case;
 DROP TABLE loss_round;
 DROP TABLE agent;
+DROP TABLE person;
+DROP TABLE person_secret;
 DROP INDEX profile_by_written;
 ALTER TABLE profile DROP COLUMN written;
 PRAGMA user_version = 1;

@@ -7,6 +7,7 @@ mod fixture;
 use fixture::{Memory, NOON, reading};
 use gateway_core::alarm::AlarmKind;
 use gateway_core::event::IntervalEnd;
+use gateway_core::person::Role;
 use gateway_core::supply::{Relay, SupplyOrder};
 use gateway_core::tariff::Phases;
 use gateway_core::{Command, NodeId, UsagePointId, UtcSeconds, WattHours};
@@ -197,9 +198,20 @@ async fn main() -> std::io::Result<()> {
         metrics_from: Vec::new(),
     };
     let access = match std::env::args().nth(2) {
-        Some(password) => Access::Password {
-            hash: gateway_web::hash_password(&password).map_err(std::io::Error::other)?,
-        },
+        Some(password) => {
+            let hash = gateway_web::hash_for(Role::Supplier, &password);
+            let hash = hash.map_err(std::io::Error::other)?;
+            let mut inner = memory.lock();
+            for point in [1, 4] {
+                let point = UsagePointId(point);
+                let name = point.to_string();
+                inner.add_person(&name, Role::Resident, &[point], hash.clone());
+            }
+            inner.add_person("agent", Role::Agent, &[], hash.clone());
+            inner.add_person("operator", Role::Supplier, &[], hash);
+            drop(inner);
+            Access::People
+        }
         None => Access::Open,
     };
     let app = App::new(site, access, memory.clone(), memory);

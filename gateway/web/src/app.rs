@@ -1,6 +1,6 @@
 //! What every handler shares: the site's settings, the desk, the rows, and who is logged in.
 
-use crate::access::{Access, Limiter, PasswordCheck, Sessions};
+use crate::access::{Access, Limiter, NameLimiter, PasswordCheck, Sessions};
 use crate::committed::{Committed, ReadError};
 use crate::desk::Desk;
 use gateway_core::Rules;
@@ -44,6 +44,7 @@ pub(crate) struct Inner {
     pub access: Access,
     pub sessions: Sessions,
     pub limiter: Limiter,
+    pub names: NameLimiter,
     pub passwords: PasswordCheck,
     pub stopwatch: Stopwatch,
     pub live: Arc<Semaphore>,
@@ -80,6 +81,7 @@ impl App {
             access,
             sessions: Sessions::default(),
             limiter: Limiter::default(),
+            names: NameLimiter::default(),
             passwords: PasswordCheck::default(),
             stopwatch,
             live: Arc::new(Semaphore::new(MOST_LIVE_STREAMS)),

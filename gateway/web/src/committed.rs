@@ -12,18 +12,22 @@ use gateway_core::ledger::LedgerAccount;
 use gateway_core::loss::live::Round;
 use gateway_core::meter_link::Node;
 use gateway_core::metering::LastReading;
+use gateway_core::person::Person;
 use gateway_core::rating::Component;
 use gateway_core::tariff::Tariff;
 use gateway_core::{
     FeederId, Micro, NodeId, Record, UsagePoint, UsagePointId, UtcSeconds, WattHours,
 };
-use gateway_store::AccountStatement;
+use gateway_store::{AccountStatement, PersonSecret};
 use std::collections::BTreeMap;
 
 /// The rows could not be read; plain words for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ReadError(pub String);
+
+/// A person and what they prove to be themselves with, if anything.
+pub type Known = (Person, Option<PersonSecret>);
 
 /// Read side of the store. What one call returns may be of two commits when one falls in between; each part is of one.
 pub trait Committed: Send + Sync {
@@ -72,6 +76,24 @@ pub trait Committed: Send + Sync {
     /// # Errors
     /// The rows could not be read.
     fn currency(&self) -> Result<String, ReadError>;
+
+    /// Everybody who may use the gateway, by name.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn people(&self) -> Result<Vec<Person>, ReadError>;
+
+    /// Somebody by name, whatever its case, and what they prove to be themselves with.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn person(&self, name: &str) -> Result<Option<Known>, ReadError>;
+
+    /// The program whose bearer secret has this hash.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn program(&self, hash: &str) -> Result<Option<Person>, ReadError>;
 
     /// Open alarms, oldest first.
     ///

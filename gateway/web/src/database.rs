@@ -1,7 +1,7 @@
 //! [`Committed`] over the database.
 
 use crate::committed::{
-    Committed, FeederRows, JournalQuery, MeterRows, Neighbourhood, ProfileRow, ReadError,
+    Committed, FeederRows, JournalQuery, Known, MeterRows, Neighbourhood, ProfileRow, ReadError,
     RoundRows, Span, Statement, StatementLine, StatementQuery, UsagePointRows,
 };
 use crate::failure::sentence;
@@ -9,6 +9,7 @@ use gateway_core::alarm::Alarm;
 use gateway_core::case::Case;
 use gateway_core::event::Role;
 use gateway_core::metering::LastReading;
+use gateway_core::person::Person;
 use gateway_core::tariff::Tariff;
 use gateway_core::{Decision, NodeId, Record, UsagePoint, UsagePointId, WattHours};
 use gateway_store::{AccountStatement, NodeView, Reader, StoreError};
@@ -165,6 +166,18 @@ impl Committed for Database {
         let tariffs = self.with(tariffs)?;
         let currency = tariffs.into_values().next().map(|tariff| tariff.currency);
         Ok(currency.unwrap_or_default())
+    }
+
+    fn people(&self) -> Result<Vec<Person>, ReadError> {
+        self.with(Reader::people)
+    }
+
+    fn person(&self, name: &str) -> Result<Option<Known>, ReadError> {
+        self.with(|reader| reader.person(name))
+    }
+
+    fn program(&self, hash: &str) -> Result<Option<Person>, ReadError> {
+        self.with(|reader| reader.program(hash))
     }
 
     fn alarms(&self) -> Result<Vec<Alarm>, ReadError> {

@@ -83,12 +83,16 @@ impl From<Refusal> for Failure {
             | Refusal::NoSuchTariff
             | Refusal::NoSuchAlarm
             | Refusal::NoSuchDispute
-            | Refusal::NoSuchCase => StatusCode::NOT_FOUND,
+            | Refusal::NoSuchCase
+            | Refusal::NoSuchPerson => StatusCode::NOT_FOUND,
             Refusal::KeyUsedForOtherVend
             | Refusal::UsagePointExists
             | Refusal::NodeExists
             | Refusal::CaseIsClosed
+            | Refusal::PersonExists
+            | Refusal::LastSupplier
             | Refusal::TariffDiffers => StatusCode::CONFLICT,
+            Refusal::RoleMayNot => StatusCode::FORBIDDEN,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refusal.name(), sentence(&refusal.to_string()))

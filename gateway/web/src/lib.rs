@@ -3,6 +3,7 @@
 //! | module | decides |
 //! |---|---|
 //! | `access` | who may use it |
+//! | `routes` | which addresses there are, and what each needs |
 //! | `pages` | what each address does |
 //! | `view`, `format` | what it says and how quantities look |
 //! | [`api`] | the same for programs, under `/api/v1` |
@@ -29,10 +30,12 @@ mod live;
 mod meter_form;
 mod pages;
 pub mod paper;
+mod routes;
 mod serve;
 mod view;
+mod words;
 
-pub use access::{Access, PasswordHashError, hash_password};
+pub use access::{Access, PasswordHashError, hash_for, hash_password};
 pub use app::{App, Site, Stopwatch};
 pub use committed::Committed;
 pub use database::Database;
@@ -40,4 +43,5 @@ pub use desk::{
     CloudState, Desk, DeskError, Health, LinkFacts, MeterKind, MeterKinds, MeterShown, Problem,
     Submission, Test,
 };
+pub use routes::{Needs, Route, all_routes};
 pub use serve::{ClientAddress, router, serve};

@@ -83,13 +83,13 @@ async fn next(mut listening: Listening) -> Option<(Result<Event, Infallible>, Li
 impl Listening {
     /// Whether the session is still open; listening does not keep it open.
     fn is_welcome(&self) -> bool {
-        match (&self.app.0.access, &self.secret) {
+        match (self.app.0.access, &self.secret) {
             (crate::Access::Open, _) => true,
-            (crate::Access::Password { .. }, Some(secret)) => {
+            (crate::Access::People, Some(secret)) => {
                 let now = (self.app.0.stopwatch)();
-                self.app.0.sessions.is_open(secret, now, false)
+                self.app.0.sessions.get(secret, now, false).is_some()
             }
-            (crate::Access::Password { .. }, None) => false,
+            (crate::Access::People, None) => false,
         }
     }
 }

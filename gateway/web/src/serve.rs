@@ -1,13 +1,12 @@
-//! Routes, and the listener with its limits.
+//! The router ([`crate::routes`] lists what is in it), and the listener with its limits.
 
 use crate::access::{Peer, guard};
 use crate::app::App;
-use crate::{api, assets, live, pages};
+use crate::{pages, routes};
 use axum::Router;
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use axum::serve::{IncomingStream, Listener};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -38,48 +37,12 @@ const GRACE: Duration = Duration::from_millis(1_500);
 /// Serve it with [`serve`]; elsewhere (tests) insert [`ClientAddress`] into the request's extensions, or every client is the
 /// same unspecified address.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/", get(pages::neighbourhood))
-        .route("/usage-point/{id}", get(pages::usage_point))
-        .route(
-            "/usage-point/{id}/vend",
-            get(pages::confirm_vend).post(pages::vend),
-        )
-        .route(
-            "/usage-point/{id}/supply",
-            get(pages::confirm_supply).post(pages::order_supply),
-        )
-        .route("/usage-point/{id}/token", post(pages::enter_token))
-        .route("/usage-point/{id}/settings", get(pages::settings))
-        .route("/usage-point/{id}/phase", post(pages::set_phase))
-        .route("/usage-point/{id}/arming", post(pages::set_arming))
-        .route("/meters", get(pages::meters))
-        .route("/meters/arming", post(pages::arm_all))
-        .route("/meters/{place}", get(pages::meter))
-        .route("/meters/{place}/undo", post(pages::undo_move))
-        .route(
-            "/meters/{place}/{work}",
-            get(pages::work_form).post(pages::do_work),
-        )
-        .route("/meters/{place}/{work}/check", get(pages::check_work))
-        .route("/statement/{file}", get(pages::statement))
-        .route("/alarms", get(pages::alarms))
-        .route("/alarms/{number}/acknowledge", post(pages::acknowledge))
-        .route("/cases", get(pages::cases))
-        .route("/cases/{number}", get(pages::case))
-        .route("/cases/{number}/{change}", post(pages::change_case))
-        .route("/journal", get(pages::journal))
-        .route("/login", get(pages::login_form).post(pages::login))
-        .route("/logout", post(pages::logout))
-        .route("/live", get(live::stream))
-        .route("/healthz", get(pages::healthz))
-        .route("/metrics", get(pages::metrics))
-        .route("/static/{name}", get(assets::serve))
-        .nest("/api/v1", api::routes())
+    let (router, gatekeeper) = routes::all().split();
+    router
         .fallback(pages::no_such_page)
         .method_not_allowed_fallback(pages::no_such_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(from_fn_with_state(app.clone(), guard))
+        .layer(from_fn_with_state((app.clone(), gatekeeper), guard))
         .with_state(app)
 }
 

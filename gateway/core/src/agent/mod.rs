@@ -10,7 +10,7 @@
 //! Invariants: a person is assigned to one agent at most; a vend never takes the float below its overdraft.
 
 use crate::Micro;
-use crate::person::Person;
+use crate::person::Who;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -51,7 +51,7 @@ pub struct Agent {
     pub closed: bool,
     /// Whose vends are its vends.
     #[serde(default)]
-    pub people: Vec<Person>,
+    pub people: Vec<Who>,
 }
 
 /// Agents by number.
@@ -59,7 +59,7 @@ pub type Agents = BTreeMap<AgentId, Agent>;
 
 /// The agent of a person, if they are one's.
 #[must_use]
-pub fn agent_of<'a>(agents: &'a Agents, person: &Person) -> Option<&'a Agent> {
+pub fn agent_of<'a>(agents: &'a Agents, person: &Who) -> Option<&'a Agent> {
     agents.values().find(|agent| agent.people.contains(person))
 }
 

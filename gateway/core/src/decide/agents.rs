@@ -10,7 +10,7 @@ use crate::debt::WHOLE;
 use crate::decision::Decision;
 use crate::event::Answer;
 use crate::ledger::LedgerAccount;
-use crate::person::Person;
+use crate::person::Who;
 use crate::prepay::MoneyRefusal;
 use crate::refusal::Refusal;
 use alloc::vec::Vec;
@@ -19,7 +19,7 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &AgentCommand) -> Result<Answe
     let by = command.by();
     usable(by)?;
     let agents = &draft.state.agents;
-    if agent_of(agents, &Person::of(by)).is_some() {
+    if agent_of(agents, &Who::of(by)).is_some() {
         return Err(MoneyRefusal::NotForAgents.into());
     }
     match command {
@@ -94,7 +94,7 @@ fn assign(
 ) -> Result<Answer, Refusal> {
     usable(person)?;
     let mut known = named(draft, agent)?;
-    let person = Person::of(person);
+    let person = Who::of(person);
     let other = agent_of(&draft.state.agents, &person);
     if assigned {
         if other.is_some_and(|other| other.id != known.id) || known.people.len() >= MOST_PEOPLE {

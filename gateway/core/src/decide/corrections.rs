@@ -7,7 +7,7 @@ use crate::correction::{
 };
 use crate::decision::Decision;
 use crate::event::Answer;
-use crate::person::Person;
+use crate::person::Who;
 use crate::prepay::MoneyRefusal;
 use crate::refusal::Refusal;
 use crate::state::Vend;
@@ -20,7 +20,7 @@ const DAY_S: i64 = 86_400;
 pub(super) fn ask(draft: &mut Draft<'_>, command: &CorrectionCommand) -> Result<Answer, Refusal> {
     usable(command.by())?;
     draft.state.cloud.takes_money()?;
-    let person = Person::of(command.by());
+    let person = Who::of(command.by());
     if agent::agent_of(&draft.state.agents, &person).is_some() {
         return Err(MoneyRefusal::NotForAgents.into());
     }
@@ -99,7 +99,7 @@ fn make(
 
 fn approve(draft: &mut Draft<'_>, proposal: u64, by: &str) -> Result<Answer, Refusal> {
     let waits = take(draft, proposal)?;
-    if Person::of(by) == Person::of(&waits.by) {
+    if Who::of(by) == Who::of(&waits.by) {
         return Err(MoneyRefusal::SamePerson.into());
     }
     let expires = expires_at(&waits, draft.prepay().correction.expires_days);

@@ -11,6 +11,7 @@ mod corrections;
 mod debts;
 mod meters;
 mod orders;
+mod people;
 mod points;
 mod readings;
 mod supply;
@@ -115,6 +116,7 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
             by,
         } => commands::resolve_dispute(draft, *usage_point, *number, *charge, by),
         Command::Case(command) => cases::ask(draft, command),
+        Command::Person(command) => people::ask(draft, command),
         Command::Report {
             kind,
             node,

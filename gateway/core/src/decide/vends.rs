@@ -9,7 +9,7 @@ use crate::alarm::{AlarmKind, Subject};
 use crate::debt::{Take, share};
 use crate::decision::Decision;
 use crate::event::{Answer, Command, Moment};
-use crate::person::Person;
+use crate::person::Who;
 use crate::prepay::{MoneyRefusal, VendParts};
 use crate::refusal::Refusal;
 use crate::rules::Rules;
@@ -112,7 +112,7 @@ pub(super) fn vend(
 
 /// The agent whose vend it is, if the float pays for it.
 fn of_agent(draft: &Draft<'_>, amount: Micro, by: &str) -> Result<VendParts, Refusal> {
-    let Some(agent) = agent_of(&draft.state.agents, &Person::of(by)) else {
+    let Some(agent) = agent_of(&draft.state.agents, &Who::of(by)) else {
         return Ok(VendParts::default());
     };
     if agent.closed {

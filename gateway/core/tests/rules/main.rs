@@ -11,6 +11,7 @@ mod meters;
 mod money;
 mod office;
 mod orders;
+mod people;
 mod reference;
 mod site;
 mod supply;

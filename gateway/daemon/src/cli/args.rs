@@ -126,6 +126,12 @@ pub enum Action {
         #[command(flatten)]
         target: Target,
     },
+    /// Who may use the gateway, and as what
+    Person {
+        /// What to do.
+        #[command(subcommand)]
+        action: super::person::PersonAction,
+    },
     /// The operator's login
     Operator {
         /// What to do with it.
@@ -445,7 +451,7 @@ pub enum Verdict {
 /// `operator …`
 #[derive(Debug, Subcommand)]
 pub enum OperatorAction {
-    /// Set the password of the page; read twice from standard input
+    /// Set the password of the person `operator`, who becomes supplier at the next start; read twice from standard input
     SetPassword {
         /// Data directory
         #[arg(long, default_value = DATA_DIR)]

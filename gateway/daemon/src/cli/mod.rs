@@ -17,6 +17,7 @@ mod meter;
 mod node;
 mod operator;
 mod paper;
+mod person;
 mod place;
 mod qr;
 mod said;
@@ -91,6 +92,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Dispute {
             action: DisputeAction::Resolve(args),
         } => alarm::resolve(args),
+        Action::Person { action } => person::carry_out(action),
         Action::Verify { target } => verify::verify(target),
         Action::Operator {
             action: OperatorAction::SetPassword { data, generate },

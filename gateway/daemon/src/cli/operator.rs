@@ -1,4 +1,5 @@
-//! `operator set-password`
+//! `operator set-password`: the first password of a site, and the way back in. The next start takes it over; everybody else's is set with
+//! `person`.
 
 use super::said::{Failure, Result, Said};
 use super::secret::random_hex;
@@ -34,7 +35,7 @@ pub fn set_password(data: &Path, generate: bool) -> Result {
     })?;
     let mut json = json!({ "written": path.display().to_string() });
     let mut text = format!(
-        "written to {}; restart the service to use it",
+        "written to {}; restart the service, and log in as operator",
         path.display()
     );
     if generate {
@@ -48,7 +49,8 @@ fn failure(name: &'static str, why: impl std::fmt::Display) -> Failure {
     Failure::refused(DOING, name, why)
 }
 
-fn typed_twice() -> std::result::Result<String, Failure> {
+/// A password typed twice, on a terminal unseen.
+pub fn typed_twice() -> std::result::Result<String, Failure> {
     let _quiet = Quiet::start();
     let first = typed("Password: ")?;
     let second = typed("Again: ")?;

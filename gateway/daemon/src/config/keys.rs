@@ -383,7 +383,8 @@ const WEB: &[Key] = &[
         "access",
         Kind::OneOf(&["password", "open"]),
         "\"password\"",
-        "\"password\": log in with the password set by `prepaid-gateway operator set-password`.\n\
+        "\"password\": log in by name and password, as `prepaid-gateway person` says; the first one, `operator`, is\n\
+         set by `prepaid-gateway operator set-password`.\n\
          \"open\": no login, only if listen is a loopback address.",
     ),
     key(

@@ -1,8 +1,7 @@
 //! The control socket: how the subcommands talk to the running daemon.
 //!
-//! One request per line, one response per line, JSON both. Whoever may write to the socket (its owner and group) may do
-//! everything an operator may; the file's permissions are the login, and the user behind the connection is recorded as
-//! the one who did it.
+//! One request per line, one response per line, JSON both. The file's permissions are the login; the user behind the connection has a
+//! role ([`peer`]), and is recorded as the one who did it.
 //!
 //! Decided here: the vocabulary ([`Request`], [`Response`]) and its bounds. Not decided here: what a command does (the core, behind
 //! [`gateway_web::Desk`]) or how an answer is shown ([`crate::cli`]).
@@ -15,6 +14,7 @@ mod facts;
 mod meters;
 mod paper;
 mod peer;
+mod people;
 mod server;
 
 #[cfg(test)]
@@ -28,6 +28,7 @@ pub use server::{Office, listen, serve};
 use gateway_core::calendar::LocalDay;
 use gateway_core::case::Case;
 use gateway_core::meter_link::MeterLink;
+use gateway_core::person::Person;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
 use gateway_web::MeterShown;
 use gateway_web::paper::{ReceiptPaper, StatementPaper};
@@ -106,6 +107,8 @@ pub enum Request {
     },
     /// How the gateway is doing.
     Status {},
+    /// Everybody who may use the gateway.
+    People {},
     /// How the link to the head-end is.
     CloudStatus {},
     /// Orders of the head-end.
@@ -193,6 +196,11 @@ pub enum Response {
     Status {
         /// It.
         status: StatusFacts,
+    },
+    /// Everybody who may use the gateway, by name.
+    People {
+        /// They.
+        people: Vec<Person>,
     },
     /// How the link to the head-end is.
     Cloud {

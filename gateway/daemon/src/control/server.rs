@@ -5,8 +5,7 @@
 
 use super::cloud;
 use super::facts::{AlarmFacts, NodeFacts, ProblemFacts, StatusFacts, UsagePointFacts};
-use super::peer::user_name;
-use super::{LONGEST_REQUEST, Request, Response, meters as installed};
+use super::{LONGEST_REQUEST, Request, Response, meters as installed, people};
 use crate::buses::Buses;
 use crate::cloud::CloudLink;
 use gateway_core::calendar::Calendar;
@@ -118,7 +117,7 @@ async fn converse(
     office: &Office,
     mut closed: tokio::sync::watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let who = user_name(stream.peer_cred()?.uid());
+    let uid = stream.peer_cred()?.uid();
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     loop {
@@ -134,7 +133,7 @@ async fn converse(
         }
         let whole = line.last() == Some(&b'\n');
         let response = match (whole, line.len() > LONGEST_REQUEST) {
-            (true, _) => answer_line(&line, office, &who).await,
+            (true, _) => answer_line(&line, office, uid).await,
             (false, true) => failed(format!(
                 "the request is longer than {LONGEST_REQUEST} bytes"
             )),
@@ -149,13 +148,19 @@ async fn converse(
     }
 }
 
-async fn answer_line(line: &[u8], office: &Office, who: &str) -> Response {
+async fn answer_line(line: &[u8], office: &Office, uid: u32) -> Response {
     let request: Request = match serde_json::from_slice(line) {
         Ok(request) => request,
         Err(error) => return failed(format!("the request is not understood: {error}")),
     };
     let within = request.within();
-    let answered = tokio::time::timeout(within, answer(request, office, who)).await;
+    let answered = tokio::time::timeout(within, async {
+        match people::admitted(&request, office, uid).await {
+            Ok(visitor) => answer(request, office, &visitor.author()).await,
+            Err(response) => *response,
+        }
+    })
+    .await;
     answered.unwrap_or_else(|_| {
         let seconds = within.as_secs();
         failed(format!(
@@ -223,6 +228,7 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             .await
         }
         Request::TestMeter { link } => installed::test(office, link).await,
+        Request::People {} => people::list(office).await,
         Request::Status {} => Response::Status {
             status: status(office),
         },
@@ -303,6 +309,9 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
             return Some(Command::Agent(asked.clone().in_the_name_of(who)));
         }
         Command::Case(asked) => return Some(Command::Case(asked.clone().in_the_name_of(who)?)),
+        Command::Person(asked) => {
+            return Some(Command::Person(asked.clone().in_the_name_of(who)));
+        }
         // What the gateway itself notices, and what only a signature makes genuine.
         Command::Report { .. }
         | Command::HoldMoney { .. }
@@ -369,6 +378,7 @@ fn in_words(command: &Command) -> String {
         } => format!("what a vend of {amount} to {usage_point} would do"),
         Command::Correct(asked) => format!("{asked:?}"),
         Command::Agent(asked) => format!("{asked:?}"),
+        Command::Person(asked) => format!("{asked:?}"),
         Command::Report { details, .. } => details.clone(),
     }
 }

@@ -14,6 +14,7 @@ mod keypad;
 mod lease;
 mod meters;
 mod node;
+mod people;
 mod room;
 mod status;
 mod uplink;
@@ -190,7 +191,11 @@ impl Cycle {
     }
 
     fn command(&mut self, command: Command) -> Result<Answer, Refusal> {
+        let secret = people::secret_in(&command);
         let answer = self.event(&Event::Command(command));
+        if answer.is_ok() {
+            self.batch.rows.person_secrets.extend(secret);
+        }
         if let Ok(Answer::NodeAdded { node }) = &answer
             && self.is_sealed(*node)
         {

@@ -68,6 +68,9 @@ pub enum StartError {
         /// Why.
         error: DeskError,
     },
+    /// The operator's password is not stored.
+    #[error("take over the operator's password: {0}")]
+    Password(DeskError),
     /// The page has no password yet.
     #[error(
         "open the page: no operator password is set; run `prepaid-gateway operator set-password --data {0}` first"

@@ -3,6 +3,7 @@
 mod error;
 mod feeders;
 mod nodes;
+mod people;
 
 pub use error::StartError;
 use nodes::{add_site_clients, admit_all, field_config, logins};
@@ -161,6 +162,9 @@ async fn serve_people(
     stopped: watch::Receiver<bool>,
 ) -> Result<(gateway_web::App, SocketAddr, Vec<JoinHandle<()>>), StartError> {
     adopt_tariffs(config, desk.as_ref()).await?;
+    let file = config::operator_password_in(&config.store.data_dir);
+    let taken = people::take_over_password(&file, desk.as_ref()).await;
+    taken.map_err(StartError::Password)?;
     let bench = desk.bench.clone();
     let (app, page, web) = serve_page(config, path, desk.clone(), stopped.clone()).await?;
     let control = open_office(config, desk.clone(), stopped.clone())?;
@@ -310,13 +314,10 @@ async fn serve_page(
     let page = listener.local_addr().map_err(unbound)?;
     let access = match config.web.access {
         WebAccess::Open => gateway_web::Access::Open,
+        WebAccess::Password if people::has_supplier(path) => gateway_web::Access::People,
         WebAccess::Password => {
-            let file = config::operator_password_in(&config.store.data_dir);
-            let hash = std::fs::read_to_string(file)
-                .map_err(|_| StartError::NoPassword(config.store.data_dir.display().to_string()))?;
-            gateway_web::Access::Password {
-                hash: hash.trim().to_owned(),
-            }
+            let data = config.store.data_dir.display().to_string();
+            return Err(StartError::NoPassword(data));
         }
     };
     let site = gateway_web::Site {

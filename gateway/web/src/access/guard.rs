@@ -1,48 +1,40 @@
 //! The one gate in front of every handler.
 
 use super::Access;
+use super::identity::{Asked, COOKIE, COOKIE_TLS, Operator, identify};
 use crate::app::App;
 use crate::failure::Failure;
-use axum::extract::{ConnectInfo, Request, State};
+use crate::routes::{Gatekeeper, Needs};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Method, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{Extensions, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use gateway_core::Refusal;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-/// Name of the session cookie; with TLS browsers enforce the prefix: Secure, this host, whole path.
-const COOKIE: &str = "prepaid-session";
-const COOKIE_TLS: &str = "__Host-prepaid-session";
 
 /// The client's address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub SocketAddr);
 
-/// Who is asking; every handler behind the gate finds one.
-#[derive(Debug, Clone)]
-pub(crate) struct Operator {
-    /// Name for the journal.
-    pub by: String,
-    /// Whether there is a session to end.
-    pub can_log_out: bool,
-}
-
-/// What needs no session.
-pub(crate) fn is_public(path: &str) -> bool {
-    matches!(path, "/login" | "/healthz" | "/metrics") || path.starts_with("/static/")
-}
-
-/// Checks host, origin and session, and sets the security headers.
-pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
+/// Checks host, origin, session and role, and sets the security headers.
+pub(crate) async fn guard(
+    State((app, gatekeeper)): State<(App, Gatekeeper)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
-    let mut response = match admit(&app, &request) {
+    let (mut parts, body) = request.into_parts();
+    let mut response = match admit(&app, &gatekeeper, &parts).await {
         Ok(operator) => {
             if let Some(operator) = operator {
-                request.extensions_mut().insert(operator);
+                parts.extensions.insert(operator);
             }
-            next.run(request).await
+            next.run(Request::from_parts(parts, body)).await
         }
         Err(Turned::ToLogin(next)) => Redirect::to(&format!("/login?next={next}")).into_response(),
+        Err(Turned::Elsewhere(path)) => Redirect::to(path).into_response(),
         Err(Turned::Away(failure)) if is_api => failure.into_json(),
         Err(Turned::Away(failure)) => failure.into_page(),
     };
@@ -52,53 +44,85 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
 
 enum Turned {
     ToLogin(String),
+    Elsewhere(&'static str),
     Away(Failure),
 }
 
-fn admit(app: &App, request: &Request) -> Result<Option<Operator>, Turned> {
-    let (path, headers) = (request.uri().path(), request.headers());
+impl From<Failure> for Turned {
+    fn from(failure: Failure) -> Self {
+        Self::Away(failure)
+    }
+}
+
+async fn admit(
+    app: &App,
+    gatekeeper: &Gatekeeper,
+    request: &Parts,
+) -> Result<Option<Operator>, Turned> {
+    let (path, headers) = (request.uri.path(), &request.headers);
     let is_api = path.starts_with("/api/");
-    check_method(request.method(), headers, is_api).map_err(Turned::Away)?;
-    if app.0.access == Access::Open && !host_is_loopback(headers) && !is_public(path) {
+    check_method(&request.method, headers, is_api)?;
+    let matched = request.extensions.get::<MatchedPath>();
+    let needs = gatekeeper.needs(matched.map(MatchedPath::as_str), &request.method);
+    let is_public = needs == Needs::Nothing;
+    if app.0.access == Access::Open && !host_is_loopback(headers) && !is_public {
         return Err(Turned::Away(Failure::new(
             StatusCode::FORBIDDEN,
             "host-not-loopback",
             "Without a password this page answers only to localhost.",
         )));
     }
-    if is_public(path) {
+    if is_public {
         return Ok(None);
     }
-    let can_log_out = match &app.0.access {
-        Access::Open => false,
-        Access::Password { .. } => {
-            let is_fragment = headers.contains_key("x-fragment") || path == "/live";
-            let now = (app.0.stopwatch)();
-            let is_open = session_secret(headers)
-                .is_some_and(|secret| app.0.sessions.is_open(secret, now, !is_fragment));
-            if !is_open && request.method() == Method::GET && !is_api && !is_fragment {
-                let target = request.uri().path_and_query();
-                return Err(Turned::ToLogin(escape_query(
-                    target.map_or("/", |t| t.as_str()),
-                )));
-            }
-            if !is_open {
-                return Err(Turned::Away(Failure::new(
-                    StatusCode::UNAUTHORIZED,
-                    "login-needed",
-                    "Log in first.",
-                )));
-            }
-            true
-        }
+    let is_fragment = headers.contains_key("x-fragment") || path == "/live";
+    let asked = Asked {
+        method: &request.method,
+        headers,
+        from: peer_address(&request.extensions),
+        is_api,
+        touches: !is_fragment,
     };
-    let by = format!("operator at {}", peer_address(request));
-    Ok(Some(Operator { by, can_log_out }))
+    let Some(operator) = identify(app, &asked).await? else {
+        if asked.method == Method::GET && !is_api && !is_fragment {
+            let target = request.uri.path_and_query();
+            return Err(Turned::ToLogin(escape_query(
+                target.map_or("/", |t| t.as_str()),
+            )));
+        }
+        return Err(Turned::Away(Failure::new(
+            StatusCode::UNAUTHORIZED,
+            "login-needed",
+            "Log in first.",
+        )));
+    };
+    if operator.must_change && !matches!(path, "/password" | "/logout") {
+        return Err(to_password(asked.method, is_api));
+    }
+    if !needs.admits(operator.person.role) {
+        if path == "/" && asked.method == Method::GET && operator.home() != "/" {
+            return Err(Turned::Elsewhere(operator.home()));
+        }
+        log::warn!(by = operator.by, from:% = asked.from; "refused: the role does not cover {path}");
+        return Err(Turned::Away(Refusal::RoleMayNot.into()));
+    }
+    Ok(Some(operator))
+}
+
+fn to_password(method: &Method, is_api: bool) -> Turned {
+    if method == Method::GET && !is_api {
+        return Turned::Elsewhere("/password");
+    }
+    Turned::Away(Failure::new(
+        StatusCode::FORBIDDEN,
+        "password-to-be-changed",
+        "Choose a password of your own first.",
+    ))
 }
 
 /// The client's address; unspecified when the server did not say.
-pub(crate) fn peer_address(request: &Request) -> IpAddr {
-    let info = request.extensions().get::<ConnectInfo<Peer>>();
+pub(crate) fn peer_address(extensions: &Extensions) -> IpAddr {
+    let info = extensions.get::<ConnectInfo<Peer>>();
     info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
         peer.0.0.ip().to_canonical()
     })
@@ -152,18 +176,6 @@ fn host_is_loopback(headers: &HeaderMap) -> bool {
     };
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// The session secret among the cookies.
-pub(crate) fn session_secret(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|cookies| cookies.to_str().ok())
-        .flat_map(|cookies| cookies.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE || *name == COOKIE_TLS)
-        .map(|(_, secret)| secret)
 }
 
 /// `Set-Cookie` for a session; an empty secret takes the cookie away.

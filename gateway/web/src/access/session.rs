@@ -9,13 +9,21 @@ use std::time::Duration;
 pub(crate) const IDLE: Duration = Duration::from_secs(30 * 60);
 /// A session ends this long after the login in any case: a shift.
 pub(crate) const LONGEST: Duration = Duration::from_secs(12 * 3600);
-/// Sessions at once: one operator with several screens; the longest unused one gives way.
-const MOST: usize = 64;
+/// Sessions at once: a staff with several screens, and every resident on a phone; the longest unused one gives way.
+const MOST: usize = 2_048;
 
 type Digested = [u8; 32];
 
-#[derive(Clone, Copy)]
-struct Session {
+/// What a session remembers of the password it was opened by.
+pub(crate) type Mark = [u8; 32];
+
+/// A session.
+#[derive(Clone)]
+pub(crate) struct Session {
+    /// Whose.
+    pub name: String,
+    /// By which password.
+    pub mark: Mark,
     opened: Duration,
     touched: Duration,
 }
@@ -35,7 +43,11 @@ impl Sessions {
     ///
     /// # Errors
     /// The system has no random numbers.
-    pub(crate) fn open(&self, now: Duration) -> Result<String, getrandom::Error> {
+    pub(crate) fn open(
+        &self,
+        (name, mark): (&str, Mark),
+        now: Duration,
+    ) -> Result<String, getrandom::Error> {
         let secret = random_hex::<32>()?;
         let mut sessions = self.lock();
         sessions.retain(|_, session| !session.is_over(now));
@@ -46,6 +58,8 @@ impl Sessions {
             }
         }
         let session = Session {
+            name: name.to_owned(),
+            mark,
             opened: now,
             touched: now,
         };
@@ -53,22 +67,22 @@ impl Sessions {
         Ok(secret)
     }
 
-    /// Whether the session is open. `touch`: a person does something, so it stays open longer.
-    pub(crate) fn is_open(&self, secret: &str, now: Duration, touch: bool) -> bool {
+    /// The session, if it is open. `touch`: a person does something, so it stays open longer.
+    pub(crate) fn get(&self, secret: &str, now: Duration, touch: bool) -> Option<Session> {
         let mut sessions = self.lock();
         let key = digest(secret);
         match sessions.get_mut(&key) {
             Some(session) if session.is_over(now) => {
                 sessions.remove(&key);
-                false
+                None
             }
             Some(session) => {
                 if touch {
                     session.touched = now;
                 }
-                true
+                Some(session.clone())
             }
-            None => false,
+            None => None,
         }
     }
 
@@ -97,15 +111,19 @@ pub(crate) fn random_hex<const BYTES: usize>() -> Result<String, getrandom::Erro
 mod tests {
     use super::*;
 
+    const ASHA: (&str, Mark) = ("asha", [7; 32]);
+
     #[track_caller]
     fn check(steps: &[(u64, bool)], then_s: u64, open: bool) {
         let sessions = Sessions::default();
-        let secret = sessions.open(Duration::ZERO).unwrap();
+        let secret = sessions.open(ASHA, Duration::ZERO).unwrap();
         for (at_s, touch) in steps {
-            sessions.is_open(&secret, Duration::from_secs(*at_s), *touch);
+            sessions.get(&secret, Duration::from_secs(*at_s), *touch);
         }
         assert_eq!(
-            sessions.is_open(&secret, Duration::from_secs(then_s), true),
+            sessions
+                .get(&secret, Duration::from_secs(then_s), true)
+                .is_some(),
             open
         );
     }
@@ -125,12 +143,13 @@ mod tests {
     fn the_table_is_bounded_and_drops_the_longest_unused() {
         let sessions = Sessions::default();
         let secrets: Vec<_> = (0..=MOST as u64)
-            .map(|s| sessions.open(Duration::from_secs(s)).unwrap())
+            .map(|s| sessions.open(ASHA, Duration::from_secs(s)).unwrap())
             .collect();
-        let now = Duration::from_secs(100);
-        assert!(!sessions.is_open(&secrets[0], now, false));
-        assert!(sessions.is_open(&secrets[1], now, false));
-        sessions.close(&secrets[1]);
-        assert!(!sessions.is_open(&secrets[1], now, false));
+        let now = Duration::from_secs(1_700);
+        let last = secrets.len() - 1;
+        assert!(sessions.get(&secrets[0], now, false).is_none());
+        assert!(sessions.get(&secrets[last], now, false).is_some());
+        sessions.close(&secrets[last]);
+        assert!(sessions.get(&secrets[last], now, false).is_none());
     }
 }

@@ -26,7 +26,7 @@
 //! | GET `journal?from=1&limit=100` | | records, oldest first; without `from` the newest |
 //! | GET `status` | | counts and problems |
 //!
-//! Access is as on the page (a session cookie, or none in open mode). Amounts are exact decimal strings in the currency, energy is in Wh,
+//! Access: a program's bearer secret, or as on the page (`docs/api.md` describes every address with its roles). Amounts are exact decimal strings in the currency, energy is in Wh,
 //! power in W, times are UTC seconds. Every error is `{"error": "kebab-name", "message": "words"}`. A POST needs
 //! `Content-Type: application/json`; an unknown field is an error.
 

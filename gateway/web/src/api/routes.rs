@@ -7,13 +7,14 @@ use crate::app::App;
 use crate::committed::JournalQuery;
 use crate::failure::{ApiFailure, Failure};
 use crate::pages::{find, statement_json, submit};
+use crate::routes::{Needs, Routes};
 use crate::view::{PointFacts, all_facts};
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::routing::{get, post};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
+use gateway_core::person::Deed;
 use gateway_core::{Command, Refusal};
 use serde::Deserialize;
 
@@ -24,31 +25,47 @@ const DEFAULT_RECORDS: usize = 100;
 pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// Everything under `/api/v1`.
-pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/usage-points", get(usage_points))
-        .route("/usage-points/{id}", get(usage_point))
-        .route("/usage-points/{id}/statement", get(statement_json))
-        .route("/usage-points/{id}/vend", post(vend))
-        .route("/usage-points/{id}/token", post(token))
-        .route("/usage-points/{id}/supply", post(supply))
-        .route("/usage-points/{id}/phase", post(super::meters::phase))
-        .route("/usage-points/{id}/arming", post(super::meters::arming))
-        .route("/arming", post(super::meters::arm_all))
-        .route(
-            "/meters",
-            get(super::meters::meters).post(super::meters::add),
+pub(crate) fn routes() -> Routes {
+    let see = Needs::May(Deed::SeeSite);
+    let meters = Needs::May(Deed::WorkOnMeters);
+    Routes::under("/api/v1")
+        .get("/usage-points", see, usage_points)
+        .get("/usage-points/{id}", see, usage_point)
+        .get("/usage-points/{id}/statement", see, statement_json)
+        .post("/usage-points/{id}/vend", Needs::May(Deed::Vend), vend)
+        .post(
+            "/usage-points/{id}/token",
+            Needs::May(Deed::EnterToken),
+            token,
         )
-        .route("/meters/test", post(super::meters::test))
-        .route("/meters/{number}", get(super::meters::meter))
-        .route("/meters/{number}/{change}", post(super::meters::change))
-        .route("/alarms", get(alarms))
-        .route("/alarms/{number}/acknowledge", post(acknowledge))
-        .route("/cases", get(super::cases::cases))
-        .route("/cases/{number}", get(super::cases::case))
-        .route("/cases/{number}/{change}", post(super::cases::change))
-        .route("/journal", get(journal))
-        .route("/status", get(status))
+        .post(
+            "/usage-points/{id}/supply",
+            Needs::May(Deed::OrderSupply),
+            supply,
+        )
+        .post("/usage-points/{id}/phase", meters, super::meters::phase)
+        .post("/usage-points/{id}/arming", meters, super::meters::arming)
+        .post("/arming", meters, super::meters::arm_all)
+        .get("/meters", see, super::meters::meters)
+        .post("/meters", meters, super::meters::add)
+        .post("/meters/test", meters, super::meters::test)
+        .get("/meters/{number}", see, super::meters::meter)
+        .post("/meters/{number}/{change}", meters, super::meters::change)
+        .get("/alarms", see, alarms)
+        .post(
+            "/alarms/{number}/acknowledge",
+            Needs::May(Deed::TendAlarms),
+            acknowledge,
+        )
+        .get("/cases", see, super::cases::cases)
+        .get("/cases/{number}", see, super::cases::case)
+        .post(
+            "/cases/{number}/{change}",
+            Needs::May(Deed::WorkOnCases),
+            super::cases::change,
+        )
+        .get("/journal", see, journal)
+        .get("/status", see, status)
 }
 
 async fn usage_points(State(app): State<App>) -> Result<Json<Points>, ApiFailure> {

@@ -173,7 +173,11 @@ pub(crate) async fn enter_token(
 }
 
 /// An amount that the rules will not refuse; they have the last word.
-fn allowed_amount(text: &str, rows: &UsagePointRows, rules: &Rules) -> Result<Micro, Failure> {
+pub(super) fn allowed_amount(
+    text: &str,
+    rows: &UsagePointRows,
+    rules: &Rules,
+) -> Result<Micro, Failure> {
     let amount = parse_amount(text)?;
     if amount <= Micro::ZERO {
         return Err(Refusal::AmountNotPositive.into());
@@ -189,7 +193,7 @@ fn allowed_amount(text: &str, rows: &UsagePointRows, rules: &Rules) -> Result<Mi
 }
 
 /// Only keys this page makes: `page-` and 32 hex digits.
-fn check_key(key: &str) -> Result<(), Failure> {
+pub(super) fn check_key(key: &str) -> Result<(), Failure> {
     let digits = key.strip_prefix("page-").unwrap_or("");
     if digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         Ok(())

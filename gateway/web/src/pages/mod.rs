@@ -1,5 +1,6 @@
 //! What each address does: read rows, make a view; or put a command to the desk and go on.
 
+mod agent;
 mod alarms;
 mod cases;
 mod changes;
@@ -7,12 +8,17 @@ mod journal;
 mod login;
 mod meter_work;
 mod meters;
+mod my;
 mod neighbourhood;
 mod paper;
+mod password;
+mod people;
+mod receipt;
 mod settings;
 mod status;
 mod usage_point;
 
+pub(crate) use agent::{agent, agent_receipt, agent_vend, confirm_agent_vend};
 pub(crate) use alarms::{acknowledge, alarms};
 pub(crate) use cases::{case, cases, change_case, check_found, check_outcome, find_case};
 pub(crate) use changes::{confirm_supply, confirm_vend, enter_token, order_supply, vend};
@@ -20,8 +26,12 @@ pub(crate) use journal::journal;
 pub(crate) use login::{login, login_form, logout};
 pub(crate) use meter_work::{check_work, do_work, to_test, undo_move, work_form};
 pub(crate) use meters::{arm_all, check_arming, find_meter, meter, meters};
+pub(crate) use my::{choose_language, my_home, my_point, my_receipt, my_statement, my_token};
 pub(crate) use neighbourhood::neighbourhood;
 pub(crate) use paper::{statement, statement_json};
+pub(crate) use password::{change_password, password_form};
+pub(crate) use people::{add_person, change_role, new_secret, people, remove_person};
+pub(crate) use receipt::receipt;
 pub(crate) use settings::{check_phase, set_arming, set_phase, settings};
 pub(crate) use status::{healthz, metrics, no_such_method, no_such_page};
 pub(crate) use usage_point::usage_point;

@@ -21,7 +21,7 @@ pub(crate) struct Wanted {
     period: String,
 }
 
-type Asked = Result<Query<Wanted>, QueryRejection>;
+pub(super) type Asked = Result<Query<Wanted>, QueryRejection>;
 
 impl Wanted {
     fn range(&self) -> Result<Range, Failure> {
@@ -80,15 +80,33 @@ pub(crate) async fn statement(
     Path(file): Path<String>,
     wanted: Asked,
 ) -> Result<Response, PageFailure> {
+    file_of(&app, &file, wanted, Place::Site).await
+}
+
+/// Where a statement stands: the way back and the links to its other forms differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Site,
+    /// A resident's own pages.
+    Own,
+}
+
+/// The statement `UP-0007.pdf` or its like.
+pub(super) async fn file_of(
+    app: &App,
+    file: &str,
+    wanted: Asked,
+    place: Place,
+) -> Result<Response, PageFailure> {
     let named = file.rsplit_once('.');
     let named = named.and_then(|(id, ending)| Some((id, ending.parse::<Format>().ok()?)));
     let Some((id, format)) = named else {
         let words = "A statement's address ends in .html, .pdf, .csv or .json.";
         return Err(Failure::not_found(words).into());
     };
-    let paper = made(&app, id, wanted).await?;
+    let paper = made(app, id, wanted).await?;
     let content = match format {
-        Format::Html => return Ok(Html(paper.sheet().page(&links(&paper))).into_response()),
+        Format::Html => return Ok(Html(paper.sheet().page(&links(&paper, place))).into_response()),
         Format::Pdf => paper.sheet().pdf(),
         Format::Csv => paper.csv().into_bytes(),
         Format::Json => serde_json::to_vec(&paper).unwrap_or_default(),
@@ -118,20 +136,24 @@ fn attachment(format: Format, stem: &str, content: Vec<u8>) -> Response {
 }
 
 /// The way back, and the other forms of the same statement.
-fn links(paper: &StatementPaper) -> Vec<Link> {
+fn links(paper: &StatementPaper, place: Place) -> Vec<Link> {
     let (id, from, to) = (&paper.number, &paper.first_day, &paper.last_day);
+    let (folder, back) = match place {
+        Place::Site => ("/statement/".to_owned(), format!("/usage-point/{id}")),
+        Place::Own => (format!("/my/{id}/statement/"), format!("/my/{id}")),
+    };
     let form = |words, ending: &str| Link {
         words,
-        href: format!("/statement/{id}.{ending}?from={from}&to={to}"),
+        href: format!("{folder}{id}.{ending}?from={from}&to={to}"),
     };
     vec![
         Link {
             words: "Back",
-            href: format!("/usage-point/{id}"),
+            href: back,
         },
         Link {
             words: "Last period",
-            href: format!("/statement/{id}.html?period=last"),
+            href: format!("{folder}{id}.html?period=last"),
         },
         form("PDF", "pdf"),
         form("CSV", "csv"),

@@ -20,7 +20,7 @@ pub(crate) async fn healthz(State(app): State<App>) -> Response {
 
 /// Counters in Prometheus text format, for this machine and the addresses the site allows.
 pub(crate) async fn metrics(State(app): State<App>, request: Request) -> Response {
-    let from = peer_address(&request);
+    let from = peer_address(request.extensions());
     if !from.is_loopback() && !app.0.site.metrics_from.contains(&from) {
         return Failure::new(
             StatusCode::FORBIDDEN,

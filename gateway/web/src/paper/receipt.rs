@@ -76,7 +76,7 @@ impl ReceiptPaper {
     }
 
     /// Name and value of each line.
-    fn pairs(&self) -> Vec<(String, String)> {
+    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
         let line = &self.line;
         let beside = line.beside.iter().map(|beside| beside.amount_micro);
         let shown = [line.amount_micro, line.credit_micro].into_iter();

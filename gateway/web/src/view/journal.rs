@@ -112,6 +112,7 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
             describe_case(decision, currency)
         }
         decision if decision.case().is_some() => describe_case(decision, currency),
+        Decision::Person(decision) => ("admin", super::people::describe(decision)),
         _ => describe_cloud(decision)
             .or_else(|| super::office::describe(decision))
             .unwrap_or_else(|| describe_administration(decision)),

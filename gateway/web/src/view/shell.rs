@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
+use gateway_core::person::Deed;
 
 /// Which entry of the navigation is the current one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,7 @@ pub(crate) enum Tab {
     Cases,
     Meters,
     Journal,
+    People,
     None,
 }
 
@@ -30,9 +32,13 @@ pub(crate) struct Shell<'a> {
     reload_s: Option<u32>,
     /// Whether scripts keep the page current.
     is_live: bool,
-    is_inside: bool,
+    sees_site: bool,
+    sees_people: bool,
     can_log_out: bool,
     is_open: bool,
+    /// Who has logged in.
+    name: &'a str,
+    home: &'a str,
 }
 
 impl Tab {
@@ -82,8 +88,11 @@ impl Shell<'_> {
             main: &main,
             reload_s: page.reload_s,
             is_live: page.is_live,
-            is_inside: operator.is_some(),
+            sees_site: operator.is_some_and(|o| o.may(Deed::SeeSite) && !o.must_change),
+            sees_people: operator.is_some_and(|o| o.may(Deed::SeePeople)),
             can_log_out: operator.is_some_and(|operator| operator.can_log_out),
+            name: operator.map_or("", |operator| &operator.person.name),
+            home: operator.map_or("/", Operator::home),
             is_open: operator.is_some_and(|operator| !operator.can_log_out),
         };
         with_vary(Html(shell.render().unwrap_or_default()).into_response())
@@ -105,7 +114,10 @@ impl Shell<'_> {
             main: &main,
             reload_s: None,
             is_live: false,
-            is_inside: false,
+            sees_site: false,
+            sees_people: false,
+            name: "",
+            home: "/",
             can_log_out: false,
             is_open: false,
         };

@@ -212,7 +212,7 @@ fn order_words(order: SupplyOrder) -> &'static str {
     }
 }
 
-fn costs(
+pub(super) fn costs(
     rows: &UsagePointRows,
     facts: &PointFacts,
     profile: &[ProfileRow],

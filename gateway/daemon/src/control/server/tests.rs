@@ -193,7 +193,8 @@ async fn commands_are_done_in_the_name_of_the_user_behind_the_connection() {
         panic!("{heard:?}");
     };
     let uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&served.socket).unwrap());
-    assert_eq!(*by, user_name(uid));
+    let visitor = super::super::peer::visitor(uid, &served.dir).unwrap();
+    assert_eq!(*by, visitor.author());
     served.ends().await;
 }
 

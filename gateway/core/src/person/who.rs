@@ -7,23 +7,21 @@
 //! Decided here: which texts mean the same person. Same name, same person: two people behind one shared login count as one, so a
 //! second person needs a login of their own. Not decided here: who may do what.
 
-use alloc::string::{String, ToString as _};
+use super::author::person_of;
+use alloc::string::String;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A person's name without where they came from, in small letters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Person(String);
+pub struct Who(String);
 
-impl Person {
+impl Who {
     /// The person behind a `by`: without the head-end's mark before it and the address after it.
     #[must_use]
     pub fn of(by: &str) -> Self {
-        let by = by.trim();
-        let name = by.strip_prefix("cloud ").unwrap_or(by);
-        let name = name.split_once(" at ").map_or(name, |(name, _)| name);
-        Self(name.trim().to_lowercase().to_string())
+        Self(person_of(by).to_lowercase())
     }
 
     /// The name.
@@ -33,7 +31,7 @@ impl Person {
     }
 }
 
-impl fmt::Display for Person {
+impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -41,13 +39,14 @@ impl fmt::Display for Person {
 
 #[cfg(test)]
 mod tests {
-    use super::Person;
+    use super::Who;
 
     #[test]
     fn people_are_compared_and_not_where_they_sit() {
         for (one, other, same) in [
             ("operator at 10.0.0.7", "operator at 10.0.0.8", true),
             ("asha at 10.0.0.7", "asha", true),
+            ("asha via page", "asha via command line", true),
             ("Asha", "asha", true),
             ("cloud asha", "asha", true),
             ("asha", "ravi", false),
@@ -55,7 +54,7 @@ mod tests {
             ("uid 1000", "uid 1001", false),
             ("cloud", "operator", false),
         ] {
-            assert_eq!(Person::of(one) == Person::of(other), same, "{one}, {other}");
+            assert_eq!(Who::of(one) == Who::of(other), same, "{one}, {other}");
         }
     }
 }

@@ -1,0 +1,175 @@
+//! `/agent`: what a vending agent sees and does. An agent recharges anybody and sees of them what is needed to recharge the right one: number,
+//! name, and what the amount buys.
+//!
+//! The vend's key is made with the form and goes along through confirming, as at the counter.
+
+use super::changes::{allowed_amount, check_key};
+use super::receipt::{Holder, ReceiptQuery, receipt_of};
+use super::usage_point::new_key;
+use super::{find, submit};
+use crate::access::Operator;
+use crate::api::parse_amount;
+use crate::app::App;
+use crate::committed::JournalQuery;
+use crate::failure::{Failure, PageFailure};
+use crate::view::{AgentEntry, AgentVendView, AgentView, Page, Shell, Tab};
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
+use gateway_core::{Answer, Command, Refusal};
+use serde::Deserialize;
+
+/// Records looked through for the agent's latest sales.
+const RECORDS: usize = 1_000;
+
+const PAGE: Page<'static> = Page {
+    title: "Recharge",
+    tab: Tab::None,
+    is_live: false,
+    reload_s: None,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VendForm {
+    usage_point: String,
+    amount: String,
+    key: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Wanted {
+    /// Receipt of the vend just made.
+    vended: Option<u64>,
+}
+
+/// The form and the latest sales.
+pub(crate) async fn agent(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, PageFailure> {
+    let vended = wanted.ok().and_then(|Query(wanted)| wanted.vended);
+    let entry = AgentEntry {
+        key: new_key()?,
+        ..AgentEntry::default()
+    };
+    Ok(show(&app, (&operator, &headers), entry, vended).await?)
+}
+
+async fn show(
+    app: &App,
+    (operator, headers): (&Operator, &HeaderMap),
+    entry: AgentEntry,
+    vended: Option<u64>,
+) -> Result<Response, Failure> {
+    let query = JournalQuery {
+        from: None,
+        limit: RECORDS,
+        usage_point: None,
+    };
+    let (records, currency) = app
+        .read(move |rows| Ok((rows.journal(&query)?, rows.currency()?)))
+        .await?;
+    let calendar = app.0.site.rules.calendar;
+    let view = AgentView::new(entry, (&records, &currency), &operator.by, calendar, vended);
+    Ok(Shell::answer(app, Some(operator), headers, &PAGE, &view))
+}
+
+async fn again(
+    app: &App,
+    asking: (&Operator, &HeaderMap),
+    form: VendForm,
+    failure: Failure,
+) -> Result<Response, PageFailure> {
+    let is_used = failure.name == Refusal::KeyUsedForOtherVend.name();
+    let key = if is_used { new_key()? } else { form.key };
+    let entry = AgentEntry {
+        usage_point: form.usage_point,
+        amount: form.amount,
+        key,
+        error: Some(failure.message),
+    };
+    let mut response = show(app, asking, entry, None).await?;
+    *response.status_mut() = failure.status;
+    Ok(response)
+}
+
+/// What a vend would mean. Changes nothing.
+pub(crate) async fn confirm_agent_vend(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    form: Result<Query<VendForm>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, PageFailure> {
+    let Query(form) = form.map_err(|_| form_unusable())?;
+    check_key(&form.key)?;
+    let asking = (&operator, &headers);
+    let rows = match find(&app, form.usage_point.trim()).await {
+        Ok(rows) => rows,
+        Err(failure) => return again(&app, asking, form, failure).await,
+    };
+    let amount = match allowed_amount(&form.amount, &rows, &app.0.site.rules) {
+        Ok(amount) => amount,
+        Err(failure) => return again(&app, asking, form, failure).await,
+    };
+    let Some(tariff) = rows.tariff.clone() else {
+        return Err(Failure::from(Refusal::NoSuchTariff).into());
+    };
+    let view = AgentVendView::new(&rows, &tariff, (amount, &form.key));
+    Ok(Shell::answer(&app, Some(&operator), &headers, &PAGE, &view))
+}
+
+/// Recharges.
+pub(crate) async fn agent_vend(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    headers: HeaderMap,
+    form: Result<Form<VendForm>, FormRejection>,
+) -> Result<Response, PageFailure> {
+    let Form(form) = form.map_err(|_| form_unusable())?;
+    check_key(&form.key)?;
+    let asking = (&operator, &headers);
+    let command = async {
+        Ok::<_, Failure>(Command::Vend {
+            key: form.key.clone(),
+            usage_point: find(&app, form.usage_point.trim()).await?.point.id,
+            amount: parse_amount(&form.amount)?,
+            by: operator.by.clone(),
+        })
+    };
+    let command = match command.await {
+        Ok(command) => command,
+        Err(failure) => return again(&app, asking, form, failure).await,
+    };
+    match submit(&app, command).await {
+        Ok(Answer::Vended { receipt, .. }) => {
+            Ok(Redirect::to(&format!("/agent?vended={receipt}")).into_response())
+        }
+        Ok(_) => Ok(Redirect::to("/agent").into_response()),
+        Err(failure) => again(&app, asking, form, failure).await,
+    }
+}
+
+/// The receipt of one's own vend.
+pub(crate) async fn agent_receipt(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(number): Path<String>,
+    query: Result<Query<ReceiptQuery>, QueryRejection>,
+) -> Result<Response, PageFailure> {
+    let query = query.map(|Query(query)| query).unwrap_or_default();
+    let holder = Holder::Agent(&operator.by);
+    Ok(receipt_of(&app, &number, &query, holder).await?)
+}
+
+fn form_unusable() -> Failure {
+    Failure::unusable(
+        "form-unusable",
+        "The form was not understood; nothing was changed. Begin again.",
+    )
+}
