@@ -100,6 +100,81 @@ const STEPS: &[Step] = &[
         &[("/error", "key-used-for-other-vend")],
     ),
     (
+        &[
+            "debt",
+            "open",
+            "7",
+            "arrears",
+            "100",
+            "--percent",
+            "10",
+            "--cap",
+            "5/week",
+            "--reason",
+            "bills of before",
+        ],
+        0,
+        &[],
+    ),
+    (
+        &["debt", "list", "7"],
+        0,
+        &[("/usage_points/0/debts/registers/0/remaining", "100000000")],
+    ),
+    (
+        &["vend", "7", "20", "--quote"],
+        0,
+        &[
+            ("/credit_micro", "18000000"),
+            ("/debts/0/amount", "2000000"),
+        ],
+    ),
+    (
+        &["correct", "credit", "7", "-1.25", "--reason", "a slip"],
+        0,
+        &[],
+    ),
+    (
+        &["correct", "credit", "7", "5000", "--reason", "large"],
+        0,
+        &[],
+    ),
+    (
+        &["correct", "list"],
+        0,
+        &[("/proposals/0/usage_point", "UP-0007")],
+    ),
+    (
+        &["correct", "reverse", "7", "1", "--reason", "none"],
+        1,
+        &[("/error", "no-such-receipt")],
+    ),
+    (
+        &["agent", "add", "shop", "--commission", "2.5"],
+        0,
+        &[("/agent", "1")],
+    ),
+    (
+        &["agent", "float", "shop", "300", "--reason", "slip 12"],
+        0,
+        &[("/float_micro", "300000000")],
+    ),
+    (&["agent", "list"], 0, &[("/agents/0/agent/name", "shop")]),
+    (
+        &["report", "day-end", "--agent", "shop"],
+        0,
+        &[
+            ("/report/closing_micro", "300000000"),
+            ("/report/cash_micro", "0"),
+            ("/report/re_adds", "true"),
+        ],
+    ),
+    (
+        &["report", "day-end", "--agent", "kiosk"],
+        1,
+        &[("/error", "no-such-agent")],
+    ),
+    (
         &["statement", "7", "--period", "this"],
         0,
         &[

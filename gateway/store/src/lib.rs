@@ -17,6 +17,7 @@
 //! nothing; node keys and people's hashes are in no journal; nothing here reads a clock.
 
 mod batch;
+pub mod day_end;
 mod error;
 mod finding;
 mod journal;

@@ -81,6 +81,30 @@ pub enum Action {
     },
     /// Recharge an account
     Vend(VendArgs),
+    /// Debts: arrears, appliance loans, fraud recovery
+    Debt {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: super::debt::DebtAction,
+    },
+    /// Set money right: a credit, a mistaken recharge; approve what waits
+    Correct {
+        /// What to do.
+        #[command(subcommand)]
+        action: super::correct::CorrectAction,
+    },
+    /// Vending agents and their floats
+    Agent {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: super::agent::AgentAction,
+    },
+    /// Reports
+    Report {
+        /// Which.
+        #[command(subcommand)]
+        action: super::agent::ReportAction,
+    },
     /// A usage point's statement, for print or as a file
     Statement(super::paper::StatementArgs),
     /// The receipt of a payment or token, for a till's printer
@@ -372,6 +396,9 @@ pub struct VendArgs {
     /// Key of the payment: the same key again is the same vend, never a second one; a random one if absent
     #[arg(long)]
     pub key: Option<String>,
+    /// Only say what it would do: what goes to debts, what becomes credit
+    #[arg(long)]
+    pub quote: bool,
     /// Which gateway.
     #[command(flatten)]
     pub target: Target,

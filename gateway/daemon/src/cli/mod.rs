@@ -5,12 +5,15 @@
 //!
 //! Exit codes: 0 done, 1 refused or something found, 2 used wrongly, 3 the daemon cannot be reached.
 
+mod agent;
 mod alarm;
 mod args;
 mod ask;
 mod case;
 mod check;
 mod cloud;
+mod correct;
+mod debt;
 mod guide;
 mod line;
 mod meter;
@@ -75,9 +78,6 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Read(args) => line::read(args, cli.json),
         Action::Probe(args) => line::probe(args),
         Action::Shadow { action } => shadow::carry_out(action),
-        Action::Vend(args) => vend::vend(args),
-        Action::Statement(args) => paper::statement(args),
-        Action::Receipt(args) => paper::receipt(args),
         Action::Supply {
             order,
             usage_point,
@@ -109,6 +109,21 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Completion { shell } => Ok(guide::completion(*shell)),
         Action::Man { to } => guide::man(to),
         Action::Version => Ok(said::version()),
+        of_money => money(of_money)?,
     };
     Some(said::print(result, cli.json))
+}
+
+/// Recharges, debts, corrections, agents and papers.
+fn money(action: &Action) -> Option<said::Result> {
+    Some(match action {
+        Action::Vend(args) => vend::vend(args),
+        Action::Statement(args) => paper::statement(args),
+        Action::Receipt(args) => paper::receipt(args),
+        Action::Debt { action } => debt::carry_out(action),
+        Action::Correct { action } => correct::carry_out(action),
+        Action::Agent { action } => agent::carry_out(action),
+        Action::Report { action } => agent::report(action),
+        _ => return None,
+    })
 }

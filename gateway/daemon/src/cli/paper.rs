@@ -121,7 +121,7 @@ pub fn receipt(args: &ReceiptArgs) -> Result {
 }
 
 /// Writes a paper to its file, or says it.
-fn deliver(
+pub(super) fn deliver(
     doing: &'static str,
     file: Vec<u8>,
     out: Option<&PathBuf>,

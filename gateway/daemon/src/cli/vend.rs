@@ -14,6 +14,9 @@ const KEY_BYTES: usize = 8;
 /// `vend`
 pub fn vend(args: &VendArgs) -> Result {
     const DOING: &str = "vend";
+    if args.quote {
+        return quote(args);
+    }
     let key = match args.key.clone().or_else(|| random_hex(KEY_BYTES)) {
         Some(key) => key,
         None => {
@@ -71,6 +74,45 @@ pub fn vend(args: &VendArgs) -> Result {
         "repeated": repeated,
         "debts": debts,
         "key": key,
+    });
+    Ok(Said::done(text, json))
+}
+
+/// `vend --quote`
+fn quote(args: &VendArgs) -> Result {
+    const DOING: &str = "say what the vend would do";
+    let asked = Command::QuoteVend {
+        usage_point: args.usage_point,
+        amount: args.amount,
+        by: String::new(),
+    };
+    let answer = command(&args.target, DOING, asked)?;
+    let Answer::Quoted {
+        usage_point,
+        amount,
+        debts,
+        credit,
+        available,
+    } = answer
+    else {
+        return Err(unexpected(DOING, &Response::Done { answer }));
+    };
+    let mut text = format!("{amount} to {usage_point}, nothing is credited yet\n");
+    for take in &debts {
+        text.push_str(&format!(
+            "{} of it would go to {}\n",
+            take.amount, take.debt
+        ));
+    }
+    text.push_str(&format!(
+        "{credit} would become credit, {available} available after it"
+    ));
+    let json = json!({
+        "usage_point": usage_point.to_string(),
+        "amount_micro": amount,
+        "debts": debts,
+        "credit_micro": credit,
+        "available_micro": available,
     });
     Ok(Said::done(text, json))
 }

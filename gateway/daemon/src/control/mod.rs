@@ -12,6 +12,7 @@ mod client;
 mod cloud;
 mod facts;
 mod meters;
+mod money;
 mod paper;
 mod peer;
 mod people;
@@ -23,6 +24,7 @@ pub use client::ask;
 pub use cloud::{CloudFacts, OrderFacts};
 pub use facts::{AlarmFacts, NodeFacts, StatusFacts, UsagePointFacts, VerifyFacts, local_time};
 pub use meters::MeterFacts;
+pub use money::OwedFacts;
 pub use server::{Office, listen, serve};
 
 use gateway_core::calendar::LocalDay;
@@ -30,8 +32,9 @@ use gateway_core::case::Case;
 use gateway_core::meter_link::MeterLink;
 use gateway_core::person::Person;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
+use gateway_store::day_end::AgentView;
 use gateway_web::MeterShown;
-use gateway_web::paper::{ReceiptPaper, StatementPaper};
+use gateway_web::paper::{DayEndPaper, ReceiptPaper, StatementPaper};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -83,6 +86,22 @@ pub enum Request {
         number: u64,
         /// Whether it is the first print, right after the payment.
         original: bool,
+    },
+    /// Debts, and corrections that wait for a second person.
+    Owed {
+        /// The usage point; every one that has some if absent.
+        #[serde(default)]
+        id: Option<UsagePointId>,
+    },
+    /// Every vending agent.
+    Agents {},
+    /// An agent's day.
+    DayEnd {
+        /// Its name or number.
+        agent: String,
+        /// The local day; today if absent.
+        #[serde(default)]
+        day: Option<LocalDay>,
     },
     /// Open alarms.
     Alarms {},
@@ -161,6 +180,21 @@ pub enum Response {
     Receipt {
         /// It.
         paper: Box<ReceiptPaper>,
+    },
+    /// Debts and waiting corrections, by usage point.
+    Owed {
+        /// They.
+        points: Vec<OwedFacts>,
+    },
+    /// Every vending agent, by number.
+    Agents {
+        /// They.
+        agents: Vec<AgentView>,
+    },
+    /// An agent's day.
+    DayEnd {
+        /// The report.
+        paper: Box<DayEndPaper>,
     },
     /// Open alarms, oldest first.
     Alarms {

@@ -36,7 +36,7 @@ pub async fn statement(office: &Office, id: UsagePointId, range: Range) -> Respo
     .await
 }
 
-fn letterhead(office: &Office) -> Letterhead {
+pub(super) fn letterhead(office: &Office) -> Letterhead {
     Letterhead {
         site: office.site.clone(),
         calendar: office.calendar,

@@ -196,6 +196,9 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::Receipt { number, original } => {
             super::paper::receipt(office, number, original).await
         }
+        Request::Owed { id } => super::money::owed(office, id).await,
+        Request::Agents {} => super::money::agents(office).await,
+        Request::DayEnd { agent, day } => super::money::day_end(office, agent, day).await,
         Request::Alarms {} => alarms(office).await,
         Request::Cases { all } => cases(office, all).await,
         Request::NodeKey { node } => match (office.node_key)(node) {

@@ -5,6 +5,7 @@
 //! | `sheet` | what any paper is made of, and how it looks as HTML |
 //! | `pdf` | how it looks as PDF |
 //! | `receipt` | receipts for a till's printer |
+//! | `day_end` | an agent's day |
 //! | `statement` | what stands on a statement; its CSV |
 //! | `money` | how exact amounts look |
 //!
@@ -12,12 +13,14 @@
 //!
 //! Invariant: every amount on a paper is exact, with as many decimals as the paper's most precise one.
 
+mod day_end;
 mod money;
 mod pdf;
 mod receipt;
 mod sheet;
 mod statement;
 
+pub use day_end::DayEndPaper;
 pub use receipt::{ORIGINAL_WITHIN_S, ReceiptPaper, present_rate};
 pub(crate) use sheet::Link;
 pub use sheet::{Align, Row, Sheet, Table, Weight};
