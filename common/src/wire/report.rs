@@ -40,7 +40,11 @@ pub enum RelayPosition {
 
 /// Why the node holds its relay as it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 #[repr(u8)]
 pub enum SwitchReason {
     /// Open: the node never had a lease, or lost it with its EEPROM.

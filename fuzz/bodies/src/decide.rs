@@ -5,6 +5,7 @@ use crate::rating::{any_tariff, phases};
 use gateway_core::alarm::AlarmKind;
 use gateway_core::calendar::Calendar;
 use gateway_core::event::{IntervalEnd, Role};
+use gateway_core::guard::{GuardCommand, NodeStatus, NodeSwitch, terms};
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::prepay::PrepayRules;
 use gateway_core::supply::{Relay, SupplyOrder};
@@ -12,7 +13,7 @@ use gateway_core::{
     Answer, Command, Event, FeederId, Micro, Moment, NodeId, Reading, Record, Rules, State,
     UsagePointId, UtcSeconds, WattHours, decide as rule,
 };
-use std::collections::BTreeMap;
+use prepaid_common::wire::SwitchReason;
 
 /// Most events of a script.
 const MOST_EVENTS: usize = 120;
@@ -43,10 +44,9 @@ pub fn decide(data: &[u8]) {
             largest_balance: amount(&mut bytes).max(Micro(1)),
             ..PrepayRules::default()
         },
-        classes: BTreeMap::new(),
         default_max_power_w: 100 + u32::from(bytes.u16()) * 15,
         silent_after_s: 10 + u32::from(bytes.u16()),
-        armed: true,
+        ..Rules::default()
     };
     let mut site = Site {
         state: State::default(),
@@ -130,6 +130,13 @@ impl Site {
                 let _ = point.directive(tariff);
             }
         }
+        let now = Moment {
+            at: UtcSeconds(self.now),
+            clock_trusted: self.trusted,
+        };
+        for node in self.state.nodes.keys() {
+            let _ = terms(&self.state, &self.rules, *node, now);
+        }
     }
 
     fn next_event(&mut self, bytes: &mut Bytes<'_>) -> Event {
@@ -179,7 +186,8 @@ impl Site {
 
     fn order(&self, bytes: &mut Bytes<'_>) -> Event {
         let orders = [SupplyOrder::Auto, SupplyOrder::On, SupplyOrder::Off];
-        Event::Command(match bytes.u8() % 3 {
+        Event::Command(match bytes.u8() % 4 {
+            3 => Command::Guard(guard(bytes)),
             0 => Command::OrderSupply {
                 usage_point: point(bytes),
                 order: bytes.pick(&orders).copied().unwrap_or_default(),
@@ -250,12 +258,42 @@ impl Site {
             uptime_s: Some(uptime_s.wrapping_add(bytes.u32() >> (bytes.u8() % 32))),
             boot_count: bytes.bool().then(|| u32::from(bytes.u8())),
             tamper: bytes.u32(),
-            frame_counter: None,
             intervals,
-            phases: None,
-            wraps_at: None,
+            status: status(bytes).map(Box::new),
+            ..Reading::of(node, WattHours(register))
         })
     }
+}
+
+fn guard(bytes: &mut Bytes<'_>) -> GuardCommand {
+    let (usage_point, by) = (point(bytes), text(bytes));
+    match bytes.u8() % 4 {
+        0 => GuardCommand::LimitLoad {
+            usage_point,
+            watts: bytes.u32(),
+            by,
+        },
+        1 => GuardCommand::ResetOverload { usage_point, by },
+        2 => GuardCommand::Close { usage_point, by },
+        _ => GuardCommand::ClearTamper {
+            usage_point,
+            note: text(bytes),
+            by,
+        },
+    }
+}
+
+/// What a node says of its switch, or nothing.
+fn status(bytes: &mut Bytes<'_>) -> Option<NodeStatus> {
+    let why = SwitchReason::from_code(bytes.u8() % 16)?;
+    let trips = u16::from(bytes.u8());
+    Some(NodeStatus {
+        switch: NodeSwitch { why, trips },
+        wait_s: bytes.u16(),
+        echo: None,
+        pressed: bytes.bool(),
+        evidence: None,
+    })
 }
 
 fn point(bytes: &mut Bytes<'_>) -> UsagePointId {

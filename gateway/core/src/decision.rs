@@ -13,6 +13,7 @@ use crate::configured::SettingsDecision;
 use crate::correction::CorrectionDecision;
 use crate::debt::DebtDecision;
 use crate::event::Role;
+use crate::guard::{GuardDecision, NodeSwitch};
 use crate::ledger::{LedgerAccount, Posting, postings};
 use crate::meter_link::{Arming, FeederPhase, MeterLink, Switch};
 use crate::metering::{MeterFit, RegisterBreak};
@@ -264,16 +265,21 @@ pub enum Decision {
         #[serde(default, skip_serializing_if = "core::ops::Not::not")]
         shadow: bool,
     },
-    /// The node reported its relay in another state than before.
+    /// The node reported its relay in another state than before, or holds it so for another reason.
     SupplyReported {
         /// The usage point.
         usage_point: UsagePointId,
         /// The relay as sensed.
         relay: Relay,
+        /// Why, says the node.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<NodeSwitch>,
         /// When, where a later check of the switch needs it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<UtcSeconds>,
     },
+    /// What became of a guard of a supply.
+    Guard(GuardDecision),
     /// A head-end is obeyed from now on. Its public key is pinned.
     CloudEnrolled {
         /// Its public key.
@@ -508,6 +514,7 @@ impl Decision {
                 subject: Subject::UsagePoint(usage_point),
                 ..
             } => Some(*usage_point),
+            Self::Guard(decision) => Some(decision.usage_point()),
             _ => None,
         }
     }

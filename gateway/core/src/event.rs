@@ -5,6 +5,7 @@ use crate::alarm::AlarmKind;
 use crate::case::CaseCommand;
 use crate::correction::CorrectionCommand;
 use crate::debt::Take;
+use crate::guard::{GuardCommand, NodeStatus};
 use crate::meter_link::{MeterOrder, MeterReading, PointSetting};
 use crate::person::PersonCommand;
 use crate::point_change::PointChange;
@@ -92,6 +93,9 @@ pub struct Reading {
     /// The phases of a three-phase meter: A, B and C.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phases: Option<[PhaseReading; 3]>,
+    /// What our node says of its switch. Not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Box<NodeStatus>>,
     /// Where the raw register begins again at zero, if the meter model says so. Not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wraps_at: Option<WattHours>,
@@ -120,6 +124,7 @@ impl Reading {
             frame_counter: None,
             intervals: Vec::new(),
             phases: None,
+            status: None,
             wraps_at: None,
         }
     }
@@ -291,6 +296,8 @@ pub enum Command {
     Case(CaseCommand),
     /// Add, change or remove people, or set their secrets.
     Person(PersonCommand),
+    /// Set or end a guard of a supply.
+    Guard(GuardCommand),
     /// Something the gateway itself noticed and people must know.
     Report {
         /// What.

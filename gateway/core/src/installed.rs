@@ -71,7 +71,7 @@ impl State {
             let register = point.register_for(self.raw_register(point));
             Some(
                 point
-                    .affordable(tariff)
+                    .supplied_until(tariff)
                     .since(register)
                     .unwrap_or(WattHours(0)),
             )

@@ -16,6 +16,7 @@
 //! | [`meter_link`] | how a meter is reached and a supply switched; whether cuts are carried out |
 //! | [`metering`] | what a register's new value means: advance, roll-over, restart, jump |
 //! | [`supply`] | connected or disconnected, and for which reasons |
+//! | [`guard`], [`tamper_policy`] | load limit, tampering, reconnection by a press: what else opens a supply |
 //! | [`alarm`] | what people must know |
 //! | [`ledger`] | postings: the one way money moves |
 //! | [`case`] | what people know and have done about energy that is missing |
@@ -43,6 +44,7 @@ pub mod debt;
 mod decide;
 pub mod decision;
 pub mod event;
+pub mod guard;
 mod installed;
 pub mod lease;
 pub mod ledger;
@@ -58,6 +60,7 @@ pub mod refusal;
 pub mod rules;
 pub mod state;
 pub mod supply;
+pub mod tamper_policy;
 pub mod tariff;
 pub mod tokens;
 pub mod usage_point;

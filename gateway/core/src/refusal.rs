@@ -133,6 +133,12 @@ pub enum Refusal {
     LastSupplier,
     /// The role of whoever asks does not cover it.
     RoleMayNot,
+    /// The load limit is not latched.
+    OverloadNotLatched,
+    /// The supply does not wait for a press.
+    NotReadyForReconnection,
+    /// No tampering is reported that is not cleared already.
+    NothingToClear,
 }
 
 impl Refusal {
@@ -202,6 +208,9 @@ impl Refusal {
             Self::SecretUnusable => "secret-unusable",
             Self::LastSupplier => "last-supplier",
             Self::RoleMayNot => "role-may-not",
+            Self::OverloadNotLatched => "overload-not-latched",
+            Self::NotReadyForReconnection => "not-ready-for-reconnection",
+            Self::NothingToClear => "nothing-to-clear",
         }
     }
 }
@@ -272,6 +281,9 @@ impl fmt::Display for Refusal {
             Self::SecretUnusable => "the password's hash is not understood; update the command line together with the gateway",
             Self::LastSupplier => "nobody could manage the site without this person; make somebody else supplier first",
             Self::RoleMayNot => "your role does not cover this; ask the supplier",
+            Self::OverloadNotLatched => "the load limit is not latched; there is nothing to reset",
+            Self::NotReadyForReconnection => "the supply does not wait for a press; see why it is off with `usage-point show`",
+            Self::NothingToClear => "the node reports no tampering that is not cleared already",
         })
     }
 }

@@ -7,6 +7,7 @@ use crate::UtcSeconds;
 use crate::calendar::Calendar;
 use crate::prepay::PrepayRules;
 use crate::prepay::friendly::Window;
+use crate::tamper_policy::TamperPolicy;
 use crate::tariff::Tariff;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -26,6 +27,8 @@ pub struct Rules {
     pub silent_after_s: u32,
     /// Whether automatic cuts are carried out where nobody set otherwise; false: the site is in shadow.
     pub armed: bool,
+    /// What is tampering, and what follows.
+    pub tamper: TamperPolicy,
 }
 
 impl Default for Rules {
@@ -41,6 +44,7 @@ impl Default for Rules {
             default_max_power_w: 23_000,
             silent_after_s: 900,
             armed: true,
+            tamper: TamperPolicy::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::cloud::Cloud;
 use crate::debt::Debts;
 use crate::decision::{Decision, Record};
 use crate::event::{Moment, Role};
+use crate::guard::{Guard, GuardDecision};
 use crate::ledger::LedgerAccount;
 pub use crate::meter_link::Node;
 use crate::metering::{LastReading, MeterFit};
@@ -408,6 +409,7 @@ pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
         next_tariff: None,
         message: None,
         feeder: None,
+        guard: Guard::default(),
     })
 }
 
@@ -415,7 +417,9 @@ impl UsagePoint {
     /// Makes a record true for this usage point; records of others are not passed to it.
     pub fn apply(&mut self, record: &Record) {
         match &record.decision {
-            Decision::NodeAdded { .. } | Decision::NodeRetired { .. } => self.meter = None,
+            Decision::NodeAdded { .. } | Decision::NodeRetired { .. } => {
+                (self.meter, self.guard) = (None, self.guard.of_next_meter());
+            }
             Decision::MeterFitted {
                 fit,
                 cause,
@@ -463,17 +467,40 @@ impl UsagePoint {
                     self.load_limit_w = *watts;
                 }
             }
-            Decision::SupplyOrdered { order, .. } => self.supply.order = *order,
-            Decision::SupplyDesired { reasons, since, .. } => {
-                (self.supply.reasons, self.supply.since) = (*reasons, *since);
-            }
-            Decision::SupplyReported { relay, since, .. } => {
-                (self.supply.reported, self.supply.reported_since) = (Some(*relay), *since);
-            }
+            Decision::SupplyOrdered { .. }
+            | Decision::SupplyDesired { .. }
+            | Decision::SupplyReported { .. }
+            | Decision::Guard(_) => self.apply_supply(&record.decision),
             Decision::PhaseSet { phase, .. } => self.feeder_phase = *phase,
             Decision::FeederSet { feeder, .. } => self.feeder = *feeder,
             Decision::ArmingSet { arming, armed, .. } => {
                 (self.supply.arming, self.supply.shadow) = (*arming, !*armed);
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_supply(&mut self, decision: &Decision) {
+        match decision {
+            Decision::SupplyOrdered { order, .. } => self.supply.order = *order,
+            Decision::SupplyDesired { reasons, since, .. } => {
+                (self.supply.reasons, self.supply.since) = (*reasons, *since);
+            }
+            Decision::SupplyReported {
+                relay, since, node, ..
+            } => {
+                if self.supply.reported != Some(*relay) {
+                    (self.supply.reported, self.supply.reported_since) = (Some(*relay), *since);
+                }
+                if let Some(node) = node {
+                    self.guard.heard(*node);
+                }
+            }
+            Decision::Guard(decision) => {
+                if let GuardDecision::LoadLimitSet { watts, .. } = decision {
+                    self.load_limit_w = *watts;
+                }
+                self.guard.apply(decision);
             }
             _ => {}
         }

@@ -31,11 +31,32 @@ pub enum Reason {
     CreditExhausted,
     /// An operator ordered it off.
     OperatorOff,
+    /// The day's energy is used; more comes at the reset.
+    AllowanceUsed,
+    /// The load was above the limit for too long; it is tried again by itself.
+    LoadLimitTripped,
+    /// The load was above the limit too often; somebody has to reset it.
+    OverloadLatched,
+    /// Tampering, until an operator has cleared it.
+    TamperLatched,
+    /// Ready for reconnection: it may be closed, and waits for a press.
+    AwaitsPress,
+    /// Power has just returned; the street comes back one after the other.
+    ReconnectDelay,
 }
 
 impl Reason {
     /// Every reason, in the order shown.
-    pub const ALL: [Self; 2] = [Self::OperatorOff, Self::CreditExhausted];
+    pub const ALL: [Self; 8] = [
+        Self::OperatorOff,
+        Self::TamperLatched,
+        Self::OverloadLatched,
+        Self::CreditExhausted,
+        Self::AllowanceUsed,
+        Self::LoadLimitTripped,
+        Self::ReconnectDelay,
+        Self::AwaitsPress,
+    ];
 
     /// Words for the page and the command line.
     #[must_use]
@@ -43,6 +64,12 @@ impl Reason {
         match self {
             Self::CreditExhausted => "credit used up",
             Self::OperatorOff => "switched off by the operator",
+            Self::AllowanceUsed => "the day's energy is used",
+            Self::LoadLimitTripped => "load above the limit; tried again by itself",
+            Self::OverloadLatched => "load too often above the limit; reset it",
+            Self::TamperLatched => "tampering, until it is cleared",
+            Self::AwaitsPress => "ready; waits for a press",
+            Self::ReconnectDelay => "power has just returned; comes back by itself",
         }
     }
 }
@@ -50,11 +77,17 @@ impl Reason {
 /// A set of reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Reasons(u8);
+pub struct Reasons(u16);
 
 impl Reasons {
     /// No reason: connected.
     pub const NONE: Self = Self(0);
+
+    /// With those of another set.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 
     /// With one more reason.
     #[must_use]
@@ -99,6 +132,18 @@ pub enum Relay {
     Closed,
     /// Not supplying.
     Open,
+}
+
+/// State of a disconnect control (COSEM class 70, attribute 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlState {
+    /// Not supplied.
+    Disconnected,
+    /// Supplied.
+    Connected,
+    /// Not supplied; a press connects it.
+    ReadyForReconnection,
 }
 
 /// Supply control of one usage point.
@@ -161,6 +206,18 @@ impl Supply {
         }
     }
 
+    /// Its state as of a disconnect control (COSEM class 70).
+    #[must_use]
+    pub fn control_state(&self) -> ControlState {
+        match self.reported {
+            Some(Relay::Closed) => ControlState::Connected,
+            _ if self.in_force() == Reasons::NONE.with(Reason::AwaitsPress) => {
+                ControlState::ReadyForReconnection
+            }
+            _ => ControlState::Disconnected,
+        }
+    }
+
     /// The reasons that follow from an order and from whether credit is left.
     #[must_use]
     pub fn reasons_for(order: SupplyOrder, credit_exhausted: bool) -> Reasons {
@@ -185,6 +242,8 @@ pub struct Directive {
     pub cutoff: WattHours,
     /// Largest power in watts; zero: no limit.
     pub load_limit_w: u32,
+    /// After an opening the node waits for a press before it closes.
+    pub press_to_reconnect: bool,
     /// Text for the node's display.
     pub text: String,
 }

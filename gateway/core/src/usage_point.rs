@@ -3,6 +3,7 @@
 use crate::account::Account;
 use crate::correction::Proposal;
 use crate::debt::Debts;
+use crate::guard::Guard;
 use crate::lease;
 use crate::meter_link::FeederPhase;
 use crate::metering::{MeterFit, RegisterBreak};
@@ -50,7 +51,7 @@ pub struct UsagePoint {
     pub meter: Option<MeterFit>,
     /// The switch.
     pub supply: Supply,
-    /// Largest power the supplier allows, in watts, as a token has set it; zero: no limit.
+    /// Largest power the supplier allows, in watts, as a token or a person has set it; zero: that of its class holds.
     #[serde(default, skip_serializing_if = "is_unlimited")]
     pub load_limit_w: u32,
     /// Register advances in dispute.
@@ -74,6 +75,9 @@ pub struct UsagePoint {
     /// The feeder it hangs on, as somebody set it; where there is one feeder meter nobody needs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feeder: Option<FeederId>,
+    /// What guards its supply besides credit and orders.
+    #[serde(default, skip_serializing_if = "Guard::is_empty")]
+    pub guard: Guard,
 }
 
 fn smallest_load_w() -> u32 {
@@ -139,7 +143,7 @@ impl UsagePoint {
     #[must_use]
     pub fn directive(&self, tariff: &Tariff) -> Option<Directive> {
         let fit = self.meter?;
-        let cutoff = fit.to_raw(self.affordable(tariff));
+        let cutoff = fit.to_raw(self.supplied_until(tariff));
         let text = match self.supply.order {
             SupplyOrder::Off => "Switched off by supplier",
             SupplyOrder::On | SupplyOrder::Auto => {
@@ -159,6 +163,7 @@ impl UsagePoint {
             } else {
                 self.load_limit_w
             },
+            press_to_reconnect: false,
             text: text.into(),
         })
     }

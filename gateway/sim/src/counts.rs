@@ -74,6 +74,8 @@ pub struct NodeState {
     pub lease: Option<Lease>,
     /// Whether current can flow.
     pub conducts: bool,
+    /// Why the switch is as it is, and the two lines of the display; nothing without power.
+    pub shows: Option<(SwitchReason, [String; 2])>,
     /// Whether it has a session with the gateway.
     pub has_session: bool,
     /// Advance of the register over acknowledged readings.

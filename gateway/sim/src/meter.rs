@@ -52,6 +52,7 @@ pub struct Meter {
     noise: Random,
     truth: Truth,
     welded: bool,
+    cover_open: bool,
     was_closed: bool,
     off_for_credit: bool,
 }
@@ -73,6 +74,7 @@ impl Meter {
             noise: Random::from_noise(),
             truth: Truth::default(),
             welded: false,
+            cover_open: false,
             was_closed: false,
             off_for_credit: false,
         };
@@ -126,6 +128,27 @@ impl Meter {
         self.welded = welded;
     }
 
+    /// Opens its cover, or closes it.
+    pub fn open_cover(&mut self, open: bool) {
+        self.cover_open = open;
+    }
+
+    /// A press of its button.
+    pub fn press(&mut self) {
+        if let Power::On(node) = &mut self.power {
+            node.press();
+        }
+    }
+
+    /// Why its switch is as it is, and the two lines of its display; nothing without power.
+    #[must_use]
+    pub fn shows(&self) -> Option<(SwitchReason, [String; 2])> {
+        let node = self.node()?;
+        let line =
+            |line: [u8; meter_node::LINE]| String::from_utf8_lossy(&line).trim_end().to_owned();
+        Some((node.switch_reason(), node.display().map(line)))
+    }
+
     /// Digits typed at its keypad. False without power, or while the digits before wait for the gateway.
     pub fn typed(&mut self, digits: &str) -> bool {
         match &mut self.power {
@@ -154,7 +177,8 @@ impl Meter {
         let conducts = self.conducts();
         let flowing = if conducts { demand } else { Demand::default() };
         let leak_ma = self.noise.between(0, 15);
-        let measurement = measure(self.kind, flowing, voltage_mv, leak_ma, conducts);
+        let mut measurement = measure(self.kind, flowing, voltage_mv, leak_ma, conducts);
+        measurement.cover_open = self.cover_open;
         let Power::On(node) = &mut self.power else {
             return 0;
         };

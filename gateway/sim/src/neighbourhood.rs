@@ -85,6 +85,16 @@ impl Neighbourhood {
         self.with(node, |device| device.meter.weld(welded))
     }
 
+    /// Opens the cover of a meter, or closes it. False for a stranger.
+    pub fn open_cover(&self, node: NodeId, open: bool) -> bool {
+        self.with(node, |device| device.meter.open_cover(open))
+    }
+
+    /// Presses the button of a node. False for a stranger.
+    pub fn press(&self, node: NodeId) -> bool {
+        self.with(node, |device| device.meter.press())
+    }
+
     /// Types digits at a node's keypad. False for a stranger, and while the digits before wait for the gateway.
     pub fn type_digits(&self, node: NodeId, digits: &str) -> bool {
         let mut taken = false;

@@ -97,6 +97,7 @@ impl Slot {
             register: meter.register(),
             lease: meter.lease(),
             conducts: meter.conducts(),
+            shows: meter.shows(),
             has_session: meter.has_session(),
             acknowledged_advance: tally.acknowledged_advance,
             acknowledged_register: tally.acknowledged_register,

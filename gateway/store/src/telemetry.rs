@@ -317,6 +317,7 @@ fn last_reading(row: &Row<'_>) -> rusqlite::Result<LastReading> {
             phases: row
                 .get::<_, Option<Vec<u8>>>(18)?
                 .and_then(|bytes| phases::unpack(&bytes)),
+            status: None,
             wraps_at: None,
         },
     })

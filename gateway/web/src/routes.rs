@@ -147,6 +147,7 @@ fn site() -> Routes {
         .post("/usage-point/{id}/vend", vend, pages::vend)
         .get("/usage-point/{id}/supply", switch, pages::confirm_supply)
         .post("/usage-point/{id}/supply", switch, pages::order_supply)
+        .post("/usage-point/{id}/switch", switch, pages::switch)
         .post(
             "/usage-point/{id}/token",
             Needs::May(Deed::EnterToken),

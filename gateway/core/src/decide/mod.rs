@@ -9,6 +9,7 @@ mod cases;
 mod commands;
 mod corrections;
 mod debts;
+mod guard;
 mod meters;
 mod orders;
 mod people;
@@ -117,6 +118,7 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
         } => commands::resolve_dispute(draft, *usage_point, *number, *charge, by),
         Command::Case(command) => cases::ask(draft, command),
         Command::Person(command) => people::ask(draft, command),
+        Command::Guard(command) => guard::ask(draft, command),
         Command::Report {
             kind,
             node,

@@ -1,19 +1,17 @@
 //! Readings: from a raw register to credit used.
 
 use super::bands::{self, Known};
-use super::{Draft, cases, supply, switches, versions};
+use super::{Draft, guard, supply, switches, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::{Answer, Reading, Role};
 use crate::meter_link::Node;
 use crate::metering::{self, LastReading, Limits, Meaning, MeterFit, RegisterBreak};
 use crate::refusal::Refusal;
-use crate::supply::SupplyOrder;
+use crate::supply::{Relay, SupplyOrder};
 use crate::usage_point::UsagePoint;
 use crate::{UsagePointId, WattHours};
 use alloc::format;
-use alloc::vec::Vec;
-use prepaid_common::wire::Events;
 
 pub(super) fn accept(draft: &mut Draft<'_>, reading: &Reading) -> Result<Answer, Refusal> {
     let node = draft
@@ -41,12 +39,14 @@ pub(super) fn accept(draft: &mut Draft<'_>, reading: &Reading) -> Result<Answer,
                 supply::settle(draft, register, today);
             }
             bands::follow(draft);
+            guard::begin_day(draft);
+            let before = guard::heard(draft, reading);
             supply::review(draft);
             match draft.state.nodes.get(&reading.node) {
                 Some(node) if !node.link.is_sealed() => report_switch(draft, node, reading),
-                _ => report_relay(draft, reading),
+                _ => judge_relay(draft, reading, before),
             }
-            report_tamper(draft, id, reading);
+            guard::tampering(draft, id, reading);
         }
     }
     Ok(Answer::Done)
@@ -147,6 +147,7 @@ fn needs_times(draft: &Draft<'_>) -> bool {
     let today = draft.rules.calendar.day_of(draft.now.at);
     let behind = |point: &UsagePoint| point.account.period.through < today;
     draft.point.as_ref().is_some_and(behind)
+        || guard::day_is_over(draft)
         || draft.tariff().is_some_and(|tariff| !tariff.band.is_empty())
 }
 
@@ -231,23 +232,13 @@ fn report_switch(draft: &mut Draft<'_>, node: &Node, reading: &Reading) {
     switches::check(draft, switch, reading);
 }
 
-/// Takes note of the relay, and of one that does not do what its lease says.
-fn report_relay(draft: &mut Draft<'_>, reading: &Reading) {
-    let (Some(point), Some(relay)) = (&draft.point, reading.relay) else {
+/// Takes note of a relay that does not do what its lease says.
+fn judge_relay(draft: &mut Draft<'_>, reading: &Reading, before: Option<Relay>) {
+    let (Some(point), Some(tariff), Some(relay)) = (&draft.point, draft.tariff(), reading.relay)
+    else {
         return;
     };
     let id = point.id;
-    let before = point.supply.reported;
-    if before != Some(relay) {
-        draft.push(Decision::SupplyReported {
-            usage_point: id,
-            relay,
-            since: Some(draft.now.at),
-        });
-    }
-    let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {
-        return;
-    };
     let Some(directive) = point.directive(tariff) else {
         return;
     };
@@ -278,36 +269,5 @@ impl Draft<'_> {
             _ => false,
         };
         last.reading.lease_id == reading.lease_id && waited
-    }
-}
-
-/// Latched event bits are tampering until an operator clears them; the others only tell the node's state.
-fn report_tamper(draft: &mut Draft<'_>, id: UsagePointId, reading: &Reading) {
-    // A factory-new node has nothing in its EEPROM the first time it starts.
-    let new = reading.boot_count.is_some_and(|boots| boots <= 1);
-    let expected = if new {
-        Events::EEPROM_LOST
-    } else {
-        Events::NONE
-    };
-    let latched = Events(reading.tamper & Events::LATCHED.0 & !expected.0);
-    if latched.is_empty() {
-        return draft.clear(AlarmKind::Tamper, Subject::UsagePoint(id));
-    }
-    let names: Vec<_> = latched.names().collect();
-    let ampere = |ma: Option<u32>| ma.map_or(-1.0, |ma| f64::from(ma) / 1000.0);
-    let volt = |dv: Option<u16>| dv.map_or(-1.0, |dv| f64::from(dv) / 10.0);
-    let details = format!(
-        "{}; phase {:.2} A, neutral {:.2} A, in {:.1} V, out {:.1} V",
-        names.join(", "),
-        ampere(reading.current_ma),
-        ampere(reading.neutral_ma),
-        volt(reading.voltage_dv),
-        volt(reading.voltage_out_dv),
-    );
-    let known = draft.decisions.len();
-    draft.raise(AlarmKind::Tamper, Subject::UsagePoint(id), details.clone());
-    if draft.decisions.len() > known {
-        cases::join(draft, id, &details);
     }
 }

@@ -85,7 +85,8 @@ pub(super) fn review(draft: &mut Draft<'_>) {
     };
     let id = point.id;
     let exhausted = point.is_used_up(tariff, register);
-    let reasons = Supply::reasons_for(point.supply.order, exhausted);
+    let reasons = Supply::reasons_for(point.supply.order, exhausted)
+        .and(point.guard_reasons(tariff, register));
     if reasons != point.supply.reasons {
         let shadow = point.supply.shadow;
         if reasons.has(Reason::CreditExhausted) {

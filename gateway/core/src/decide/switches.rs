@@ -44,6 +44,7 @@ pub(super) fn report(draft: &mut Draft<'_>, relay: Relay) {
         draft.push(Decision::SupplyReported {
             usage_point: point.id,
             relay,
+            node: None,
             since: Some(draft.now.at),
         });
     }

@@ -11,7 +11,6 @@
 //! by typing; a token is one posting.
 
 use super::{Draft, supply, usable};
-use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::Answer;
 use crate::refusal::Refusal;
@@ -50,7 +49,7 @@ pub(super) fn enter(
     let clears_tamper = matches!(entry.outcome, Ok(Effect::ClearTamper { .. }));
     let receipt = push(draft, usage_point, entry, amount, by);
     if clears_tamper {
-        acknowledge_tamper(draft, usage_point, by);
+        super::guard::clear_tamper(draft, usage_point, "", by);
     }
     supply::review(draft);
     let register = draft.register();
@@ -188,14 +187,4 @@ fn settle(draft: &mut Draft<'_>) {
 fn balance(draft: &Draft<'_>) -> Micro {
     let point = draft.point.as_ref();
     point.map(|point| point.account.balance).unwrap_or_default()
-}
-
-/// The alarm is seen; the node is told to clear what it has latched, and with that the alarm ends.
-fn acknowledge_tamper(draft: &mut Draft<'_>, usage_point: UsagePointId, by: &str) {
-    let (kind, subject) = (AlarmKind::Tamper, Subject::UsagePoint(usage_point));
-    let alarm = draft.state.alarms.get(&(kind, subject));
-    if alarm.is_some_and(|alarm| alarm.acknowledged_by.is_none()) {
-        let by = by.into();
-        draft.push(Decision::AlarmAcknowledged { kind, subject, by });
-    }
 }

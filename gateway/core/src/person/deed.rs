@@ -129,7 +129,7 @@ impl Deed {
             Command::Correct(_) => Self::CorrectAccounts,
             Command::Agent(_) => Self::ManageSite,
             Command::EnterToken { .. } => Self::EnterToken,
-            Command::OrderSupply { .. } => Self::OrderSupply,
+            Command::OrderSupply { .. } | Command::Guard(_) => Self::OrderSupply,
             Command::AcknowledgeAlarm { .. } => Self::TendAlarms,
             Command::ResolveDispute { .. } => Self::DecideDisputes,
             Command::ReleaseMoney { .. } => Self::ManageSite,

@@ -3,12 +3,17 @@
 //! Each noun has a module here with its rules (configuration) and its pure reckoning. Not decided here: when a rule is looked at
 //! ([`crate::decide`]) and which class an account belongs to ([`crate::Rules::prepay_of`]).
 
+pub mod allowance;
 pub mod friendly;
+mod load_limit;
+mod reconnect;
 
 pub use friendly::Friendly;
 mod refusal;
 mod vend;
 
+pub use load_limit::LoadLimit;
+pub use reconnect::Reconnect;
 pub use refusal::MoneyRefusal;
 pub use vend::{VendParts, VendRules};
 
@@ -33,6 +38,10 @@ pub struct PrepayRules {
     pub debt: DebtRules,
     /// What needs a second person.
     pub correction: CorrectionRules,
+    /// Largest power, and what follows beyond it.
+    pub load_limit: LoadLimit,
+    /// How supplies come back.
+    pub reconnect: Reconnect,
 }
 
 impl Default for PrepayRules {
@@ -46,6 +55,8 @@ impl Default for PrepayRules {
             vend: VendRules::default(),
             debt: DebtRules::default(),
             correction: CorrectionRules::default(),
+            load_limit: LoadLimit::default(),
+            reconnect: Reconnect::default(),
         }
     }
 }

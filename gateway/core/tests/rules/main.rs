@@ -1,11 +1,13 @@
 //! The rules, driven like the daemon drives them.
 
 mod agents;
+mod allowance;
 mod cases;
 mod changes;
 mod corrections;
 mod debts;
 mod extremes;
+mod guard;
 mod journal;
 mod meters;
 mod money;

@@ -255,6 +255,11 @@ impl Sheet {
                 let expected = WattHours(wh(expected)?).to_string();
                 same("lease", &expected, &point.affordable(tariff).to_string())
             }
+            ["until", expected] => {
+                let expected = WattHours(wh(expected)?).to_string();
+                let until = point.supplied_until(tariff).to_string();
+                same("until", &expected, &until)
+            }
             ["uncertain", expected] => {
                 let last = site
                     .journal

@@ -120,6 +120,12 @@ pub enum Action {
         #[command(flatten)]
         target: Target,
     },
+    /// A supply's load limit, its reset, a press in place of one at the node, tampering
+    Switch {
+        /// What to do.
+        #[command(subcommand)]
+        action: super::switch::SwitchAction,
+    },
     /// Alarms
     Alarm {
         /// What to do with them.

@@ -27,6 +27,7 @@ mod said;
 mod secret;
 mod shadow;
 mod supply;
+mod switch;
 mod table;
 mod token;
 mod usage_point;
@@ -83,6 +84,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
             usage_point,
             target,
         } => supply::order(target, *usage_point, *order),
+        Action::Switch { action } => switch::carry_out(action),
         Action::Alarm { action } => match action {
             AlarmAction::List { target } => alarm::list(target),
             AlarmAction::Ack { target, number } => alarm::acknowledge(target, *number),

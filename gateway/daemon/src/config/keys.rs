@@ -93,6 +93,16 @@ pub static SCHEMA: Schema = Schema {
             "Setting money right; docs/money.md.",
             super::money::CORRECTION,
         ),
+        table(
+            "prepay.load_limit",
+            "Largest power, and what follows beyond it. Nodes carry it out by themselves, with the gateway dead.",
+            super::guard::LOAD_LIMIT,
+        ),
+        table(
+            "prepay.reconnect",
+            "How supplies come back.",
+            super::guard::RECONNECT,
+        ),
         Table {
             path: "prepay.class",
             many: true,
@@ -101,6 +111,11 @@ pub static SCHEMA: Schema = Schema {
             keys: super::prepay::CLASS,
             inherits: Some("prepay"),
         },
+        table(
+            "tamper",
+            "What nodes hold to be tampering. They judge by themselves, with hysteresis, and never on a single sample.",
+            super::guard::TAMPER,
+        ),
         table(
             "tokens",
             "Transfer tokens of 20 digits (IEC 62055-41), entered on the page, the command line, the API or a node's keypad.",

@@ -9,6 +9,7 @@ mod broker;
 pub mod check;
 mod cloud;
 mod friendly;
+mod guard;
 pub mod keys;
 mod loss;
 mod mistake;
@@ -32,6 +33,7 @@ pub use template::template;
 use gateway_core::Rules;
 use gateway_core::calendar::Calendar;
 use gateway_core::case::Ground;
+use gateway_core::tamper_policy::TamperPolicy;
 use gateway_core::tokens::TokenCredit;
 use gateway_field::modbus::BusSettings;
 use std::net::{IpAddr, SocketAddr};
@@ -45,6 +47,8 @@ pub struct Config {
     pub site: Site,
     /// Money and silence.
     pub prepay: Prepay,
+    /// What is tampering, and what follows.
+    pub tamper: TamperPolicy,
     /// Transfer tokens.
     pub tokens: Tokens,
     /// What is kept on disk.
@@ -228,6 +232,7 @@ impl Config {
                 default_max_power_w: values.whole("site.default_max_power_w"),
             },
             prepay: prepay::prepay(&values, &mut mistakes),
+            tamper: guard::tamper(&values),
             tokens: Tokens {
                 keys_file: values.optional_text("tokens.keys_file").map(PathBuf::from),
                 credit: match values.text("tokens.credit").as_str() {
@@ -275,6 +280,7 @@ impl Config {
             default_max_power_w: self.site.default_max_power_w,
             silent_after_s: self.prepay.silent_after_s,
             armed: self.prepay.armed,
+            tamper: self.tamper,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::friendly;
 use super::keys::{key, money, required, whole};
 use super::money as of_money;
-use super::{Key, Kind, Mistake, Values};
+use super::{Key, Kind, Mistake, Values, guard};
 use gateway_core::Micro;
 use gateway_core::prepay::PrepayRules;
 use std::collections::BTreeMap;
@@ -121,6 +121,8 @@ fn rules(values: &Values, mistakes: &mut Vec<Mistake>) -> PrepayRules {
         vend: of_money::vend(values, values.amount("prepay.largest_vend"), mistakes),
         debt: of_money::debt(values),
         correction: of_money::correction(values),
+        load_limit: guard::load_limit(values),
+        reconnect: guard::reconnect(values),
     };
     for (key, amount) in [
         ("prepay.largest_vend", rules.largest_vend),

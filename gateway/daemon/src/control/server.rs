@@ -315,6 +315,7 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         Command::Person(asked) => {
             return Some(Command::Person(asked.clone().in_the_name_of(who)));
         }
+        Command::Guard(asked) => return Some(Command::Guard(asked.clone().in_the_name_of(who))),
         // What the gateway itself notices, and what only a signature makes genuine.
         Command::Report { .. }
         | Command::HoldMoney { .. }
@@ -382,6 +383,7 @@ fn in_words(command: &Command) -> String {
         Command::Correct(asked) => format!("{asked:?}"),
         Command::Agent(asked) => format!("{asked:?}"),
         Command::Person(asked) => format!("{asked:?}"),
+        Command::Guard(asked) => format!("{asked:?}"),
         Command::Report { details, .. } => details.clone(),
     }
 }

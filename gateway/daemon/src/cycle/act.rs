@@ -2,11 +2,10 @@
 
 use super::batch::Batch;
 use super::{Cycle, lease};
-use gateway_core::alarm::{AlarmKind, Subject};
-use gateway_core::{NodeId, Record, UsagePoint};
+use gateway_core::{NodeId, Record};
 use gateway_store::{Rejection, StoreError};
 use gateway_web::DeskError;
-use prepaid_common::wire::{self, Counter, Events, Key};
+use prepaid_common::wire::{self, Counter, Key};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The same lease is not sent again to a node within this time: its confirmation may be on the way.
@@ -67,6 +66,7 @@ impl Cycle {
         }
         let mut nodes = batch.nodes;
         self.metering_nodes(&batch.rows.records, &mut nodes);
+        self.press(&batch.rows.records);
         for node in nodes {
             self.tell(node);
         }
@@ -135,50 +135,30 @@ impl Cycle {
 
     /// Sends a node what it should do if its last report shows something else. Level, not edge: asked again with every report.
     fn tell(&mut self, node: NodeId) {
-        let Some(directive) = self.directive(node) else {
+        let Some(terms) = self.terms(node) else {
             return;
         };
-        let mut command = lease::command(&directive);
-        let wanted = command.lease.map_or(0, |lease| lease.lease_id);
-        let last = self.state.readings.get(&node);
-        let in_force = last.and_then(|last| last.reading.lease_id) == Some(wanted);
-        command.clear_tamper = self.tamper_to_clear(node);
-        if in_force && command.clear_tamper.is_none() {
-            self.told.remove(&node);
+        let now = self.clock.monotonic_ms();
+        let last = self.state.readings.get(&node).map(|last| &last.reading);
+        let mut command = lease::missing(&terms, last);
+        command.close = self.told.presses.holds(node, last, now);
+        let wanted = lease::Wanted::by(&command);
+        if wanted.is_nothing() {
+            self.told.sent.remove(&node);
             return;
         }
-        let now = self.clock.monotonic_ms();
-        if let Some((told, at)) = self.told.get(&node)
+        if let Some((told, at)) = self.told.sent.get(&node)
             && *told == wanted
             && now.saturating_sub(*at) < RESEND_AFTER_MS
         {
             return;
         }
-        // Without a session the node learns its lease with the welcome.
+        // Without a session the node learns it with the welcome.
         if let Ok(frame) = self.links.command(node, &command)
             && self.send(node, frame)
         {
-            self.told.insert(node, (wanted, now));
+            self.told.sent.insert(node, (wanted, now));
         }
-    }
-
-    /// Latched tamper bits an operator has acknowledged, and what a factory-new node reports.
-    fn tamper_to_clear(&self, node: NodeId) -> Option<Events> {
-        let reading = &self.state.readings.get(&node)?.reading;
-        let latched = Events(reading.tamper & Events::LATCHED.0);
-        if latched.is_empty() {
-            return None;
-        }
-        if latched == Events::EEPROM_LOST && reading.boot_count.is_some_and(|boots| boots <= 1) {
-            return Some(latched);
-        }
-        let metered = |point: &&UsagePoint| point.meter.is_some_and(|fit| fit.node == node);
-        let point = self.state.usage_points.values().find(metered)?;
-        let alarm = self
-            .state
-            .alarms
-            .get(&(AlarmKind::Tamper, Subject::UsagePoint(point.id)))?;
-        alarm.acknowledged_by.as_ref().map(|_| latched)
     }
 
     /// Nothing of the batch is true. The state is read again; acknowledgements are held so that nodes wait and keep their frames.

@@ -63,7 +63,7 @@ impl Cycle {
         if let Some(old) = gone {
             self.links.remove(old);
             self.credentials.remove_node(old);
-            self.told.remove(&old);
+            self.told.sent.remove(&old);
         }
     }
 }

@@ -17,6 +17,7 @@ mod node;
 mod people;
 mod room;
 mod status;
+mod told;
 mod uplink;
 
 use crate::buses::Buses;
@@ -45,6 +46,7 @@ pub use doubt::Doubt;
 pub use keypad::Keypads;
 pub use room::Limits;
 pub use status::{Counts, Status, Storage};
+pub use told::Told;
 
 /// Commands waiting for the cycle. An operator and a few programs; a hundred is a burst of bulk orders.
 pub const COMMAND_INBOX: usize = 128;
@@ -117,8 +119,8 @@ pub struct Cycle {
     pub watch: Option<SyncSender<News>>,
     /// What waits for the next commit.
     pub batch: Batch,
-    /// The lease each node was last sent, and when.
-    pub told: BTreeMap<NodeId, (u32, u64)>,
+    /// What nodes were told.
+    pub told: Told,
     /// Refusals not yet written: they wait for a commit that happens anyway, so that whoever forges frames does not wear out the card.
     pub refused: BTreeMap<(NodeId, &'static str), u64>,
 }

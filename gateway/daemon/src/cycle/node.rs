@@ -1,6 +1,7 @@
 //! From a report on the wire to a reading of the core.
 
 use gateway_core::event::{IntervalEnd, Reading};
+use gateway_core::guard::{NodeStatus, NodeSwitch};
 use gateway_core::supply::Relay;
 use gateway_core::{NodeId, UtcSeconds};
 use prepaid_common::wire::{Counter, RelayPosition, Report};
@@ -35,7 +36,23 @@ pub fn reading(node: NodeId, counter: Counter, report: &Report) -> Reading {
         boot_count: Some(report.boot_count),
         tamper: report.events.0,
         frame_counter: Some(counter.as_u64()),
+        status: Some(Box::new(status(report))),
         intervals,
         ..Reading::of(node, report.import_register)
+    }
+}
+
+/// What it says of its switch. A node without a status item tells only the reasons every node knows.
+fn status(report: &Report) -> NodeStatus {
+    let status = report.status.unwrap_or_default();
+    NodeStatus {
+        switch: NodeSwitch {
+            why: report.switch_reason,
+            trips: status.trips,
+        },
+        wait_s: status.wait_s,
+        echo: report.echo,
+        pressed: report.pressed,
+        evidence: report.evidence,
     }
 }

@@ -3,7 +3,7 @@
 use super::{Cycle, lease, node};
 use gateway_core::alarm::AlarmKind;
 use gateway_core::cloud::HoldCause;
-use gateway_core::event::Role;
+use gateway_core::guard::{self, NodeTerms};
 use gateway_core::{Command, Event, NodeId};
 use gateway_field::link::{Arrival, LinkOutcome, ReplyReason};
 use gateway_field::{SELF_TEST_NODE, Uplink};
@@ -82,9 +82,7 @@ impl Cycle {
 
     /// What a node is told with its welcome.
     fn welcome(&self, node: NodeId) -> wire::Command {
-        let command = self
-            .directive(node)
-            .map(|directive| lease::command(&directive));
+        let command = self.terms(node).map(|terms| lease::command(&terms));
         let report_interval_s = Some(self.settings.report_interval_s);
         // It tells the node that PUBACK means no more than "sent" here, and that this item means "stored".
         let acknowledged = self.links.uplink_floor(node);
@@ -95,14 +93,10 @@ impl Cycle {
         }
     }
 
-    /// What a node is to do, by committed state and this batch.
-    pub(super) fn directive(&self, node: NodeId) -> Option<gateway_core::supply::Directive> {
-        let role = self.state.nodes.get(&node)?.role?;
-        let Role::UsagePoint(id) = role else {
-            return None;
-        };
-        let point = self.state.usage_points.get(&id)?;
-        point.directive(self.state.tariff_of(point)?)
+    /// What a node is to have, by committed state and this batch.
+    pub(super) fn terms(&self, node: NodeId) -> Option<NodeTerms> {
+        let now = self.state.moment(self.clock.now());
+        guard::terms(&self.state, &self.rules, node, now)
     }
 
     /// Stores a raised number of starts, so that the next start counts above it; not if one node claims a leap that would use the

@@ -95,7 +95,7 @@ impl Gateway {
             rounds,
             watch: Some(news),
             batch: cycle::Batch::default(),
-            told: BTreeMap::new(),
+            told: cycle::Told::default(),
             refused: BTreeMap::new(),
         };
         let cycle = spawn_cycle(cycle, inputs, uplinks).map_err(StartError::Thread)?;

@@ -4,7 +4,7 @@ use crate::desk::Problem;
 use crate::view::PointFacts;
 use gateway_core::alarm::Alarm;
 use gateway_core::debt::Take;
-use gateway_core::supply::{Reason, Relay, SupplyOrder};
+use gateway_core::supply::{ControlState, Reason, Relay, SupplyOrder};
 use gateway_core::{Answer, Record};
 use serde::Serialize;
 
@@ -36,6 +36,7 @@ struct SupplyState {
     shadow: bool,
     /// In shadow: why it would be off if it were armed.
     would_cut: Vec<Reason>,
+    control_state: ControlState,
 }
 
 impl From<&PointFacts> for Point {
@@ -58,6 +59,7 @@ impl From<&PointFacts> for Point {
                 reasons: facts.reasons.iter().collect(),
                 shadow: facts.is_shadow,
                 would_cut: facts.would_cut.iter().collect(),
+                control_state: facts.control_state,
             },
             power_w: facts.power_w,
             node: facts.node.map(|node| node.to_string()),

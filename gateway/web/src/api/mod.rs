@@ -8,6 +8,7 @@
 //! | POST `usage-points/{id}/vend` | `{"key": "…", "amount": "12.50"}` | receipt |
 //! | POST `usage-points/{id}/token` | `{"token": "20 digits"}` | receipt, what it did in words, units and worth |
 //! | POST `usage-points/{id}/supply` | `{"order": "on" \| "off" \| "auto"}` | `{"done": "done"}` |
+//! | POST `usage-points/{id}/switch` | `{"ask": "close" \| "reset"}`, `{"ask": "clear-tamper", "note": "…"}` or `{"ask": "limit", "watts": 500}` | `{"done": "done"}` |
 //! | GET `alarms` | | open alarms |
 //! | POST `alarms/{number}/acknowledge` | `{}` | `{"done": "done"}` |
 //! | GET `cases?all=true` | | open cases of missing energy, or all |
@@ -35,9 +36,12 @@ mod cases;
 mod meters;
 mod parse;
 mod routes;
+mod switch;
 
 pub use parse::{
     ParseError, SupplyRequest, VendRequest, parse_amount, parse_empty, parse_order, parse_supply,
     parse_token, parse_vend,
 };
 pub(crate) use routes::routes;
+pub use switch::SwitchRequest;
+pub(crate) use switch::switch_command;

@@ -43,6 +43,11 @@ pub(crate) fn routes() -> Routes {
             Needs::May(Deed::OrderSupply),
             supply,
         )
+        .post(
+            "/usage-points/{id}/switch",
+            Needs::May(Deed::OrderSupply),
+            super::switch::switch,
+        )
         .post("/usage-points/{id}/phase", meters, super::meters::phase)
         .post("/usage-points/{id}/arming", meters, super::meters::arming)
         .post("/arming", meters, super::meters::arm_all)

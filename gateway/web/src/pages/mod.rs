@@ -16,6 +16,7 @@ mod people;
 mod receipt;
 mod settings;
 mod status;
+mod switch;
 mod usage_point;
 
 pub(crate) use agent::{agent, agent_receipt, agent_vend, confirm_agent_vend};
@@ -34,6 +35,7 @@ pub(crate) use people::{add_person, change_role, new_secret, people, remove_pers
 pub(crate) use receipt::receipt;
 pub(crate) use settings::{check_phase, set_arming, set_phase, settings};
 pub(crate) use status::{healthz, metrics, no_such_method, no_such_page};
+pub(crate) use switch::switch;
 pub(crate) use usage_point::usage_point;
 
 use crate::app::App;

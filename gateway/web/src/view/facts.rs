@@ -2,7 +2,7 @@
 
 use crate::committed::UsagePointRows;
 use gateway_core::rating::{Charges, Usage};
-use gateway_core::supply::{Reasons, Relay, SupplyOrder};
+use gateway_core::supply::{ControlState, Reasons, Relay, SupplyOrder};
 use gateway_core::tariff::Tariff;
 use gateway_core::{Micro, NodeId, Rules, UsagePoint, UsagePointId, UtcSeconds, WattHours};
 
@@ -26,6 +26,8 @@ pub(crate) struct PointFacts {
     /// In shadow: why it would be off if it were armed.
     pub would_cut: Reasons,
     pub reported: Option<Relay>,
+    /// The same as a state of a disconnect control.
+    pub control_state: ControlState,
     pub node: Option<NodeId>,
     /// When the meter was last heard.
     pub heard: Option<UtcSeconds>,
@@ -81,6 +83,7 @@ impl PointFacts {
                 false => Reasons::NONE,
             },
             reported: point.supply.reported,
+            control_state: point.supply.control_state(),
             node: rows.node,
             heard,
             is_silent,
@@ -277,6 +280,7 @@ mod tests {
             next_tariff: None,
             message: None,
             feeder: None,
+            guard: gateway_core::guard::Guard::default(),
         }
     }
 

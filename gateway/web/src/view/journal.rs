@@ -108,6 +108,7 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
         Decision::AlarmRaised { .. }
         | Decision::AlarmCleared { .. }
         | Decision::AlarmAcknowledged { .. } => describe_alarm(decision),
+        Decision::Guard(decision) => ("supply", decision.words()),
         Decision::CaseOpened { .. } | Decision::ResidentTold { .. } => {
             describe_case(decision, currency)
         }

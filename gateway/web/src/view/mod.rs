@@ -7,6 +7,7 @@ mod chart;
 mod confirm;
 mod curves;
 mod facts;
+mod guard;
 mod journal;
 mod login;
 mod meter_work;

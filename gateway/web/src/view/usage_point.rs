@@ -3,6 +3,7 @@
 use super::chart::Chart;
 use super::confirm::order_name;
 use super::facts::{self, PointFacts, SupplyLook, UseAndCost};
+use super::guard::{self, GuardButton};
 use super::journal::{JournalLine, break_words, lines};
 use super::statement::{StatementView, component_words};
 use crate::committed::{ProfileRow, UsagePointRows};
@@ -95,6 +96,7 @@ pub(crate) struct UsagePointView {
     pub look: SupplyLook,
     pub why: String,
     pub choices: Vec<OrderChoice>,
+    pub guards: Vec<GuardButton>,
     pub power: Option<String>,
     pub heard: Option<String>,
     pub heard_at: Option<String>,
@@ -166,12 +168,16 @@ impl UsagePointView {
             look: facts.look(),
             why: facts.why(),
             choices: orders.into_iter().map(choice).collect(),
+            guards: guard::buttons(rows),
             power: facts.power_w.map(|w| format::power(i64::from(w))),
             heard: facts.heard.map(|at| format::ago(at, now.at)),
             heard_at: facts.heard.map(|at| format::date_time(calendar, at)),
             is_silent: facts.is_silent,
             node: facts.node.map(|node| node.to_string()),
-            measured: measured(rows, facts.register),
+            measured: measured(rows, facts.register)
+                .into_iter()
+                .chain(guard::measured(rows, rules, facts.register))
+                .collect(),
             costs: costs(rows, &facts, inputs.profile, rules, now.at),
             chart: Chart::new(inputs.profile, now.at, inputs.days * 24, calendar),
             days: inputs.days,
