@@ -64,6 +64,9 @@ fn deed(request: &Request, database: &Path) -> Result<Option<Deed>, StoreError> 
         | Request::UsagePoint { .. }
         | Request::Statement { .. }
         | Request::Receipt { .. }
+        | Request::Owed { .. }
+        | Request::Agents {}
+        | Request::DayEnd { .. }
         | Request::Alarms {}
         | Request::Cases { .. }
         | Request::Verify {}
