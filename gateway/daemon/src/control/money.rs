@@ -1,7 +1,7 @@
 //! Debts, proposals, agents and their day, for the subcommands.
 
-use super::Response;
 use super::server::{Office, failed, read_rows};
+use super::{Request, Response};
 use gateway_core::agent::agent_named;
 use gateway_core::calendar::LocalDay;
 use gateway_core::correction::Proposal;
@@ -24,8 +24,18 @@ pub struct OwedFacts {
     pub proposals: Vec<Proposal>,
 }
 
+/// Answers what is asked about debts and agents.
+pub(super) async fn answer(request: Request, office: &Office) -> Response {
+    match request {
+        Request::Owed { id } => owed(office, id).await,
+        Request::Agents {} => agents(office).await,
+        Request::DayEnd { agent, day } => day_end(office, agent, day).await,
+        _ => failed("the request is not understood".into()),
+    }
+}
+
 /// Usage points that owe something or have something waiting; of one, whatever it has.
-pub(super) async fn owed(office: &Office, id: Option<UsagePointId>) -> Response {
+async fn owed(office: &Office, id: Option<UsagePointId>) -> Response {
     read_rows(office, move |reader| {
         let points = reader.usage_points()?.into_iter();
         let points: Vec<UsagePoint> = points.map(|view| view.usage_point).collect();
@@ -52,7 +62,7 @@ pub(super) async fn owed(office: &Office, id: Option<UsagePointId>) -> Response 
 }
 
 /// Every agent.
-pub(super) async fn agents(office: &Office) -> Response {
+async fn agents(office: &Office) -> Response {
     read_rows(office, |reader| {
         let agents = reader.agents()?;
         Ok(Response::Agents { agents })
@@ -61,7 +71,7 @@ pub(super) async fn agents(office: &Office) -> Response {
 }
 
 /// An agent's day; today if none is named.
-pub(super) async fn day_end(office: &Office, name: String, day: Option<LocalDay>) -> Response {
+async fn day_end(office: &Office, name: String, day: Option<LocalDay>) -> Response {
     let letterhead = super::paper::letterhead(office);
     read_rows(office, move |reader| {
         reader.together(|reader| {

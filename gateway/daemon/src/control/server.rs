@@ -196,9 +196,6 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::Receipt { number, original } => {
             super::paper::receipt(office, number, original).await
         }
-        Request::Owed { id } => super::money::owed(office, id).await,
-        Request::Agents {} => super::money::agents(office).await,
-        Request::DayEnd { agent, day } => super::money::day_end(office, agent, day).await,
         Request::Alarms {} => alarms(office).await,
         Request::Cases { all } => cases(office, all).await,
         Request::NodeKey { node } => match (office.node_key)(node) {
@@ -238,6 +235,7 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::CloudStatus {} => cloud::status(office).await,
         Request::CloudOrders {} => cloud::orders(office).await,
         Request::CloudEnrol { code, url } => cloud::enrol(office, &code, url, who).await,
+        of_money => super::money::answer(of_money, office).await,
     }
 }
 
