@@ -32,6 +32,7 @@ mod secrets;
 mod shed;
 pub mod statement;
 mod store;
+mod suggest;
 mod telemetry;
 pub mod verify;
 mod view;

@@ -10,6 +10,7 @@ use gateway_core::case::Case;
 use gateway_core::event::Role;
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::loss::live::Round;
+use gateway_core::loss::suggest::PhaseSuggestion;
 use gateway_core::meter_link::Node;
 use gateway_core::metering::LastReading;
 use gateway_core::person::Person;
@@ -100,6 +101,16 @@ pub trait Committed: Send + Sync {
     /// # Errors
     /// The rows could not be read.
     fn alarms(&self) -> Result<Vec<Alarm>, ReadError>;
+
+    /// Which phase a usage point hangs on, as the voltages of the last days suggest; `None` where there is nothing to compare.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn phase_suggestion(
+        &self,
+        id: UsagePointId,
+        now: UtcSeconds,
+    ) -> Result<Option<PhaseSuggestion>, ReadError>;
 
     /// Every meter in use, by number.
     ///

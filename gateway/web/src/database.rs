@@ -8,10 +8,11 @@ use crate::failure::sentence;
 use gateway_core::alarm::Alarm;
 use gateway_core::case::Case;
 use gateway_core::event::Role;
+use gateway_core::loss::suggest::PhaseSuggestion;
 use gateway_core::metering::LastReading;
 use gateway_core::person::Person;
 use gateway_core::tariff::Tariff;
-use gateway_core::{Decision, NodeId, Record, UsagePoint, UsagePointId, WattHours};
+use gateway_core::{Decision, NodeId, Record, UsagePoint, UsagePointId, UtcSeconds, WattHours};
 use gateway_store::{AccountStatement, NodeView, Reader, StoreError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -182,6 +183,14 @@ impl Committed for Database {
 
     fn alarms(&self) -> Result<Vec<Alarm>, ReadError> {
         self.with(Reader::alarms)
+    }
+
+    fn phase_suggestion(
+        &self,
+        id: UsagePointId,
+        now: UtcSeconds,
+    ) -> Result<Option<PhaseSuggestion>, ReadError> {
+        self.with(|reader| reader.phase_suggestion(id, now))
     }
 
     fn meters(&self) -> Result<Vec<MeterRows>, ReadError> {

@@ -15,6 +15,7 @@
 //! | `known` | what is explained already and is not found again |
 //! | [`watch`] | when it is said |
 //! | [`balance`] | what a feeder delivered against what its meters took, span by span |
+//! | [`suggest`] | which phase a connection hangs on, as its voltages suggest |
 //! | [`live`] | from readings at any time to registers at quarter-hours |
 //!
 //! Integers come in and decisions go out; in between are floating-point sums in a fixed order, so
@@ -36,6 +37,7 @@ mod rank;
 mod sequential;
 pub mod site;
 mod statement;
+pub mod suggest;
 mod volts;
 pub mod watch;
 

@@ -1,5 +1,6 @@
 //! The watch over a feeder made here, whose truth is known to the watt-hour.
 
+mod suggest;
 mod balance;
 mod course;
 mod feeder;

@@ -4,6 +4,7 @@ use crate::bill::Units;
 use crate::config::DATA_DIR;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gateway_core::calendar::Month;
+use gateway_core::meter_link::FeederPhase;
 use gateway_core::supply::SupplyOrder;
 use gateway_core::tariff::Phases;
 use gateway_core::{FeederId, Micro, NodeId, UsagePointId};
@@ -315,6 +316,20 @@ pub enum UsagePointAction {
     Add(AddUsagePointArgs),
     /// Say on which feeder and phase a usage point hangs
     Place(super::place::PlaceArgs),
+    /// Set the feeder's phase it hangs on, or accept what the voltages suggest
+    Phase {
+        /// Its number, for example UP-0007 or 7
+        usage_point: UsagePointId,
+        /// The phase
+        #[arg(value_enum, required_unless_present = "accept")]
+        phase: Option<PhaseWord>,
+        /// Take the phase that `usage-point show` suggests
+        #[arg(long, conflicts_with = "phase")]
+        accept: bool,
+        /// Which gateway.
+        #[command(flatten)]
+        target: Target,
+    },
     /// Set the sanctioned load, by which per-kW charges are reckoned for the whole period in progress
     Load {
         /// Its number, for example UP-0007 or 7
@@ -377,6 +392,34 @@ pub struct AddNodeArgs {
     /// Which gateway.
     #[command(flatten)]
     pub target: Target,
+}
+
+/// A phase of the feeder as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PhaseWord {
+    /// L1
+    A,
+    /// L2
+    B,
+    /// L3
+    C,
+    /// All three
+    Three,
+    /// Not known
+    Unknown,
+}
+
+impl PhaseWord {
+    /// The phase it means.
+    pub fn phase(self) -> Option<FeederPhase> {
+        match self {
+            Self::A => Some(FeederPhase::A),
+            Self::B => Some(FeederPhase::B),
+            Self::C => Some(FeederPhase::C),
+            Self::Three => Some(FeederPhase::Three),
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// What a node meters.

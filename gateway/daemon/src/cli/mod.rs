@@ -67,6 +67,12 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
                 usage_point,
                 load_w,
             } => usage_point::set_load(target, *usage_point, *load_w),
+            UsagePointAction::Phase {
+                target,
+                usage_point,
+                phase,
+                ..
+            } => usage_point::set_phase(target, *usage_point, *phase),
         },
         Action::Node {
             action: NodeAction::Add(args),

@@ -1,10 +1,11 @@
 //! `usage-point list|show|add`
 
-use super::args::{AddUsagePointArgs, Target};
+use super::args::{AddUsagePointArgs, PhaseWord, Target};
 use super::ask::{ask, command, to_json, unexpected};
-use super::said::{Result, Said};
+use super::said::{Failure, Result, Said};
 use super::table::{Align, Table, pairs};
 use crate::control::{Request, Response, UsagePointFacts};
+use gateway_core::meter_link::{FeederPhase, PointSetting};
 use gateway_core::supply::{Relay, SupplyOrder};
 use gateway_core::tariff::Phases;
 use gateway_core::{Answer, Command, UsagePointId};
@@ -80,6 +81,7 @@ pub fn show(target: &Target, id: UsagePointId) -> Result {
                 point.sanctioned_load_w, point.max_power_w
             ),
         ),
+        ("phase", phase(&point)),
         ("tariff", point.tariff.clone()),
         ("credit", point.available_micro.to_string()),
         ("units left", left),
@@ -157,6 +159,64 @@ pub fn set_load(target: &Target, usage_point: UsagePointId, load_w: u32) -> Resu
         text,
         json!({ "usage_point": usage_point.to_string(), "sanctioned_load_w": load_w }),
     ))
+}
+
+/// The phase set, and what the voltages say.
+fn phase(point: &UsagePointFacts) -> String {
+    let set = point.feeder_phase.map_or("not set", FeederPhase::words);
+    let Some(suggestion) = &point.phase_suggestion else {
+        return set.to_owned();
+    };
+    let accept = match suggestion.phase() {
+        Some(found) if Some(found) != point.feeder_phase => format!(
+            "; accept with `usage-point phase {} --accept`",
+            point.usage_point
+        ),
+        _ => String::new(),
+    };
+    format!("{set}; {}{accept}", suggestion.words())
+}
+
+/// `usage-point phase`
+pub fn set_phase(target: &Target, id: UsagePointId, asked: Option<PhaseWord>) -> Result {
+    const DOING: &str = "set the phase";
+    let phase = match asked {
+        Some(word) => word.phase(),
+        None => suggested(target, DOING, id)?,
+    };
+    let set = Command::SetPoint {
+        usage_point: Some(id),
+        setting: PointSetting::Phase { phase },
+        by: String::new(),
+    };
+    command(target, DOING, set)?;
+    let words = phase.map_or("not known", FeederPhase::words);
+    let text = format!("phase of {id}: {words}");
+    let json = json!({ "usage_point": id.to_string(), "phase": phase });
+    Ok(Said::done(text, json))
+}
+
+/// The phase the voltages suggest.
+fn suggested(
+    target: &Target,
+    doing: &'static str,
+    id: UsagePointId,
+) -> std::result::Result<Option<FeederPhase>, Failure> {
+    let point = match ask(target, doing, &Request::UsagePoint { id })? {
+        Response::UsagePoint { usage_point } => usage_point,
+        other => return Err(unexpected(doing, &other)),
+    };
+    let found = point.phase_suggestion;
+    match found.and_then(|found| found.phase()) {
+        Some(phase) => Ok(Some(phase)),
+        None => {
+            let why = found.map_or_else(
+                || "it has no meter, or hangs on three phases".to_owned(),
+                |found| found.words(),
+            );
+            Err(Failure::refused(doing, "nothing-suggested", why))
+        }
+    }
 }
 
 fn order(order: SupplyOrder) -> &'static str {

@@ -4,6 +4,8 @@
 
 use gateway_core::alarm::{Alarm, AlarmKind};
 use gateway_core::calendar::Calendar;
+use gateway_core::loss::suggest::PhaseSuggestion;
+use gateway_core::meter_link::FeederPhase;
 use gateway_core::metering::RegisterBreak;
 use gateway_core::supply::{Relay, SupplyOrder};
 use gateway_core::tariff::Phases;
@@ -46,6 +48,12 @@ pub struct UsagePointFacts {
     /// In shadow: the reasons are shown and not carried out.
     #[serde(default)]
     pub shadow: bool,
+    /// Phase of the feeder it hangs on, as somebody set it.
+    #[serde(default)]
+    pub feeder_phase: Option<FeederPhase>,
+    /// What the voltages suggest; only when one usage point is asked for.
+    #[serde(default)]
+    pub phase_suggestion: Option<PhaseSuggestion>,
     /// The node that meters it.
     pub node: Option<String>,
     /// When the node was heard last.
@@ -122,6 +130,8 @@ impl UsagePointFacts {
                 .iter()
                 .map(|reason| reason.words().into())
                 .collect(),
+            feeder_phase: point.feeder_phase,
+            phase_suggestion: None,
             node: node.map(|node| node.to_string()),
             last_heard: view.last.as_ref().map(|last| last.at),
             last_heard_local: view.last.as_ref().map(|last| local_time(calendar, last.at)),

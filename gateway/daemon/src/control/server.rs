@@ -240,15 +240,19 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
 }
 
 async fn usage_point(office: &Office, id: UsagePointId) -> Response {
-    let calendar = office.calendar;
+    let (calendar, now) = (office.calendar, office.desk.now().at);
     read_rows(office, move |reader| {
+        let suggestion = reader.phase_suggestion(id, now)?;
         reader.together(|reader| {
             let Some(view) = reader.usage_point(id)? else {
                 let refusal = Refusal::NoSuchUsagePoint;
                 return Ok(Response::Refused { refusal });
             };
             let node = meters(reader)?.get(&id).copied();
-            let usage_point = Box::new(UsagePointFacts::of(&view, node, calendar));
+            let usage_point = Box::new(UsagePointFacts {
+                phase_suggestion: suggestion,
+                ..UsagePointFacts::of(&view, node, calendar)
+            });
             Ok(Response::UsagePoint { usage_point })
         })
     })

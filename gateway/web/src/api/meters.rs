@@ -13,7 +13,9 @@ use crate::pages::{check_arming, check_phase, find, find_meter, submit, to_test}
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
+use crate::view::phase_name;
 use gateway_core::event::Role;
+use gateway_core::loss::suggest::PhaseSuggestion;
 use gateway_core::meter_link::{Install, MeterLink, MeterOrder, PointSetting, Switch};
 use gateway_core::{Command, FeederId, UsagePointId};
 use serde::{Deserialize, Serialize};
@@ -285,6 +287,29 @@ async fn set(
         by: operator.by,
     };
     Ok(Json(submit(app, command).await?.into()))
+}
+
+#[derive(Serialize)]
+pub(super) struct PhaseShown {
+    phase: &'static str,
+    suggestion: Option<PhaseSuggestion>,
+    words: Option<String>,
+}
+
+pub(super) async fn phase_now(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<PhaseShown>, ApiFailure> {
+    let point = find(&app, &id).await?.point;
+    let now = app.0.desk.now().at;
+    let suggestion = app
+        .read(move |rows| rows.phase_suggestion(point.id, now))
+        .await?;
+    Ok(Json(PhaseShown {
+        phase: phase_name(point.feeder_phase),
+        words: suggestion.as_ref().map(PhaseSuggestion::words),
+        suggestion,
+    }))
 }
 
 pub(super) async fn phase(

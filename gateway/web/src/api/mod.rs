@@ -22,6 +22,7 @@
 //! | POST `meters/{number}/replace` | as above, with `"final_kwh"` instead of what it meters | the same |
 //! | POST `meters/{number}/move` | `{"link": …, "switch": …, "untested": false}` | `{"done": "done"}` |
 //! | POST `meters/{number}/retire` | `{"final_kwh": "123.4"}` or `{}` | `{"done": "done"}` |
+//! | GET `usage-points/{id}/phase` | | the phase set, and what the voltages suggest |
 //! | POST `usage-points/{id}/phase` | `{"phase": "a" \| "b" \| "c" \| "three" \| "unknown"}` | `{"done": "done"}` |
 //! | POST `usage-points/{id}/arming`, `arming` (all) | `{"arming": "site" \| "armed" \| "shadow"}` | `{"done": "done"}` |
 //! | GET `journal?from=1&limit=100` | | records, oldest first; without `from` the newest |

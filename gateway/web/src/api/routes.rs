@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Routes {
             Needs::May(Deed::OrderSupply),
             super::switch::switch,
         )
+        .get("/usage-points/{id}/phase", see, super::meters::phase_now)
         .post("/usage-points/{id}/phase", meters, super::meters::phase)
         .post("/usage-points/{id}/arming", meters, super::meters::arming)
         .post("/arming", meters, super::meters::arm_all)

@@ -30,7 +30,9 @@ pub(crate) async fn settings(
 ) -> Result<Response, PageFailure> {
     let before = before.map(|Query(before)| before).unwrap_or_default();
     let rows = find(&app, &id).await?;
-    let view = SettingsView::new(&rows, &before.was);
+    let (id, now) = (rows.point.id, app.0.desk.now().at);
+    let suggestion = app.read(move |rows| rows.phase_suggestion(id, now)).await?;
+    let view = SettingsView::new(&rows, &before.was, suggestion.as_ref());
     let title = rows.point.label.clone();
     let page = Page {
         title: &title,

@@ -2,7 +2,9 @@
 
 use super::meter_work::{Choice, choice};
 use crate::committed::UsagePointRows;
+use crate::failure::sentence;
 use askama::Template;
+use gateway_core::loss::suggest::PhaseSuggestion;
 use gateway_core::meter_link::{Arming, FeederPhase};
 use gateway_core::tariff::Phases;
 
@@ -12,6 +14,25 @@ pub(crate) struct UndoSetting {
     pub setting: &'static str,
     pub value: &'static str,
     pub words: String,
+}
+
+/// What the voltages say.
+pub(crate) struct Suggested {
+    pub words: String,
+    pub phase: &'static str,
+    /// The word to accept it, if it is news.
+    pub accept: Option<&'static str>,
+}
+
+impl Suggested {
+    fn new(suggestion: &PhaseSuggestion, set: Option<FeederPhase>) -> Self {
+        let phase = suggestion.phase();
+        Self {
+            words: sentence(&suggestion.words()),
+            phase: phase.map_or("", FeederPhase::words),
+            accept: phase.filter(|_| phase != set).map(|_| phase_name(phase)),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -26,6 +47,7 @@ pub(crate) struct SettingsView {
     pub would_cut: String,
     pub armings: Vec<Choice>,
     pub phases: Vec<Choice>,
+    pub suggestion: Option<Suggested>,
 }
 
 /// The phases a usage point can hang on, with their words in forms and the API.
@@ -54,7 +76,11 @@ pub(crate) fn arming_name(arming: Arming) -> &'static str {
 
 impl SettingsView {
     /// `was`: what was set before, as `phase=a` or `arming=site`, right after a change.
-    pub(crate) fn new(rows: &UsagePointRows, was: &str) -> Self {
+    pub(crate) fn new(
+        rows: &UsagePointRows,
+        was: &str,
+        suggestion: Option<&PhaseSuggestion>,
+    ) -> Self {
         let point = &rows.point;
         let supply = &point.supply;
         let phase = phase_name(point.feeder_phase);
@@ -67,7 +93,9 @@ impl SettingsView {
         let phases = PHASES
             .iter()
             .filter(|(name, of)| fits(*of) || *name == phase);
+        let suggested = |found| Suggested::new(found, point.feeder_phase);
         Self {
+            suggestion: suggestion.map(suggested),
             id: point.id.to_string(),
             label: point.label.clone(),
             notice: undo.is_some().then_some("Saved."),

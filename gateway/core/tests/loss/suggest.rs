@@ -1,0 +1,94 @@
+//! Phases suggested from voltages.
+
+use gateway_core::loss::live::{Round, Sample};
+use gateway_core::loss::suggest::{PhaseSuggestion, suggest};
+use gateway_core::loss::Phase;
+use gateway_core::{NodeId, UtcSeconds, WattHours};
+
+/// Numbers that look random and are always the same.
+struct Noise(u64);
+
+impl Noise {
+    /// From -100 to 100.
+    fn next(&mut self) -> i64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        i64::try_from(self.0 >> 33).unwrap() % 201 - 100
+    }
+}
+
+/// Voltages of meters, each on a phase, with what they share (in percent) and their own fluctuation.
+fn rounds(count: u32, phases: &[Phase], shared_percent: i64) -> Vec<Round> {
+    let mut noise = Noise(7);
+    let mut level = [2_300_i64; 3];
+    (0..count)
+        .map(|number| {
+            for level in &mut level {
+                *level = 2_300 + noise.next() / 3;
+            }
+            let sample = |(meter, phase): (usize, &Phase)| {
+                let own = noise.next() / 3;
+                let common = level[phase.index()] - 2_300;
+                let volts = 2_300 + common * shared_percent / 100 + own * (100 - shared_percent) / 100;
+                let sample = Sample {
+                    register: WattHours(0),
+                    export: WattHours(0),
+                    decivolts: u16::try_from(volts).ok(),
+                };
+                (NodeId(u32::try_from(meter).unwrap() + 1), sample)
+            };
+            Round {
+                end: UtcSeconds(1_800_000_000 + i64::from(number) * 900),
+                samples: phases.iter().enumerate().map(sample).collect(),
+            }
+        })
+        .collect()
+}
+
+const PHASES: [Phase; 6] = [Phase::A, Phase::B, Phase::C, Phase::A, Phase::B, Phase::C];
+
+fn references(of: &[u32]) -> Vec<(NodeId, Phase)> {
+    of.iter()
+        .map(|node| (NodeId(*node), PHASES[*node as usize - 1]))
+        .collect()
+}
+
+#[test]
+fn the_phase_whose_meters_move_alike_is_suggested() {
+    let rounds = rounds(400, &PHASES, 80);
+    for (meter, expected) in PHASES.iter().enumerate().skip(3) {
+        let meter = NodeId(u32::try_from(meter).unwrap() + 1);
+        let found = suggest(&rounds, meter, &references(&[1, 2, 3]));
+        let PhaseSuggestion::Likely { phase, likeness, changes } = found else {
+            panic!("{meter}: {found:?}");
+        };
+        assert_eq!((phase, changes), (*expected, 399), "{likeness:?}");
+        assert_eq!(suggest(&rounds, meter, &references(&[1, 2, 3])), found);
+        // Its own label is no evidence for itself.
+        let with_itself = references(&[1, 2, 3, meter.0]);
+        assert_eq!(suggest(&rounds, meter, &with_itself), found);
+    }
+}
+
+#[test]
+fn what_is_not_clear_is_not_suggested() {
+    let clear = rounds(400, &PHASES, 80);
+    let all = references(&[1, 2, 3]);
+    // Voltages that have nothing to do with each other.
+    let unrelated = suggest(&rounds(400, &PHASES, 0), NodeId(4), &all);
+    assert!(matches!(unrelated, PhaseSuggestion::NotClear { .. }), "{unrelated:?}");
+    // Less than a day.
+    let early = suggest(&clear[..60], NodeId(4), &all);
+    assert_eq!(early, PhaseSuggestion::TooEarly { changes: 59 });
+    // Nobody to compare with, or nobody to tell apart.
+    assert_eq!(suggest(&clear, NodeId(4), &[]), PhaseSuggestion::NoReferences);
+    let one = references(&[1, 4]);
+    assert_eq!(suggest(&clear, NodeId(4), &one), PhaseSuggestion::NoReferences);
+    // A meter that tells no voltage.
+    let silent = suggest(&clear, NodeId(99), &all);
+    assert_eq!(silent, PhaseSuggestion::TooEarly { changes: 0 });
+    // Two phases are enough to tell two apart; the third may be meant, so a weak likeness says nothing.
+    let two = suggest(&clear, NodeId(6), &references(&[1, 2]));
+    assert!(matches!(two, PhaseSuggestion::NotClear { .. }), "{two:?}");
+    let two = suggest(&clear, NodeId(4), &references(&[1, 2]));
+    assert!(matches!(two, PhaseSuggestion::Likely { phase: Phase::A, .. }), "{two:?}");
+}
