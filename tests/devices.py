@@ -24,6 +24,7 @@ LOGINS = {
     "neighbour": (["tele/#", "stat/#", "shellies/#"], ["#"]),
     "shelly": (["shellies/em/#"], ["shellies/em/relay/0/command"]),
     "board": (["board/#"], ["board/switch/relay/command"]),
+    "home": (["homeassistant/status"], ["homeassistant/#", "prepaid/#"]),
 }
 with open(config, "w") as file:
     file.write(f"""
@@ -36,6 +37,8 @@ listen = "127.0.0.1:0"
 access = "open"
 [clock]
 trust = "always"
+[home_assistant]
+enabled = "yes"
 """)
     for name, (publish, subscribe) in LOGINS.items():
         file.write(f"""
@@ -216,6 +219,38 @@ try:
         pub("board", f"board/sensor/{name}/state", value)
     until("supplied from elsewhere", lambda: seen("supplied from elsewhere", "supplied-from-elsewhere"))
     print("   a supply from elsewhere is an alarm")
+
+    # Home Assistant: what it would see, and that it can do nothing.
+    home, seen_by_home = mqtt.Client("home") if not hasattr(mqtt, "CallbackAPIVersion") else mqtt.Client(mqtt.CallbackAPIVersion.VERSION1, "home"), {}
+    home.username_pw_set("home", "home-password")
+    home.on_message = lambda client, _, message: seen_by_home.update({message.topic: (message.payload.decode(), message.retain)})
+    home.connect("127.0.0.1", int(port))
+    home.subscribe([("homeassistant/#", 1), ("prepaid/#", 1), ("pg/#", 1)])
+    home.loop_start()
+    topic = "homeassistant/device/prepaid_UP-0001/config"
+    until("the discovery of usage point 1", lambda: topic in seen_by_home)
+    config_of, retained = json.loads(seen_by_home[topic][0]), seen_by_home[topic][1]
+    assert retained and config_of["cmps"]["credit"]["dev_cla"] == "monetary" and config_of["cmps"]["supply"]["p"] == "binary_sensor", config_of
+    for part in config_of["cmps"].values():
+        # A component without a command topic can be looked at only.
+        assert not any("cmd" in key or "command" in key for key in part) and "value_json." in part["val_tpl"], part
+    assert [place["topic"] for place in config_of["avty"]] == ["prepaid/status", "prepaid/UP-0001/available"], config_of
+    assert seen_by_home["prepaid/status"][0] == "online"
+    state = lambda: json.loads(seen_by_home[config_of["stat_t"]][0])
+    until("its state", lambda: config_of["stat_t"] in seen_by_home and state()["register_kwh"] and state()["supply"] == "ON", 40)
+    credit = float(state()["credit"])
+    cli("vend", "1", "50", "--key", "home")
+    until("a vend is seen", lambda: float(state()["credit"]) > credit + 49, 40)
+    for forged in ("prepaid/UP-0001/supply/set", config_of["stat_t"], "pg/1/00000001/down"):
+        words = ["mosquitto_pub", "-h", "127.0.0.1", "-p", port, "-u", "home", "-P", "home-password", "-t", forged, "-m", '{"supply":"OFF"}']
+        subprocess.run(words, timeout=20, stderr=subprocess.DEVNULL)
+    time.sleep(1)
+    assert plug["relay"] == "ON" and state()["supply"] == "ON", (plug, state())
+    cli("supply", "off", "1")
+    until("an order is seen", lambda: state()["supply"] == "OFF" and state()["reason"], 60)
+    cli("supply", "auto", "1")
+    assert not any(name.startswith("pg/") for name in seen_by_home), seen_by_home.keys()
+    print("   Home Assistant sees credit, register and supply, retained, and can command nothing")
 
     cli("shadow", "begin", "1")
     cli("shadow", "status")

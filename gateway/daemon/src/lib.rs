@@ -15,6 +15,7 @@ mod desk;
 mod devices;
 mod drivers;
 mod gateway;
+mod home_assistant;
 mod holidays;
 mod logging;
 mod metrics;

@@ -183,9 +183,16 @@ async fn a_replacement_says_what_is_charged_and_a_retired_meter_is_gone() {
 async fn phase_and_arming_are_set_and_undone() {
     let site = site();
     let page = site.send(&get("/usage-point/1/settings")).await.body;
-    assert!(page.contains("The voltages suggest phase C (A 31 %, B 28 %, C 84 %).") && page.contains("Accept phase C"), "{page}");
+    assert!(
+        page.contains("The voltages suggest phase C (A 31 %, B 28 %, C 84 %).")
+            && page.contains("Accept phase C"),
+        "{page}"
+    );
     let asked = value(&site.send(&get("/api/v1/usage-points/1/phase")).await);
-    assert_eq!((asked["phase"].clone(), asked["suggestion"]["phase"].clone()), ("unknown".into(), "c".into()));
+    assert_eq!(
+        (asked["phase"].clone(), asked["suggestion"]["phase"].clone()),
+        ("unknown".into(), "c".into())
+    );
     let target = location(&site.send(&post("/usage-point/1/phase", "phase=b")).await);
     let phase = |site: &TestSite| site.memory.lock().state.usage_points[&site.point].feeder_phase;
     assert_eq!(phase(&site), Some(FeederPhase::B));

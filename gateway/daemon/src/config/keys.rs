@@ -166,6 +166,11 @@ pub static SCHEMA: Schema = Schema {
             "A head-end, over any MQTT broker; docs/cloud.md is the protocol. Everything here works without one.",
             super::cloud::KEYS,
         ),
+        table(
+            "home_assistant",
+            "State for Home Assistant over MQTT, read-only; docs/home-assistant.md.",
+            super::home_assistant::KEYS,
+        ),
         table("web", "The page and the HTTP API.", WEB),
         table("clock", "Whether the time may be believed.", CLOCK),
         table(

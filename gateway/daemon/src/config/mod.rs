@@ -10,6 +10,7 @@ pub mod check;
 mod cloud;
 mod friendly;
 mod guard;
+mod home_assistant;
 pub mod keys;
 mod loss;
 mod mistake;
@@ -23,6 +24,7 @@ mod template;
 
 pub use broker::Broker;
 pub use cloud::Cloud;
+pub use home_assistant::HomeAssistant;
 pub use mistake::Mistake;
 pub use paths::{DATA_DIR, cloud_memory_in, database_in, operator_password_in, socket_in};
 pub use prepay::Prepay;
@@ -61,6 +63,8 @@ pub struct Config {
     pub loss: Ground,
     /// The head-end.
     pub cloud: Cloud,
+    /// `[home_assistant]`
+    pub home_assistant: HomeAssistant,
     /// The page.
     pub web: Web,
     /// Whether the clock is believed.
@@ -254,6 +258,7 @@ impl Config {
             field: field(&values, &mut mistakes),
             loss: loss::loss(&values, values.offset("site.utc_offset"), &mut mistakes),
             cloud: cloud::cloud(&values, &mut mistakes),
+            home_assistant: home_assistant::home_assistant(&values, &mut mistakes),
             web: web(&values, &mut mistakes),
             clock: match values.text("clock.trust").as_str() {
                 "always" => ClockTrust::Always,

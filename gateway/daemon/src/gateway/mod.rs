@@ -14,6 +14,7 @@ use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
 use crate::drivers::Drivers;
 use crate::ordered::Ordered;
+use crate::home_assistant::Publisher;
 use crate::{buses, cloud, control, devices, holidays, tariffs, token_keys};
 use gateway_core::Command;
 use gateway_field::devices::SiteMessage;
@@ -169,9 +170,31 @@ async fn serve_people(
     let (app, page, web) = serve_page(config, path, desk.clone(), stopped.clone()).await?;
     let control = open_office(config, desk.clone(), stopped.clone())?;
     let tester = tokio::spawn(test_regularly(desk.clone(), stopped.clone()));
+    let mut tasks = vec![web, control, tester];
+    tasks.extend(publish_state(config, path, desk, stopped.clone()));
     let driving = bench.drive(drivers, desk.field.clone(), site_messages, stopped);
-    let driver = tokio::spawn(driving);
-    Ok((app, page, vec![web, control, tester, driver]))
+    tasks.push(tokio::spawn(driving));
+    Ok((app, page, tasks))
+}
+
+/// State for Home Assistant, if it is wanted.
+fn publish_state(
+    config: &Config,
+    path: &Path,
+    desk: &Arc<DaemonDesk>,
+    stopped: watch::Receiver<bool>,
+) -> Option<JoinHandle<()>> {
+    let settings = config.home_assistant.clone();
+    let publisher = Publisher {
+        site: config.site.name.clone(),
+        silent_after_s: config.rules().silent_after_s,
+        database: path.to_owned(),
+        field: desk.field.clone(),
+        desk: desk.clone(),
+        settings,
+    };
+    let is_wanted = publisher.settings.enabled;
+    is_wanted.then(|| tokio::spawn(publisher.run(stopped)))
 }
 
 /// The accounts of the site's clients.

@@ -83,6 +83,11 @@ pub(super) fn field_config(config: &Config) -> Result<FieldConfig, StartError> {
         ..FieldConfig::default()
     };
     field.limits.connections = config.field.max_connections;
+    if config.home_assistant.enabled {
+        // Three messages of 500 usage points, with their configurations of 1.4 kB, beside what devices keep.
+        field.limits.retained += 1_600;
+        field.limits.retained_bytes += 1024 * 1024;
+    }
     if let Some(tls) = &config.field.tls {
         let read = |path: &PathBuf| {
             std::fs::read(path).map_err(|error| StartError::File {
