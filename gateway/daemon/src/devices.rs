@@ -27,11 +27,17 @@ pub struct Bench {
     clock: Clock,
     links: LinkBoard,
     logins: Vec<String>,
+    is_external: bool,
 }
 
 impl Bench {
-    /// With the shipped dialects, the site's buses, and the logins a device can have.
-    pub fn new(clock: Clock, buses: Buses, links: &LinkBoard, logins: Vec<String>) -> Self {
+    /// With the shipped dialects, the site's buses, the logins a device can have, and whether an external broker keeps them.
+    pub fn new(
+        clock: Clock,
+        buses: Buses,
+        links: &LinkBoard,
+        (logins, is_external): (Vec<String>, bool),
+    ) -> Self {
         let devices = Devices::new(Dialects::shipped());
         Self {
             devices: Arc::new(Mutex::new(devices)),
@@ -39,6 +45,7 @@ impl Bench {
             clock,
             links: links.clone(),
             logins,
+            is_external,
         }
     }
 
@@ -65,6 +72,10 @@ impl Bench {
             age_s: shown.age_s,
             foreign: shown.foreign,
             authenticated: false,
+            believed: match self.is_external {
+                false => "believed by its login".into(),
+                true => "believed because the broker keeps its topics for its login".into(),
+            },
         })
     }
 

@@ -88,8 +88,9 @@ impl Field {
         let (stop, stopped) = watch::channel(false);
         let (transport, tasks) = match config.external.take() {
             Some(broker) => {
+                let takers = (inbox, config.site_messages.take());
                 let (external, task) =
-                    External::start(broker, config.limits, credentials, inbox, &handle, stopped)?;
+                    External::start(broker, config.limits, credentials, takers, &handle, stopped)?;
                 (Transport::External(external), vec![task])
             }
             None => {
@@ -149,10 +150,11 @@ impl Field {
     /// Publishes to the site's clients at QoS 1, in the order of the calls.
     ///
     /// # Errors
-    /// Nodes are reached through an external broker, so that the gateway is no broker of site clients; or the router does not answer.
+    /// The router does not answer; the external broker is not connected, or does not take messages as fast as they are sent.
     pub async fn publish(&self, message: SitePublish) -> Result<(), NotConnected> {
-        let Transport::Own(own) = &*self.transport else {
-            return Err(NotConnected);
+        let own = match &*self.transport {
+            Transport::Own(own) => own,
+            Transport::External(external) => return external.publish(message),
         };
         let router = own.shared.router.clone();
         let run = async move {

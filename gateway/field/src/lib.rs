@@ -75,7 +75,7 @@ pub use bucket::Rate;
 pub use config::{FieldConfig, Limits, TlsListener, tls_from_pem};
 pub use credentials::{Access, CredentialError, Credentials, node_user_name};
 pub use error::{FieldError, NotConnected, SelfTestError};
-pub use external::ExternalBroker;
+pub use external::{DeviceLogin, ExternalBroker};
 pub use field::{Field, SitePublish};
 pub use quality::{LinkBoard, LinkQuality};
 pub use registry::FieldEvent;

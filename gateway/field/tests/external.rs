@@ -38,6 +38,8 @@ fn gateway() -> Broker {
         port,
         login: Some(("gw".into(), "secret".into())),
         client_id: "gateway-1".into(),
+        devices: Vec::new(),
+        will: None,
     };
     let config = FieldConfig {
         external: Some(external),
@@ -359,6 +361,8 @@ fn a_broker_that_cannot_be_one_is_refused() {
             port,
             login: None,
             client_id: client_id.into(),
+            devices: Vec::new(),
+            will: None,
         });
         let config = FieldConfig {
             external,

@@ -73,6 +73,9 @@ pub struct MeterShown {
     pub foreign: Vec<String>,
     /// Whether anything but its bus or login vouches for them.
     pub authenticated: bool,
+    /// Why they are believed, in words.
+    #[serde(default)]
+    pub believed: String,
 }
 
 /// What an installer can choose from.

@@ -116,7 +116,11 @@ impl Sums {
             return None;
         }
         let square = libm::sqrt(self.own * self.other);
-        let likeness = if square > 0.0 { self.both / square } else { 0.0 };
+        let likeness = if square > 0.0 {
+            self.both / square
+        } else {
+            0.0
+        };
         #[expect(
             clippy::cast_possible_truncation,
             reason = "a correlation times a thousand"
@@ -128,11 +132,7 @@ impl Sums {
 /// Compares a meter's voltages with those of its neighbours. `references`: meters with the phase somebody set, by number; the meter
 /// itself among them is left out.
 #[must_use]
-pub fn suggest(
-    rounds: &[Round],
-    meter: NodeId,
-    references: &[(NodeId, Phase)],
-) -> PhaseSuggestion {
+pub fn suggest(rounds: &[Round], meter: NodeId, references: &[(NodeId, Phase)]) -> PhaseSuggestion {
     let others: Vec<(NodeId, Phase)> = references
         .iter()
         .filter(|(node, _)| *node != meter)

@@ -1,10 +1,10 @@
 //! The watch over a feeder made here, whose truth is known to the watt-hour.
 
-mod suggest;
 mod balance;
 mod course;
 mod feeder;
 mod live;
+mod suggest;
 
 use feeder::{DAY, Feeder, Theft};
 use gateway_core::loss::{Evidence, Finding, Interval, Kind, Phase, Settings, Watch};

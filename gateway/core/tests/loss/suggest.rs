@@ -1,8 +1,8 @@
 //! Phases suggested from voltages.
 
+use gateway_core::loss::Phase;
 use gateway_core::loss::live::{Round, Sample};
 use gateway_core::loss::suggest::{PhaseSuggestion, suggest};
-use gateway_core::loss::Phase;
 use gateway_core::{NodeId, UtcSeconds, WattHours};
 
 /// Numbers that look random and are always the same.
@@ -11,7 +11,10 @@ struct Noise(u64);
 impl Noise {
     /// From -100 to 100.
     fn next(&mut self) -> i64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         i64::try_from(self.0 >> 33).unwrap() % 201 - 100
     }
 }
@@ -28,11 +31,13 @@ fn rounds(count: u32, phases: &[Phase], shared_percent: i64) -> Vec<Round> {
             let sample = |(meter, phase): (usize, &Phase)| {
                 let own = noise.next() / 3;
                 let common = level[phase.index()] - 2_300;
-                let volts = 2_300 + common * shared_percent / 100 + own * (100 - shared_percent) / 100;
+                let volts =
+                    2_300 + common * shared_percent / 100 + own * (100 - shared_percent) / 100;
                 let sample = Sample {
                     register: WattHours(0),
                     export: WattHours(0),
                     decivolts: u16::try_from(volts).ok(),
+                    phases: None,
                 };
                 (NodeId(u32::try_from(meter).unwrap() + 1), sample)
             };
@@ -58,7 +63,12 @@ fn the_phase_whose_meters_move_alike_is_suggested() {
     for (meter, expected) in PHASES.iter().enumerate().skip(3) {
         let meter = NodeId(u32::try_from(meter).unwrap() + 1);
         let found = suggest(&rounds, meter, &references(&[1, 2, 3]));
-        let PhaseSuggestion::Likely { phase, likeness, changes } = found else {
+        let PhaseSuggestion::Likely {
+            phase,
+            likeness,
+            changes,
+        } = found
+        else {
             panic!("{meter}: {found:?}");
         };
         assert_eq!((phase, changes), (*expected, 399), "{likeness:?}");
@@ -75,14 +85,23 @@ fn what_is_not_clear_is_not_suggested() {
     let all = references(&[1, 2, 3]);
     // Voltages that have nothing to do with each other.
     let unrelated = suggest(&rounds(400, &PHASES, 0), NodeId(4), &all);
-    assert!(matches!(unrelated, PhaseSuggestion::NotClear { .. }), "{unrelated:?}");
+    assert!(
+        matches!(unrelated, PhaseSuggestion::NotClear { .. }),
+        "{unrelated:?}"
+    );
     // Less than a day.
     let early = suggest(&clear[..60], NodeId(4), &all);
     assert_eq!(early, PhaseSuggestion::TooEarly { changes: 59 });
     // Nobody to compare with, or nobody to tell apart.
-    assert_eq!(suggest(&clear, NodeId(4), &[]), PhaseSuggestion::NoReferences);
+    assert_eq!(
+        suggest(&clear, NodeId(4), &[]),
+        PhaseSuggestion::NoReferences
+    );
     let one = references(&[1, 4]);
-    assert_eq!(suggest(&clear, NodeId(4), &one), PhaseSuggestion::NoReferences);
+    assert_eq!(
+        suggest(&clear, NodeId(4), &one),
+        PhaseSuggestion::NoReferences
+    );
     // A meter that tells no voltage.
     let silent = suggest(&clear, NodeId(99), &all);
     assert_eq!(silent, PhaseSuggestion::TooEarly { changes: 0 });
@@ -90,5 +109,14 @@ fn what_is_not_clear_is_not_suggested() {
     let two = suggest(&clear, NodeId(6), &references(&[1, 2]));
     assert!(matches!(two, PhaseSuggestion::NotClear { .. }), "{two:?}");
     let two = suggest(&clear, NodeId(4), &references(&[1, 2]));
-    assert!(matches!(two, PhaseSuggestion::Likely { phase: Phase::A, .. }), "{two:?}");
+    assert!(
+        matches!(
+            two,
+            PhaseSuggestion::Likely {
+                phase: Phase::A,
+                ..
+            }
+        ),
+        "{two:?}"
+    );
 }

@@ -135,6 +135,13 @@ pub static SCHEMA: Schema = Schema {
             BROKER,
         ),
         Table {
+            path: "field.broker.device",
+            many: true,
+            doc: "A shop-bought device at that broker: its account, and the topics the broker keeps for it. Repeat the section for each.",
+            keys: super::broker::DEVICE,
+            inherits: None,
+        },
+        Table {
             path: "field.client",
             many: true,
             doc: "A program at the site that may use the broker: Home Assistant, a display, a logger.\n\

@@ -4,7 +4,9 @@ use super::StartError;
 use crate::config::Config;
 use gateway_core::{NodeId, State};
 use gateway_field::link::NodeLinks;
-use gateway_field::{Access as Topics, Credentials, ExternalBroker, FieldConfig, TlsListener};
+use gateway_field::{
+    Access as Topics, Credentials, DeviceLogin, ExternalBroker, FieldConfig, TlsListener,
+};
 use prepaid_common::wire::{Counter, Key};
 use std::path::PathBuf;
 
@@ -64,10 +66,14 @@ pub(super) fn add_site_clients(config: &Config, credentials: &Credentials) {
     }
 }
 
-/// Names of the logins a device can have.
-pub(super) fn logins(config: &Config) -> Vec<String> {
-    let clients = config.field.clients.iter();
-    clients.map(|client| client.name.clone()).collect()
+/// Names of the logins a device can have, and whether an external broker keeps them.
+pub(super) fn logins(config: &Config) -> (Vec<String>, bool) {
+    let clients = config.field.clients.iter().map(|client| &client.name);
+    let broker = config.field.broker.iter();
+    let devices = broker.flat_map(|broker| &broker.devices);
+    let devices = devices.map(|device| &device.login);
+    let is_external = config.field.broker.is_some();
+    (clients.chain(devices).cloned().collect(), is_external)
 }
 
 pub(super) fn field_config(config: &Config) -> Result<FieldConfig, StartError> {
@@ -76,6 +82,18 @@ pub(super) fn field_config(config: &Config) -> Result<FieldConfig, StartError> {
         port: broker.port,
         login: broker.login,
         client_id: broker.client_id,
+        devices: broker
+            .devices
+            .into_iter()
+            .map(|device| DeviceLogin {
+                login: device.login,
+                publish: device.publish,
+            })
+            .collect(),
+        will: config
+            .home_assistant
+            .enabled
+            .then(|| crate::home_assistant::will(&config.home_assistant)),
     });
     let mut field = FieldConfig {
         listen: Some(config.field.listen),

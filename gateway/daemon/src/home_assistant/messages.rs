@@ -52,7 +52,9 @@ fn of_point(site: &Site<'_>, view: &UsagePointView) -> [Message; 3] {
     let id = point.id.to_string();
     let heard = view.last.as_ref().map(|last| last.at);
     let reading = view.last.as_ref().map(|last| &last.reading);
-    let left = view.affordable.map(|last| last.since(view.register).unwrap_or_default());
+    let left = view
+        .affordable
+        .map(|last| last.since(view.register).unwrap_or_default());
     let supply = point.supply.reported.map(|relay| match relay {
         Relay::Closed => "ON",
         Relay::Open => "OFF",
@@ -68,11 +70,23 @@ fn of_point(site: &Site<'_>, view: &UsagePointView) -> [Message; 3] {
     });
     let parts = [
         ("credit", money(site.currency)),
-        ("units_left_kwh", sensor("Units left", "energy_storage", "kWh", "measurement")),
-        ("register_kwh", sensor("Register", "energy", "kWh", "total_increasing")),
+        (
+            "units_left_kwh",
+            sensor("Units left", "energy_storage", "kWh", "measurement"),
+        ),
+        (
+            "register_kwh",
+            sensor("Register", "energy", "kWh", "total_increasing"),
+        ),
         ("power_w", sensor("Power", "power", "W", "measurement")),
-        ("voltage_v", sensor("Voltage", "voltage", "V", "measurement")),
-        ("supply", json!({ "p": "binary_sensor", "name": "Supply", "dev_cla": "power" })),
+        (
+            "voltage_v",
+            sensor("Voltage", "voltage", "V", "measurement"),
+        ),
+        (
+            "supply",
+            json!({ "p": "binary_sensor", "name": "Supply", "dev_cla": "power" }),
+        ),
         ("reason", json!({ "p": "sensor", "name": "Off because" })),
     ];
     let name = format!("{} {}", point.label, id);
@@ -89,7 +103,10 @@ fn of_feeder(site: &Site<'_>, view: &NodeView) -> Vec<Message> {
         "power_w": reading.and_then(|reading| reading.power_w),
     });
     let parts = vec![
-        ("register_kwh", sensor("Register", "energy", "kWh", "total_increasing")),
+        (
+            "register_kwh",
+            sensor("Register", "energy", "kWh", "total_increasing"),
+        ),
         ("power_w", sensor("Power", "power", "W", "measurement")),
     ];
     let id = feeder.to_string();

@@ -117,9 +117,17 @@ impl Publisher {
         let site = Site {
             settings: &self.settings,
             name: &self.site,
-            currency: tariffs.first().map_or("", |tariff| tariff.currency.as_str()),
+            currency: tariffs
+                .first()
+                .map_or("", |tariff| tariff.currency.as_str()),
             silent_before: UtcSeconds(now.0 - i64::from(self.silent_after_s)),
         };
         Some(of_site(&site, &points, &nodes))
     }
+}
+
+/// What an external broker is to say when the gateway is gone: topic and payload.
+pub fn will(settings: &HomeAssistant) -> (String, String) {
+    let message = status(settings, false);
+    (message.topic, message.payload)
 }

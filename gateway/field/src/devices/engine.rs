@@ -16,7 +16,7 @@ const MOST_ASKS: usize = 8;
 /// A message between the site's devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteMessage {
-    /// The login it came by; empty: without one. An external broker does not say: then it is `broker`.
+    /// The login it came by; empty: without one. An external broker does not say: then it is the one the broker keeps the topic for.
     pub credential: String,
     /// Topic.
     pub topic: String,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use prepaid_common::NodeId;
 use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, Outgoing, Packet, Publish, QoS, StateError,
-    SubscribeReasonCode,
+    SubAck, SubscribeReasonCode,
 };
 use tokio::sync::mpsc::{self, UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
@@ -154,12 +154,19 @@ impl Connection {
     /// Says goodbye; the broker keeps the session.
     fn leave(&mut self) -> Result<(), End> {
         self.leaving = true;
+        if let Some((topic, payload)) = self.shared.broker.will.clone() {
+            // An orderly end sends no last will.
+            let _ = self
+                .client
+                .try_publish(topic, QoS::AtLeastOnce, true, payload);
+        }
         self.stopping = Some(Instant::now() + FAREWELL);
         self.client.try_disconnect().map_err(|_| End::Stopped)
     }
 
     fn on_event(&mut self, event: Event) -> Result<(), End> {
         match event {
+            Event::Incoming(Packet::SubAck(answer)) if self.up => self.on_devices(&answer),
             Event::Incoming(Packet::SubAck(answer)) => {
                 let granted = SubscribeReasonCode::Success(QoS::AtLeastOnce);
                 if answer.return_codes != [granted] {
@@ -169,6 +176,10 @@ impl Connection {
                 }
                 self.up = true;
                 self.shared.up();
+                let devices = self.shared.device_filters();
+                if !devices.is_empty() && self.client.try_subscribe_many(devices).is_err() {
+                    return Err(End::Lost("it takes no subscription".into()));
+                }
             }
             Event::Incoming(Packet::Publish(publish)) => self.on_publish(publish),
             Event::Outgoing(Outgoing::Disconnect) => return Err(End::Stopped),
@@ -177,7 +188,21 @@ impl Connection {
         Ok(())
     }
 
+    /// What the broker says to the subscription to the devices' topics. Nodes go on without it.
+    fn on_devices(&self, answer: &SubAck) {
+        if answer.return_codes.contains(&SubscribeReasonCode::Failure) {
+            self.shared.counters.reject(Rejection::SubscribeNotAllowed);
+            log::warn!("the broker does not let the gateway read every topic of its devices");
+        }
+    }
+
     fn on_publish(&mut self, publish: Publish) {
+        if publish.qos == QoS::AtMostOnce && !publish.topic.starts_with("pg/") {
+            if let Err(why) = self.shared.device_message(&publish) {
+                self.shared.counters.reject(why);
+            }
+            return;
+        }
         if self.waiting.len() >= UNACKNOWLEDGED || self.stopping.is_some() {
             if self.stopping.is_none() {
                 let counters = &self.shared.counters;
@@ -278,17 +303,18 @@ impl Connection {
     }
 
     fn on_order(&mut self, order: Order) {
-        let (topic, payload) = match order {
-            Order::Frame(node, payload) => (down_topic(node), payload),
+        let (topic, payload, retain) = match order {
+            Order::Frame(node, payload) => (down_topic(node), payload, false),
+            Order::Message(message) => (message.topic, message.payload, message.retain),
             Order::Test(test) => {
                 let payload = test.payload.clone();
                 self.test = Some(test);
-                (up_topic(SELF_TEST_NODE), payload)
+                (up_topic(SELF_TEST_NODE), payload, false)
             }
         };
         let sent = self
             .client
-            .try_publish(topic, QoS::AtLeastOnce, false, payload);
+            .try_publish(topic, QoS::AtLeastOnce, retain, payload);
         match sent {
             Ok(()) => bump(&self.shared.counters.downlinks_sent),
             // The client's queue is full; the sender looks at the next report and sends again.

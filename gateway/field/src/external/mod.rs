@@ -21,16 +21,18 @@
 //!   are level-triggered and sent again by their sender.
 //! - What the broker holds for the gateway and the gateway cannot read ends with the session it is
 //!   in, so that it is not delivered for ever.
+//! - A message that is no node's is a device's only on a topic the configuration says the broker keeps for one login.
 //! - Every queue has a bound with a reason.
 
 mod connection;
+mod devices;
 mod self_test;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use prepaid_common::NodeId;
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet};
+use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Packet, QoS};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -38,12 +40,16 @@ use tokio::time::sleep;
 
 use crate::config::Limits;
 use crate::credentials::Credentials;
+use crate::devices::SiteMessage;
 use crate::error::{FieldError, NotConnected, SelfTestError};
+use crate::field::SitePublish;
 use crate::own::SELF_TEST;
 use crate::registry::Registry;
 use crate::rejection::Rejection;
 use crate::stats::{Counters, FieldStats, bump};
 use crate::uplink::Uplink;
+pub use devices::DeviceLogin;
+
 use connection::Connection;
 use self_test::Test;
 
@@ -79,6 +85,10 @@ pub struct ExternalBroker {
     /// Names the session that the broker keeps for this gateway: 1 to 64 printable ASCII characters
     /// without spaces, the same from start to start, and nobody else's.
     pub client_id: String,
+    /// Logins of the site's devices there, with the topics the broker keeps for each.
+    pub devices: Vec<DeviceLogin>,
+    /// Topic and payload the broker publishes, retained, when the gateway is gone without a word.
+    pub will: Option<(String, String)>,
 }
 
 impl std::fmt::Debug for ExternalBroker {
@@ -114,6 +124,10 @@ impl ExternalBroker {
             .set_clean_session(false)
             .set_manual_acks(true)
             .set_max_packet_size(PACKET_BYTES, PACKET_BYTES);
+        if let Some((topic, payload)) = &self.will {
+            let will = LastWill::new(topic, payload.clone(), QoS::AtLeastOnce, true);
+            options.set_last_will(will);
+        }
         if let Some((user, password)) = &self.login {
             options.set_credentials(user, password);
         }
@@ -124,6 +138,8 @@ impl ExternalBroker {
 /// Something for the broker.
 enum Order {
     Frame(NodeId, Vec<u8>),
+    /// Something for the site's devices and programs.
+    Message(SitePublish),
     Test(Test),
 }
 
@@ -144,6 +160,7 @@ struct Shared {
     counters: Counters,
     registry: Arc<Registry>,
     inbox: mpsc::Sender<Uplink>,
+    site_messages: Option<mpsc::Sender<SiteMessage>>,
     standing: watch::Sender<Standing>,
 }
 
@@ -169,7 +186,7 @@ impl External {
         broker: ExternalBroker,
         limits: Limits,
         credentials: Arc<Credentials>,
-        inbox: mpsc::Sender<Uplink>,
+        (inbox, site_messages): (mpsc::Sender<Uplink>, Option<mpsc::Sender<SiteMessage>>),
         handle: &Handle,
         stopped: watch::Receiver<bool>,
     ) -> Result<(Self, JoinHandle<()>), FieldError> {
@@ -181,6 +198,7 @@ impl External {
             credentials,
             counters: Counters::new(),
             inbox,
+            site_messages,
             standing: watch::Sender::new(Standing::Down("it was not tried yet".into())),
         });
         let (orders, taken) = mpsc::channel(ORDERS);
@@ -197,6 +215,15 @@ impl External {
             return Err(NotConnected);
         }
         let order = Order::Frame(node, payload);
+        self.orders.try_send(order).map_err(|_| NotConnected)
+    }
+
+    /// Queues a message for the site's devices and programs at QoS 1.
+    pub fn publish(&self, message: SitePublish) -> Result<(), NotConnected> {
+        if *self.shared.standing.borrow() != Standing::Up {
+            return Err(NotConnected);
+        }
+        let order = Order::Message(message);
         self.orders.try_send(order).map_err(|_| NotConnected)
     }
 

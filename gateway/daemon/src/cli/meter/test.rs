@@ -41,10 +41,10 @@ fn in_words(shown: &MeterShown) -> String {
         text.push_str(&format!("raw        {place} {content}\n"));
     }
     let link = match shown.authenticated {
-        true => "authenticated",
-        false => "by an unauthenticated link",
+        true => "authenticated".to_owned(),
+        false => format!("unauthenticated, {}", shown.believed),
     };
-    text.push_str(&format!("heard {} s ago, {link}\n", shown.age_s));
+    text.push_str(&format!("heard {} s ago; {link}\n", shown.age_s));
     for topic in &shown.foreign {
         text.push_str(&format!("not believed: {topic}\n"));
     }
