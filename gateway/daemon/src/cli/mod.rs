@@ -54,26 +54,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         } => Ok(check::template()),
         Action::Bill(args) => check::bill(args),
         Action::Status { target } => ask::status(target),
-        Action::UsagePoint { action } => match action {
-            UsagePointAction::List { target } => usage_point::list(target),
-            UsagePointAction::Show {
-                target,
-                usage_point,
-            } => usage_point::show(target, *usage_point),
-            UsagePointAction::Add(args) => usage_point::add(args),
-            UsagePointAction::Place(args) => place::place(args),
-            UsagePointAction::Load {
-                target,
-                usage_point,
-                load_w,
-            } => usage_point::set_load(target, *usage_point, *load_w),
-            UsagePointAction::Phase {
-                target,
-                usage_point,
-                phase,
-                ..
-            } => usage_point::set_phase(target, *usage_point, *phase),
-        },
+        Action::UsagePoint { action } => of_usage_point(action),
         Action::Node {
             action: NodeAction::Add(args),
         } => node::add(args),
@@ -134,4 +115,27 @@ fn money(action: &Action) -> Option<said::Result> {
         Action::Report { action } => agent::report(action),
         _ => return None,
     })
+}
+
+fn of_usage_point(action: &UsagePointAction) -> said::Result {
+    match action {
+        UsagePointAction::List { target } => usage_point::list(target),
+        UsagePointAction::Show {
+            target,
+            usage_point,
+        } => usage_point::show(target, *usage_point),
+        UsagePointAction::Add(args) => usage_point::add(args),
+        UsagePointAction::Place(args) => place::place(args),
+        UsagePointAction::Load {
+            target,
+            usage_point,
+            load_w,
+        } => usage_point::set_load(target, *usage_point, *load_w),
+        UsagePointAction::Phase {
+            target,
+            usage_point,
+            phase,
+            ..
+        } => usage_point::set_phase(target, *usage_point, *phase),
+    }
 }

@@ -55,10 +55,7 @@ pub fn show(target: &Target, id: UsagePointId) -> Result {
         Response::UsagePoint { usage_point } => usage_point,
         other => return Err(unexpected(DOING, &other)),
     };
-    let phases = match point.phases {
-        Phases::Single => "single phase",
-        Phases::Three => "three phase",
-    };
+    let phases = connected(point.phases);
     let left = point
         .left_wh
         .map_or("unknown: no such tariff".into(), |left| left.to_string());
@@ -159,6 +156,13 @@ pub fn set_load(target: &Target, usage_point: UsagePointId, load_w: u32) -> Resu
         text,
         json!({ "usage_point": usage_point.to_string(), "sanctioned_load_w": load_w }),
     ))
+}
+
+fn connected(phases: Phases) -> &'static str {
+    match phases {
+        Phases::Single => "single phase",
+        Phases::Three => "three phase",
+    }
 }
 
 /// The phase set, and what the voltages say.
