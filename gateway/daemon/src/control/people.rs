@@ -73,7 +73,10 @@ fn deed(request: &Request, database: &Path) -> Result<Option<Deed>, StoreError> 
         | Request::Meters {}
         | Request::Status {}
         | Request::CloudStatus {}
-        | Request::CloudOrders {} => Deed::SeeSite,
+        | Request::CloudOrders {}
+        | Request::Owed { .. }
+        | Request::Agents {}
+        | Request::DayEnd { .. } => Deed::SeeSite,
     }))
 }
 
