@@ -219,14 +219,7 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             })
             .await
         }
-        Request::Meters {} => {
-            let links = office.desk.links();
-            let buses = office.buses.clone();
-            read_rows(office, move |reader| {
-                installed::list(&reader, &buses, links)
-            })
-            .await
-        }
+        Request::Meters {} => meter_list(office).await,
         Request::TestMeter { link } => installed::test(office, link).await,
         Request::People {} => people::list(office).await,
         Request::Status {} => Response::Status {
@@ -255,6 +248,15 @@ async fn usage_point(office: &Office, id: UsagePointId) -> Response {
             });
             Ok(Response::UsagePoint { usage_point })
         })
+    })
+    .await
+}
+
+async fn meter_list(office: &Office) -> Response {
+    let links = office.desk.links();
+    let buses = office.buses.clone();
+    read_rows(office, move |reader| {
+        installed::list(&reader, &buses, links)
     })
     .await
 }
