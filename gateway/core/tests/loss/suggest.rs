@@ -15,7 +15,7 @@ impl Noise {
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        i64::try_from(self.0 >> 33).unwrap() % 201 - 100
+        (self.0 >> 33).cast_signed() % 201 - 100
     }
 }
 
@@ -28,7 +28,7 @@ fn rounds(count: u32, phases: &[Phase], shared_percent: i64) -> Vec<Round> {
             for level in &mut level {
                 *level = 2_300 + noise.next() / 3;
             }
-            let sample = |(meter, phase): (usize, &Phase)| {
+            let sample = |(meter, phase): (u32, &Phase)| {
                 let own = noise.next() / 3;
                 let common = level[phase.index()] - 2_300;
                 let volts =
@@ -39,11 +39,11 @@ fn rounds(count: u32, phases: &[Phase], shared_percent: i64) -> Vec<Round> {
                     decivolts: u16::try_from(volts).ok(),
                     phases: None,
                 };
-                (NodeId(u32::try_from(meter).unwrap() + 1), sample)
+                (NodeId(meter), sample)
             };
             Round {
                 end: UtcSeconds(1_800_000_000 + i64::from(number) * 900),
-                samples: phases.iter().enumerate().map(sample).collect(),
+                samples: (1..).zip(phases).map(sample).collect(),
             }
         })
         .collect()
