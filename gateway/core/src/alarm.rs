@@ -46,6 +46,8 @@ pub enum AlarmKind {
     SuppliedFromElsewhere,
     /// A device's counter was set from outside.
     RegisterSet,
+    /// Nothing was heard of a meter for days.
+    ReadingsMissing,
 }
 
 impl AlarmKind {
@@ -62,7 +64,9 @@ impl AlarmKind {
             Self::LowCredit => "low credit",
             Self::VendConflict => "vend key used again with other content",
             Self::RegisterJumped => "register jumped; the energy is set aside, not charged",
-            Self::RegisterWentBackwards => "register went backwards",
+            Self::RegisterWentBackwards => {
+                "register went backwards; no energy is charged until the hold is cleared"
+            }
             Self::RegisterRestarted => "node restarted and lost some watt-hours",
             Self::Tamper => "tampering reported",
             Self::EnergyMissing => "energy is missing on the feeder",
@@ -78,6 +82,7 @@ impl AlarmKind {
             Self::SuppliedFromElsewhere => {
                 "switch is open and yet there is voltage: supplied from elsewhere"
             }
+            Self::ReadingsMissing => "no readings for days; have the meter read",
             Self::RegisterSet => "register was set from outside",
             Self::OlderThanItsNodes => {
                 "the nodes know a later gateway than this one: restored backup or copied card"

@@ -20,7 +20,7 @@ use crate::metering::{MeterFit, RegisterBreak};
 use crate::order::{Hex32, Outcome};
 use crate::person::PersonDecision;
 use crate::point_change::PointChange;
-use crate::prepay::VendParts;
+use crate::prepay::{PrepayDecision, VendParts};
 use crate::rating::Component;
 use crate::supply::{Reasons, Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
@@ -280,6 +280,14 @@ pub enum Decision {
     },
     /// What became of a guard of a supply.
     Guard(GuardDecision),
+    /// The prepayment rules decided about an account.
+    Prepay {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// What.
+        #[serde(flatten)]
+        what: PrepayDecision,
+    },
     /// A head-end is obeyed from now on. Its public key is pinned.
     CloudEnrolled {
         /// Its public key.
@@ -490,6 +498,7 @@ impl Decision {
             | Self::SupplyDesired { usage_point, .. }
             | Self::SupplyReported { usage_point, .. }
             | Self::ResidentTold { usage_point, .. }
+            | Self::Prepay { usage_point, .. }
             | Self::PhaseSet { usage_point, .. }
             | Self::FeederSet { usage_point, .. }
             | Self::ArmingSet { usage_point, .. }
@@ -546,6 +555,7 @@ impl Decision {
                 let amount = Micro(amount.0.saturating_abs());
                 alloc::vec![Posting { from, to, amount }]
             }
+            Self::Prepay { usage_point, what } => what.postings(*usage_point),
             Self::Settled {
                 usage_point,
                 settlement,

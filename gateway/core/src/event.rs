@@ -9,6 +9,7 @@ use crate::guard::{GuardCommand, NodeStatus};
 use crate::meter_link::{MeterOrder, MeterReading, PointSetting};
 use crate::person::PersonCommand;
 use crate::point_change::PointChange;
+use crate::prepay::PrepayCommand;
 use crate::supply::{Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
 use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
@@ -298,6 +299,8 @@ pub enum Command {
     Person(PersonCommand),
     /// Set or end a guard of a supply.
     Guard(GuardCommand),
+    /// Ask something of the prepayment rules.
+    Prepay(PrepayCommand),
     /// Something the gateway itself noticed and people must know.
     Report {
         /// What.

@@ -9,6 +9,9 @@
 //! anew at once, so the adder of a later band never cuts early. A node that cannot be told goes on with the lease it has: until it is
 //! heard again the credit can be overdrawn by at most (lease − register at the change) times (new adder − old adder), with duty.
 //!
+//! *Below zero*: how far the credit may fall ([`crate::prepay::PrepayState::below_zero`]): emergency credit that is lent, and what was taken
+//! off provisionally, which must not shorten a lease.
+//!
 //! Invariant: at the lease the account can pay; one watt-hour further it cannot (unless the lease is at its cap).
 
 use crate::account::Account;
@@ -18,16 +21,18 @@ use crate::{Micro, WattHours};
 /// Longest lease beyond the last settlement: 100 MWh, decades of a household; it bounds the search and what a free tariff grants.
 pub const LONGEST: WattHours = WattHours(100_000_000);
 
-/// The largest usage-point register the account can afford; the settled register itself if it cannot afford more.
+/// The largest usage-point register at which the credit is no further below zero than allowed; the settled register itself if it
+/// cannot afford more.
 #[must_use]
 pub fn affordable_register(
     account: &Account,
     tariff: &Tariff,
     connection: Connection,
+    below_zero: Micro,
 ) -> WattHours {
     let can_pay = |advance: u64| {
         let register = account.settled_to.saturating_add(WattHours(advance));
-        account.available(tariff, connection, register) >= Micro::ZERO
+        account.available(tariff, connection, register) >= -below_zero
     };
     if !can_pay(0) {
         return account.settled_to;
@@ -53,8 +58,9 @@ pub fn is_used_up(
     tariff: &Tariff,
     connection: Connection,
     register: WattHours,
+    below_zero: Micro,
 ) -> bool {
     let next = register.saturating_add(WattHours(1));
     let beyond = next.since(account.settled_to).unwrap_or_default() > LONGEST;
-    beyond || account.available(tariff, connection, next) < Micro::ZERO
+    beyond || account.available(tariff, connection, next) < -below_zero
 }

@@ -11,7 +11,7 @@
 //! | [`debt`] | what is owed besides the credit, and how it is paid back |
 //! | [`correction`], [`person`] | money set right by new postings, and when a second person is needed |
 //! | [`agent`] | vending agents and their floats |
-//! | [`rules`], [`prepay`] | what a site has configured; prepayment rules of a site or a class |
+//! | [`rules`], [`prepay`] | what a site has configured; prepayment rules of a site or a class, and what they make of an account |
 //! | [`lease`] | up to which register value a credit lasts |
 //! | [`meter_link`] | how a meter is reached and a supply switched; whether cuts are carried out |
 //! | [`metering`] | what a register's new value means: advance, roll-over, restart, jump |

@@ -51,6 +51,10 @@ pub enum Refusal {
     UnbalanceLimitNotHere,
     /// By the tariff the token's energy costs nothing now; it is not used up.
     TokenWorthNothing,
+    /// No emergency credit is offered at the usage point.
+    EmergencyNotOffered,
+    /// Nothing is held at the usage point.
+    NothingHeld,
     /// No case has this number.
     NoSuchCase,
     /// The case is closed.
@@ -167,6 +171,8 @@ impl Refusal {
             Self::TokenTestNotHere => "token-test-not-here",
             Self::UnbalanceLimitNotHere => "unbalance-limit-not-here",
             Self::TokenWorthNothing => "token-worth-nothing",
+            Self::EmergencyNotOffered => "emergency-not-offered",
+            Self::NothingHeld => "nothing-held",
             Self::NoSuchCase => "no-such-case",
             Self::CaseIsClosed => "case-is-closed",
             Self::CaseIsFull => "case-is-full",
@@ -240,6 +246,8 @@ impl fmt::Display for Refusal {
             Self::TokenTestNotHere => "the token asks the meter for a display or a test, which meters here do not have",
             Self::UnbalanceLimitNotHere => "the token limits the difference between phases, which meters here do not measure",
             Self::TokenWorthNothing => "by the tariff the token's energy costs nothing now; it is not used up, enter it later",
+            Self::EmergencyNotOffered => "no emergency credit is offered here now; see `usage-point show`",
+            Self::NothingHeld => "energy is being charged here; there is no hold to clear",
             Self::NoSuchCase => "no case has this number; see `case list`",
             Self::CaseIsClosed => "the case is closed; a note can still be added, and a new loss opens a new case",
             Self::CaseIsFull => "the case has 100 notes or visits; close it",

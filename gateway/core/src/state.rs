@@ -21,7 +21,7 @@ pub use crate::meter_link::Node;
 use crate::metering::{LastReading, MeterFit};
 use crate::order::{Ring, place};
 use crate::person::{self, Person};
-use crate::prepay::VendParts;
+use crate::prepay::{PrepayDecision, PrepayState, VendParts};
 use crate::supply::Supply;
 use crate::tariff::{SMALLEST_LOAD_W, Tariff};
 use crate::tokens::{Effect, PointTokens};
@@ -410,6 +410,7 @@ pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
         message: None,
         feeder: None,
         guard: Guard::default(),
+        prepay: PrepayState::default(),
     })
 }
 
@@ -427,6 +428,7 @@ impl UsagePoint {
                 ..
             } => {
                 self.meter = Some(*fit);
+                self.prepay.profile.interrupted();
                 if let (Some(cause), true) = (cause, set_aside.0 > 0) {
                     let (number, at) = (record.number, record.at);
                     self.disputes.push(Dispute {
@@ -443,7 +445,12 @@ impl UsagePoint {
                     self.meter = *fit;
                 }
             }
-            Decision::Settled { settlement, .. } => self.account.apply(settlement),
+            Decision::Settled { settlement, .. } => {
+                let through = self.account.period.through;
+                self.prepay.profile.settled(through, settlement);
+                self.account.apply(settlement);
+            }
+            Decision::Prepay { what, .. } => self.apply_prepay(record, what),
             Decision::TariffChanged {
                 to, change, band, ..
             } => {
@@ -504,5 +511,15 @@ impl UsagePoint {
             }
             _ => {}
         }
+    }
+
+    fn apply_prepay(&mut self, record: &Record, what: &PrepayDecision) {
+        match what {
+            PrepayDecision::ProvisionalCharged { amount, .. } => self.account.balance -= *amount,
+            PrepayDecision::ProvisionalReversed { amount } => self.account.balance += *amount,
+            PrepayDecision::HoldCleared { fit: Some(fit), .. } => self.meter = Some(*fit),
+            _ => {}
+        }
+        self.prepay.apply(record.number, record.at, what);
     }
 }

@@ -8,6 +8,7 @@ use crate::lease;
 use crate::meter_link::FeederPhase;
 use crate::metering::{MeterFit, RegisterBreak};
 use crate::point_change::{Message, NextTariff};
+use crate::prepay::PrepayState;
 use crate::supply::{Directive, Supply, SupplyOrder};
 use crate::tariff::{Connection, Phases, SMALLEST_LOAD_W, Tariff};
 use crate::{FeederId, Micro, UsagePointId, UtcSeconds, WattHours};
@@ -78,6 +79,9 @@ pub struct UsagePoint {
     /// What guards its supply besides credit and orders.
     #[serde(default, skip_serializing_if = "Guard::is_empty")]
     pub guard: Guard,
+    /// What the prepayment rules have made of its account.
+    #[serde(default, skip_serializing_if = "PrepayState::is_empty")]
+    pub prepay: PrepayState,
 }
 
 fn smallest_load_w() -> u32 {
@@ -113,14 +117,23 @@ impl UsagePoint {
     /// The largest register of the usage point its credit pays for.
     #[must_use]
     pub fn affordable(&self, tariff: &Tariff) -> WattHours {
-        lease::affordable_register(&self.account, tariff, self.connection())
+        let below = self.prepay.below_zero();
+        lease::affordable_register(&self.account, tariff, self.connection(), below)
     }
 
     /// Whether a register has reached what the credit pays for: the same as comparing it with
     /// [`Self::affordable`], without the search.
     #[must_use]
     pub fn is_used_up(&self, tariff: &Tariff, register: WattHours) -> bool {
-        lease::is_used_up(&self.account, tariff, self.connection(), register)
+        let below = self.prepay.below_zero();
+        lease::is_used_up(&self.account, tariff, self.connection(), register, below)
+    }
+
+    /// Whether the credit itself, without anything lent, pays for nothing beyond a register.
+    #[must_use]
+    pub fn is_without_credit(&self, tariff: &Tariff, register: WattHours) -> bool {
+        let below = self.prepay.provisional();
+        lease::is_used_up(&self.account, tariff, self.connection(), register, below)
     }
 
     /// Credit left at a register value.
@@ -145,9 +158,12 @@ impl UsagePoint {
         let fit = self.meter?;
         let cutoff = fit.to_raw(self.supplied_until(tariff));
         let text = match self.supply.order {
-            SupplyOrder::Off => "Switched off by supplier",
+            SupplyOrder::Off => "Switched off by supplier".into(),
             SupplyOrder::On | SupplyOrder::Auto => {
-                self.message.as_ref().map_or("", |message| &message.text)
+                let message = || self.message.as_ref().map(|message| message.text.clone());
+                let low = || self.prepay.low_credit_text();
+                let urgent = self.prepay.urgent_text();
+                urgent.or_else(message).or_else(low).unwrap_or_default()
             }
         };
         // In shadow nothing is cut but what a person ordered off.
@@ -164,7 +180,7 @@ impl UsagePoint {
                 self.load_limit_w
             },
             press_to_reconnect: false,
-            text: text.into(),
+            text,
         })
     }
 }

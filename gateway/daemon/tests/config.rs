@@ -4,7 +4,7 @@ mod common;
 
 use common::{TempDir, root, run};
 use gateway_core::Micro;
-use gateway_core::prepay::PrepayRules;
+use gateway_core::prepay::{PrepayRules, Stage};
 use prepaid_gateway::config::Config;
 use serde_json::Value;
 
@@ -201,6 +201,40 @@ fn recharges_debts_and_corrections_have_sections_of_their_own() {
         "gateway.toml",
         "[prepay.vend]\nsmallest = \"25000.01\"\n",
         &[(2, "prepay.vend.smallest", "nothing could be sold")],
+    );
+}
+
+#[test]
+fn emergency_credit_stages_and_missing_readings_are_read() {
+    let text = "[prepay.emergency]\nlimit = \"200\"\nthreshold = \"50\"\nactivation = \"automatic\"\n\
+                [prepay.stages]\ndays = [7, 1]\npercent = [0]\namounts = [\"99.50\"]\n\
+                [prepay.stale]\nprovisional_h = 6\n\
+                [[prepay.class]]\ncategory = \"commercial\"\nemergency.limit = \"2000\"\n";
+    let rules = Config::parse(text).unwrap().rules();
+    let commercial = &rules.classes["commercial"];
+    assert_eq!(commercial.emergency.limit, Micro(2_000_000_000));
+    assert_eq!(commercial.emergency.threshold, Micro(50_000_000));
+    assert!(commercial.emergency.automatic);
+    let stages = [
+        Stage::Days(7),
+        Stage::Days(1),
+        Stage::Percent(0),
+        Stage::Amount(Micro(99_500_000)),
+    ];
+    assert_eq!(rules.prepay.stages, stages);
+    let stale = rules.prepay.stale;
+    assert_eq!(
+        (
+            stale.provisional_h,
+            stale.provisional_days,
+            stale.alarm_days
+        ),
+        (6, 7, 3)
+    );
+    check(
+        "gateway.toml",
+        &format!("{text}emergency.days = 3\n"),
+        &[(14, "prepay.emergency.days", "not both")],
     );
 }
 

@@ -412,7 +412,10 @@ fn line(record: &Record, usage_point: UsagePointId, credit_micro: Micro) -> Opti
     Some(Line {
         number: record.number,
         at: record.at,
-        kind: text("decision"),
+        kind: match &record.decision {
+            Decision::Prepay { .. } => text("rule"),
+            _ => text("decision"),
+        },
         by: text("by"),
         words,
         energy_wh,

@@ -149,6 +149,16 @@ fn site() -> Routes {
         .post("/usage-point/{id}/supply", switch, pages::order_supply)
         .post("/usage-point/{id}/switch", switch, pages::switch)
         .post(
+            "/usage-point/{id}/emergency",
+            switch,
+            pages::activate_emergency,
+        )
+        .post(
+            "/usage-point/{id}/hold",
+            Needs::May(Deed::DecideDisputes),
+            pages::clear_hold,
+        )
+        .post(
             "/usage-point/{id}/token",
             Needs::May(Deed::EnterToken),
             pages::enter_token,

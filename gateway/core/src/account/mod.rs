@@ -93,6 +93,17 @@ pub struct Settlement {
     /// Energy charge of the period it closes, if the tariff takes a fuel adjustment on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_energy: Option<Micro>,
+    /// Whether it ends a day whose meter was heard at its end, so that the day's energy is known.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub heard: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Account {
@@ -261,6 +272,7 @@ impl Account {
             band: None,
             uncertain: advance.uncertain,
             previous_energy: None,
+            heard: false,
         }
     }
 

@@ -140,7 +140,11 @@ pub(super) fn advance_to_cut(
     cut: Option<UtcSeconds>,
 ) -> Advance {
     let account = &point.account;
-    let whole = account.advance_to(register);
+    let whole = match point.prepay.hold {
+        // No energy is charged until an operator has looked.
+        Some(_) => return account.advance_to(account.settled_to),
+        None => account.advance_to(register),
+    };
     let Some(known) = &draft.known else {
         return whole;
     };

@@ -1,6 +1,6 @@
 //! Commands of people: tariffs, usage points, nodes, alarms, disputes.
 
-use super::{Draft, meters, supply, usable};
+use super::{Draft, meters, prepay, supply, usable};
 use crate::calendar::Month;
 use crate::decision::Decision;
 use crate::event::{Answer, Command, Role};
@@ -118,6 +118,7 @@ pub(super) fn add_node(
     }
     if let Role::UsagePoint(id) = role {
         draft.take(id)?;
+        prepay::end_hold_with_meter(draft);
         let today = draft.rules.calendar.day_of(draft.now.at);
         let register = draft.register();
         supply::settle(draft, register, today);

@@ -4,7 +4,7 @@
 //! and the account never notices. A meter is known by its serial number where its link tells one: the first one told is kept, and
 //! a reading with another one is refused.
 
-use super::{Draft, readings, supply, switches, usable};
+use super::{Draft, prepay, readings, supply, switches, usable};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::{Answer, Reading, Role};
@@ -161,6 +161,7 @@ fn close(
         return Ok(());
     };
     draft.take(id)?;
+    prepay::end_hold_with_meter(draft);
     let register = match final_register {
         Some(register) => final_point(draft, node, register)?,
         None => draft.register(),

@@ -14,6 +14,7 @@ mod meters;
 mod orders;
 mod people;
 mod points;
+mod prepay;
 mod readings;
 mod supply;
 mod switches;
@@ -119,6 +120,7 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
         Command::Case(command) => cases::ask(draft, command),
         Command::Person(command) => people::ask(draft, command),
         Command::Guard(command) => guard::ask(draft, command),
+        Command::Prepay(command) => prepay::ask(draft, command),
         Command::Report {
             kind,
             node,
@@ -156,6 +158,8 @@ struct Draft<'a> {
     point: Option<UsagePoint>,
     /// What is known of its register between the reading before and the one in hand.
     known: Option<Known>,
+    /// A payment has been added to the usage point in hand.
+    recharged: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -168,6 +172,7 @@ impl<'a> Draft<'a> {
             accepted: None,
             point: None,
             known: None,
+            recharged: false,
         }
     }
 
@@ -180,6 +185,7 @@ impl<'a> Draft<'a> {
             .ok_or(Refusal::NoSuchUsagePoint)?;
         self.point = Some(point.clone());
         self.known = None;
+        self.recharged = false;
         Ok(())
     }
 

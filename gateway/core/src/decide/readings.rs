@@ -1,7 +1,7 @@
 //! Readings: from a raw register to credit used.
 
 use super::bands::{self, Known};
-use super::{Draft, guard, supply, switches, versions};
+use super::{Draft, guard, prepay, supply, switches, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::{Answer, Reading, Role};
@@ -29,6 +29,7 @@ pub(super) fn accept(draft: &mut Draft<'_>, reading: &Reading) -> Result<Answer,
                 Some(fit) => advance(draft, fit, reading)?,
                 None => fit_new_meter(draft, id, reading),
             }
+            prepay::heard(draft);
             let today = draft.rules.calendar.day_of(draft.now.at);
             if draft
                 .point
@@ -204,6 +205,9 @@ fn break_register(
         set_aside,
     });
     observe(draft, reading);
+    if cause == RegisterBreak::WentBackwards {
+        prepay::hold(draft, point_start);
+    }
     let kind = match cause {
         RegisterBreak::RolledOver => return,
         RegisterBreak::Restarted => AlarmKind::RegisterRestarted,

@@ -1,6 +1,6 @@
 //! Settling, and what credit means for the supply.
 
-use super::{Draft, bands, debts, usable, versions};
+use super::{Draft, bands, debts, prepay, usable, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::LocalDay;
 use crate::decision::Decision;
@@ -64,9 +64,12 @@ fn settle_charges(draft: &mut Draft<'_>, register: WattHours, today: LocalDay) {
         let advance = bands::advance_to(draft, point, tariff, register);
         let connection = point.connection();
         let account = &point.account;
-        let Some(settlement) = account.settle(tariff, connection, calendar, &advance, today) else {
+        let through = account.period.through;
+        let Some(mut settlement) = account.settle(tariff, connection, calendar, &advance, today)
+        else {
             return;
         };
+        settlement.heard = settlement.through > through && prepay::is_heard(draft);
         draft.push(Decision::Settled {
             usage_point: point.id,
             settlement,
@@ -80,11 +83,14 @@ fn settle_charges(draft: &mut Draft<'_>, register: WattHours, today: LocalDay) {
 /// Brings the reasons and the low-credit alarm of the usage point in hand up to date with its credit.
 pub(super) fn review(draft: &mut Draft<'_>) {
     let register = draft.register();
+    prepay::review_emergency(draft, register);
     let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {
         return;
     };
     let id = point.id;
-    let exhausted = point.is_used_up(tariff, register);
+    let used_up = point.is_used_up(tariff, register);
+    let exhausted = prepay::cuts(draft, used_up);
+    let Some(point) = &draft.point else { return };
     let reasons = Supply::reasons_for(point.supply.order, exhausted)
         .and(point.guard_reasons(tariff, register));
     if reasons != point.supply.reasons {
@@ -104,6 +110,7 @@ pub(super) fn review(draft: &mut Draft<'_>) {
         return;
     };
     let available = point.available(tariff, register);
+    prepay::review_stages(draft, available);
     if available <= draft.prepay().low_credit {
         let details = format!("{available:.2} left");
         draft.raise(AlarmKind::LowCredit, Subject::UsagePoint(id), details);

@@ -10,7 +10,7 @@
 //! Invariants: a refused token is not used up; an entry that changes nothing is not journalled, so nobody can fill the card
 //! by typing; a token is one posting.
 
-use super::{Draft, supply, usable};
+use super::{Draft, prepay, supply, usable};
 use crate::decision::Decision;
 use crate::event::Answer;
 use crate::refusal::Refusal;
@@ -48,6 +48,9 @@ pub(super) fn enter(
     };
     let clears_tamper = matches!(entry.outcome, Ok(Effect::ClearTamper { .. }));
     let receipt = push(draft, usage_point, entry, amount, by);
+    if amount > Micro::ZERO {
+        prepay::credited(draft, amount);
+    }
     if clears_tamper {
         super::guard::clear_tamper(draft, usage_point, "", by);
     }
@@ -85,6 +88,7 @@ pub(super) fn restore(
     }
     let (words, entry) = (effect.to_string(), entry.clone());
     let receipt = push(draft, usage_point, entry, amount, by);
+    prepay::credited(draft, amount);
     supply::review(draft);
     Ok(Answer::TokenTaken {
         receipt,

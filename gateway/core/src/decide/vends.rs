@@ -3,7 +3,7 @@
 //! A key has three fates: new (credit is issued), the same again (the same receipt, nothing is issued), the same with
 //! other content (refused, and an alarm, because somebody's payment is not where they think it is).
 
-use super::{Draft, agents, debts, supply, usable};
+use super::{Draft, agents, debts, prepay, supply, usable};
 use crate::agent::agent_of;
 use crate::alarm::{AlarmKind, Subject};
 use crate::debt::{Take, share};
@@ -106,6 +106,8 @@ pub(super) fn vend(
         by: by.into(),
         parts,
     });
+    let to_debts: Micro = takes.iter().map(|take| take.amount).sum();
+    prepay::credited(draft, amount - to_debts);
     supply::review(draft);
     Ok(answer(draft, receipt, (usage_point, amount), &takes, false))
 }

@@ -1,7 +1,8 @@
 //! The two lines a node shows for the gateway, and whether its buzzer sounds. What the node knows better (a trip, a wait, a press that is wanted)
 //! it shows by itself, before these.
 //!
-//! In order: an order off; friendly hours that are about to end for a supply that is on by them alone; a message of the supplier; little credit; what is left of the
+//! In order: an order off; friendly hours that are about to end for a supply that is on by them alone; emergency credit
+//! that is offered or used; a message of the supplier; little credit; what is left of the
 //! day's energy, in tenths, so that not every watt-hour is sent.
 
 use crate::UtcSeconds;
@@ -44,12 +45,20 @@ pub(super) fn lines(look: &Look<'_>) -> (String, bool) {
         let at = format!("CUT AT {:02}:{:02}", minute / 60, minute % 60);
         return (two("CREDIT USED UP", &at), true);
     }
+    let emergency = look.point.prepay.emergency_text();
+    if let Some(text) = emergency.filter(|_| supply.order == SupplyOrder::Auto) {
+        return (text.into(), true);
+    }
     if let Some(message) = &look.point.message {
         return (message.text.clone(), false);
     }
     if supply.in_force().has(Reason::CreditExhausted) {
         // The node's own words ask for a press where one helps.
         return (String::new(), false);
+    }
+    let stage = look.point.prepay.low_credit_text();
+    if let Some(text) = stage.filter(|_| supply.order == SupplyOrder::Auto) {
+        return (text, true);
     }
     let low = &(AlarmKind::LowCredit, Subject::UsagePoint(look.point.id));
     if look.state.alarms.contains_key(low) && supply.order == SupplyOrder::Auto {

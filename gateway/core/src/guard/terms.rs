@@ -84,7 +84,7 @@ fn of_point(
         },
         ..rules.tamper.into_settings(armed)
     };
-    let window = rules.friendly_window(Some(tariff), now.at);
+    let window = crate::prepay::window(rules, point, Some(tariff), now.at);
     let (text, sound) = lines(&Look {
         state,
         point,

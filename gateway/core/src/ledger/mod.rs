@@ -24,6 +24,8 @@ pub enum LedgerAccount {
     Tokens,
     /// The prepaid credit of one usage point (COSEM `available_credit` before the open settlement).
     Credit(UsagePointId),
+    /// What was taken off the credit of a usage point for hours without a reading, until readings return.
+    Provisional(UsagePointId),
     /// Charges collected, by component.
     Revenue(Component),
     /// What a usage point owes of a kind, as a balance below zero.
@@ -46,6 +48,7 @@ impl fmt::Display for LedgerAccount {
             Self::Payments => f.write_str("payments"),
             Self::Tokens => f.write_str("tokens"),
             Self::Credit(id) => write!(f, "credit:{}", id.0),
+            Self::Provisional(id) => write!(f, "provisional:{}", id.0),
             Self::Revenue(component) => write!(f, "revenue:{}", component.name()),
             Self::Debt(id, kind) => write!(f, "debt:{}:{kind}", id.0),
             Self::Claims(kind) => write!(f, "claims:{kind}"),
@@ -94,16 +97,18 @@ impl FromStr for LedgerAccount {
                 .parse()
                 .map(|agent| Self::Float(AgentId(agent)))
                 .map_err(|_| NotALedgerAccount),
-            Some(("credit", id)) => id
-                .parse()
-                .map(|id| Self::Credit(UsagePointId(id)))
-                .map_err(|_| NotALedgerAccount),
+            Some(("credit", id)) => usage_point(id).map(Self::Credit),
+            Some(("provisional", id)) => usage_point(id).map(Self::Provisional),
             Some(("revenue", name)) => Component::by_name(name)
                 .map(Self::Revenue)
                 .ok_or(NotALedgerAccount),
             _ => Err(NotALedgerAccount),
         }
     }
+}
+
+fn usage_point(id: &str) -> Result<UsagePointId, NotALedgerAccount> {
+    id.parse().map(UsagePointId).map_err(|_| NotALedgerAccount)
 }
 
 impl Serialize for LedgerAccount {

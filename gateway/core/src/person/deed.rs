@@ -8,7 +8,7 @@
 //! | `vend` | recharging against money taken at the counter or by a program |
 //! | `sell` | recharging as an agent, on the agent's own page |
 //! | `enter-token` | transfer tokens at any usage point |
-//! | `order-supply` | supplies on, off, automatic |
+//! | `order-supply` | supplies on, off, automatic; emergency credit for a resident at the counter |
 //! | `tend-alarms` | acknowledging alarms |
 //! | `work-on-cases` | notes, visits and closing of cases |
 //! | `work-on-meters` | meters and nodes: adding, replacing, testing, phases, shadow mode, labels with keys |
@@ -24,6 +24,7 @@
 use super::Role;
 use crate::case::CaseCommand;
 use crate::event::Command;
+use crate::prepay::PrepayCommand;
 use Role::{Agent, Auditor, Installer, Operator, Program, Resident, Supplier};
 use serde::{Deserialize, Serialize};
 
@@ -129,9 +130,13 @@ impl Deed {
             Command::Correct(_) => Self::CorrectAccounts,
             Command::Agent(_) => Self::ManageSite,
             Command::EnterToken { .. } => Self::EnterToken,
-            Command::OrderSupply { .. } | Command::Guard(_) => Self::OrderSupply,
+            Command::OrderSupply { .. }
+            | Command::Guard(_)
+            | Command::Prepay(PrepayCommand::ActivateEmergency { .. }) => Self::OrderSupply,
             Command::AcknowledgeAlarm { .. } => Self::TendAlarms,
-            Command::ResolveDispute { .. } => Self::DecideDisputes,
+            Command::ResolveDispute { .. } | Command::Prepay(PrepayCommand::ClearHold { .. }) => {
+                Self::DecideDisputes
+            }
             Command::ReleaseMoney { .. } => Self::ManageSite,
             Command::Case(CaseCommand::Report { .. }) => return None,
             Command::Case(_) => Self::WorkOnCases,

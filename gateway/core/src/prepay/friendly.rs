@@ -17,6 +17,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
+use serde::{Deserialize, Serialize};
 
 /// A window is looked for, and shown, so many days back and forth: longer than any row of holidays. Only hours without a gap reach
 /// further; they are asked for again every day.
@@ -53,6 +54,16 @@ pub struct Window {
     pub from: UtcSeconds,
     /// The first moment after it: the credit's cut-off is obeyed again.
     pub until: UtcSeconds,
+}
+
+/// A supply that is on because of friendly hours alone: its credit is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// When they end.
+    pub until: UtcSeconds,
+    /// The local time of the cut, once it has been announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noticed: Option<TimeOfDay>,
 }
 
 impl Window {

@@ -248,7 +248,7 @@ fn the_lease_is_the_largest_register_the_reference_can_pay() {
                     register += step;
                 }
             }
-            let lease = lease::affordable_register(&account, &tariff, connection);
+            let lease = lease::affordable_register(&account, &tariff, connection, Micro::ZERO);
             assert_eq!(lease.0, register, "{} band {band}", tariff.id);
         }
     }

@@ -1,5 +1,6 @@
 //! Worksheets: tables an accountant can read, run line by line. What a line may say is written in `worksheets/README.txt`.
 
+use crate::prepay_sheet;
 use crate::site::*;
 use gateway_core::calendar::LocalDay;
 use gateway_core::event::{Command, IntervalEnd, Role};
@@ -76,6 +77,7 @@ struct Sheet {
     phases: Phases,
     load_w: u32,
     intervals: Vec<IntervalEnd>,
+    prepay: prepay::PrepayRules,
     raw: u64,
     expectations: usize,
 }
@@ -109,6 +111,9 @@ impl Sheet {
             ["period-start", day] => {
                 self.period_start_day = day.parse().map_err(|_| "not a day of the month")?;
                 Ok(())
+            }
+            [word, ..] if prepay_sheet::is_rule(word) => {
+                prepay_sheet::rule(&mut self.prepay, words)
             }
             ["account", name] => self.open(name, Phases::Single, "1000"),
             ["account", name, "three"] => self.open(name, Phases::Three, "1000"),
@@ -184,6 +189,7 @@ impl Sheet {
     fn begin(&mut self, at: i64) -> Outcome {
         let mut site = Site::new_at(at);
         site.rules.calendar.period_start_day = self.period_start_day.max(1);
+        site.rules.prepay = self.prepay.clone();
         for tariff in &self.tariffs {
             let tariff = Box::new(tariff.clone());
             done(site.command(Command::AdoptTariff { tariff }))?;
@@ -225,7 +231,7 @@ impl Sheet {
                 reading.intervals = std::mem::take(&mut self.intervals);
                 done(site.event(&Event::Reading(reading)))
             }
-            _ => Err("no such step".into()),
+            _ => prepay_sheet::happen(site, what),
         }
     }
 
@@ -248,6 +254,9 @@ impl Sheet {
             let now = account.cost_at(tariff, point.connection(), register, through);
             now + before.unwrap_or_default()
         };
+        if let Some(outcome) = prepay_sheet::expect(site, what) {
+            return outcome;
+        }
         match what {
             ["credit", expected] => money("credit", expected, site.available()),
             ["total", expected] => money("total", expected, period().total()),

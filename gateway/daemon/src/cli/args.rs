@@ -127,6 +127,18 @@ pub enum Action {
         #[command(subcommand)]
         action: super::switch::SwitchAction,
     },
+    /// Emergency credit
+    Emergency {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: super::prepay::EmergencyAction,
+    },
+    /// Usage points where no energy is charged because the register went backwards
+    Hold {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: super::prepay::HoldAction,
+    },
     /// Alarms
     Alarm {
         /// What to do with them.

@@ -22,6 +22,7 @@ mod operator;
 mod paper;
 mod person;
 mod place;
+mod prepay;
 mod qr;
 mod said;
 mod secret;
@@ -76,6 +77,8 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
             AlarmAction::List { target } => alarm::list(target),
             AlarmAction::Ack { target, number } => alarm::acknowledge(target, *number),
         },
+        Action::Emergency { action } => prepay::emergency(action),
+        Action::Hold { action } => prepay::hold(action),
         Action::Cloud { action } => cloud::carry_out(action),
         Action::Case { action } => case::carry_out(action),
         Action::Dispute {

@@ -4,7 +4,7 @@ use super::args::{AddUsagePointArgs, PhaseWord, Target};
 use super::ask::{ask, command, to_json, unexpected};
 use super::said::{Failure, Result, Said};
 use super::table::{Align, Table, pairs};
-use crate::control::{Request, Response, UsagePointFacts};
+use crate::control::{DisputeFacts, Request, Response, UsagePointFacts};
 use gateway_core::meter_link::{FeederPhase, PointSetting};
 use gateway_core::supply::{Relay, SupplyOrder};
 use gateway_core::tariff::Phases;
@@ -111,13 +111,19 @@ pub fn show(target: &Target, id: UsagePointId) -> Result {
             charge.amount_micro.to_string()
         ));
     }
-    for dispute in &point.disputes {
-        let (number, energy, at) = (dispute.number, dispute.energy_wh, &dispute.at_local);
-        text.push_str(&format!(
-            "dispute {number}: {energy} units set aside at {at}; charge or waive with `dispute resolve`\n"
-        ));
-    }
+    text.push_str(&super::prepay::words(&point));
+    text.push_str(&disputes(&point));
     Ok(Said::done(text, to_json(&point)))
+}
+
+fn disputes(point: &UsagePointFacts) -> String {
+    let words = |dispute: &DisputeFacts| {
+        let (number, energy, at) = (dispute.number, dispute.energy_wh, &dispute.at_local);
+        format!(
+            "dispute {number}: {energy} units set aside at {at}; charge or waive with `dispute resolve`\n"
+        )
+    };
+    point.disputes.iter().map(words).collect()
 }
 
 /// `usage-point add`

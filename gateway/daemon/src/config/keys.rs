@@ -103,6 +103,21 @@ pub static SCHEMA: Schema = Schema {
             "How supplies come back.",
             super::guard::RECONNECT,
         ),
+        table(
+            "prepay.emergency",
+            "Emergency credit: a loan inside the account until the next payment.",
+            super::credit::EMERGENCY,
+        ),
+        table(
+            "prepay.stages",
+            "Low-credit stages: each told once when the credit falls to it, on the page, the node's display and in the journal.",
+            super::credit::STAGES,
+        ),
+        table(
+            "prepay.stale",
+            "Missing readings. After prepay.silent_after_s there is an alarm; then this. Missing data alone never cuts anybody.",
+            super::credit::STALE,
+        ),
         Table {
             path: "prepay.class",
             many: true,

@@ -8,6 +8,7 @@
 mod broker;
 pub mod check;
 mod cloud;
+mod credit;
 mod friendly;
 mod guard;
 mod home_assistant;

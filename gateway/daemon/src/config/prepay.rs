@@ -1,9 +1,8 @@
 //! `[prepay]` and `[[prepay.class]]`: prepayment rules of the site and of classes of accounts.
 
-use super::friendly;
 use super::keys::{key, money, required, whole};
 use super::money as of_money;
-use super::{Key, Kind, Mistake, Values, guard};
+use super::{Key, Kind, Mistake, Values, credit, friendly, guard};
 use gateway_core::Micro;
 use gateway_core::prepay::PrepayRules;
 use std::collections::BTreeMap;
@@ -123,6 +122,9 @@ fn rules(values: &Values, mistakes: &mut Vec<Mistake>) -> PrepayRules {
         correction: of_money::correction(values),
         load_limit: guard::load_limit(values),
         reconnect: guard::reconnect(values),
+        emergency: credit::emergency(values, mistakes),
+        stages: credit::stages(values),
+        stale: credit::stale(values),
     };
     for (key, amount) in [
         ("prepay.largest_vend", rules.largest_vend),

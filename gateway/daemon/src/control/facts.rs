@@ -7,6 +7,7 @@ use gateway_core::calendar::Calendar;
 use gateway_core::loss::suggest::PhaseSuggestion;
 use gateway_core::meter_link::FeederPhase;
 use gateway_core::metering::RegisterBreak;
+use gateway_core::prepay::{CreditStatus, PrepayState};
 use gateway_core::supply::{Relay, SupplyOrder};
 use gateway_core::tariff::Phases;
 use gateway_core::{Micro, NodeId, UtcSeconds, WattHours};
@@ -72,6 +73,53 @@ pub struct UsagePointFacts {
     pub period_charges: Vec<ComponentFacts>,
     /// Energy in dispute.
     pub disputes: Vec<DisputeFacts>,
+    /// What the prepayment rules have made of the account.
+    #[serde(default)]
+    pub prepay: PrepayFacts,
+}
+
+/// What the prepayment rules have made of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PrepayFacts {
+    /// Where emergency credit stands (COSEM credit status).
+    pub emergency: CreditStatus,
+    /// How far below zero the credit may go; as offered, until it is activated.
+    pub emergency_granted_micro: Micro,
+    /// When its days are over, in the site's local time, if it is days.
+    pub emergency_until_local: Option<String>,
+    /// Until when friendly hours alone keep the supply on, in the site's local time.
+    pub friendly_until_local: Option<String>,
+    /// Whether the cut at their end has been announced.
+    pub cut_announced: bool,
+    /// The low-credit stage crossed last, in words, for example `3 days`.
+    pub stage: Option<String>,
+    /// Mean energy of the last valid days.
+    pub usual_day_wh: Option<WattHours>,
+    /// What was charged provisionally since the last reading.
+    pub provisional_micro: Micro,
+    /// For how many hours.
+    pub provisional_hours: u32,
+    /// Since when no energy is charged, in the site's local time.
+    pub held_since_local: Option<String>,
+}
+
+impl PrepayFacts {
+    fn of(prepay: &PrepayState, calendar: Calendar) -> Self {
+        let local = |at| local_time(calendar, at);
+        let stage = prepay.stages.current();
+        Self {
+            emergency: prepay.emergency.status,
+            emergency_granted_micro: prepay.emergency.granted,
+            emergency_until_local: prepay.emergency.until.map(local),
+            friendly_until_local: prepay.friendly.map(|held| local(held.until)),
+            cut_announced: prepay.friendly.is_some_and(|held| held.noticed.is_some()),
+            stage: stage.map(|state| state.stage.words()),
+            usual_day_wh: prepay.profile.energy_per_day(),
+            provisional_micro: prepay.provisional(),
+            provisional_hours: prepay.provisional.map_or(0, |it| it.hours),
+            held_since_local: prepay.hold.map(|hold| local(hold.at)),
+        }
+    }
 }
 
 /// A component's amount.
@@ -150,6 +198,7 @@ impl UsagePointFacts {
                     energy_wh: d.energy,
                 })
                 .collect(),
+            prepay: PrepayFacts::of(&point.prepay, calendar),
         }
     }
 }

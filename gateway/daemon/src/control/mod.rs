@@ -22,7 +22,9 @@ mod server;
 use client::ClientError;
 pub use client::ask;
 pub use cloud::{CloudFacts, OrderFacts};
-pub use facts::{AlarmFacts, NodeFacts, StatusFacts, UsagePointFacts, VerifyFacts, local_time};
+pub use facts::{
+    AlarmFacts, DisputeFacts, NodeFacts, StatusFacts, UsagePointFacts, VerifyFacts, local_time,
+};
 pub use meters::MeterFacts;
 pub use money::OwedFacts;
 pub use server::{Office, listen, serve};

@@ -320,6 +320,7 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
             return Some(Command::Person(asked.clone().in_the_name_of(who)));
         }
         Command::Guard(asked) => return Some(Command::Guard(asked.clone().in_the_name_of(who))),
+        Command::Prepay(asked) => return Some(Command::Prepay(asked.clone().in_the_name_of(who))),
         // What the gateway itself notices, and what only a signature makes genuine.
         Command::Report { .. }
         | Command::HoldMoney { .. }
@@ -388,6 +389,7 @@ fn in_words(command: &Command) -> String {
         Command::Agent(asked) => format!("{asked:?}"),
         Command::Person(asked) => format!("{asked:?}"),
         Command::Guard(asked) => format!("{asked:?}"),
+        Command::Prepay(asked) => format!("{asked:?}"),
         Command::Report { details, .. } => details.clone(),
     }
 }

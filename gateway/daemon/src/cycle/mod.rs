@@ -15,6 +15,7 @@ mod lease;
 mod meters;
 mod node;
 mod people;
+mod press;
 mod room;
 mod status;
 mod told;

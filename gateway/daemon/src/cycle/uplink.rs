@@ -30,6 +30,9 @@ impl Cycle {
                     uplink.node,
                     report.keypad.as_ref().and_then(wire::Short::as_str),
                 );
+                if report.pressed {
+                    self.pressed(uplink.node);
+                }
                 self.batch.counters.push((uplink.node, counter));
                 self.batch.acks.push(uplink.ack);
             }

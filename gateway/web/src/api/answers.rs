@@ -23,6 +23,7 @@ pub(super) struct Point {
     last_heard_at: Option<i64>,
     is_silent: bool,
     is_low: bool,
+    prepay: super::prepay::Prepay,
 }
 
 #[derive(Serialize)]
@@ -66,6 +67,7 @@ impl From<&PointFacts> for Point {
             last_heard_at: facts.heard.map(|at| at.0),
             is_silent: facts.is_silent,
             is_low: facts.is_low,
+            prepay: (&facts.prepay).into(),
         }
     }
 }

@@ -9,6 +9,8 @@
 //! | POST `usage-points/{id}/token` | `{"token": "20 digits"}` | receipt, what it did in words, units and worth |
 //! | POST `usage-points/{id}/supply` | `{"order": "on" \| "off" \| "auto"}` | `{"done": "done"}` |
 //! | POST `usage-points/{id}/switch` | `{"ask": "close" \| "reset"}`, `{"ask": "clear-tamper", "note": "…"}` or `{"ask": "limit", "watts": 500}` | `{"done": "done"}` |
+//! | POST `usage-points/{id}/emergency` | `{}` | emergency credit that is offered is activated: `{"done": "done"}` |
+//! | POST `usage-points/{id}/hold` | `{"note": "…", "charge": true}` | a billing hold is cleared: `{"done": "done"}` |
 //! | GET `alarms` | | open alarms |
 //! | POST `alarms/{number}/acknowledge` | `{}` | `{"done": "done"}` |
 //! | GET `cases?all=true` | | open cases of missing energy, or all |
@@ -36,6 +38,7 @@ mod answers;
 mod cases;
 mod meters;
 mod parse;
+mod prepay;
 mod routes;
 mod switch;
 

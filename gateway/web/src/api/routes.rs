@@ -49,6 +49,16 @@ pub(crate) fn routes() -> Routes {
             super::switch::switch,
         )
         .get("/usage-points/{id}/phase", see, super::meters::phase_now)
+        .post(
+            "/usage-points/{id}/emergency",
+            Needs::May(Deed::OrderSupply),
+            super::prepay::activate_emergency,
+        )
+        .post(
+            "/usage-points/{id}/hold",
+            Needs::May(Deed::DecideDisputes),
+            super::prepay::clear_hold,
+        )
         .post("/usage-points/{id}/phase", meters, super::meters::phase)
         .post("/usage-points/{id}/arming", meters, super::meters::arming)
         .post("/arming", meters, super::meters::arm_all)

@@ -507,6 +507,8 @@ pub(super) fn kind_words(kind: &str, account: &str) -> String {
         ("correction", Some(A::Debt(_, debt))) => {
             format!("Instalment given back: {}", debt.words())
         }
+        ("provisional-charged", _) => "Provisional charge, no readings".into(),
+        ("provisional-reversed", _) => "Provisional charges posted back".into(),
         (kind, None) => sentence_case(&kind.replace('-', " ")),
         (kind, Some(_)) => {
             let words = sentence_case(&kind.replace('-', " "));

@@ -37,6 +37,7 @@ pub(crate) struct PointFacts {
     pub power_w: Option<i32>,
     /// Credit at or below the site's warning limit.
     pub is_low: bool,
+    pub prepay: gateway_core::prepay::PrepayState,
 }
 
 /// How a supply looks from outside.
@@ -89,6 +90,7 @@ impl PointFacts {
             is_silent,
             power_w: power_w.filter(|_| !is_silent),
             is_low: available <= rules.prepay_of(tariff).low_credit,
+            prepay: point.prepay.clone(),
         }
     }
 
@@ -281,6 +283,7 @@ mod tests {
             message: None,
             feeder: None,
             guard: gateway_core::guard::Guard::default(),
+            prepay: gateway_core::prepay::PrepayState::default(),
         }
     }
 

@@ -109,6 +109,7 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
         | Decision::AlarmCleared { .. }
         | Decision::AlarmAcknowledged { .. } => describe_alarm(decision),
         Decision::Guard(decision) => ("supply", decision.words()),
+        Decision::Prepay { what, .. } => super::prepay::describe(what, currency),
         Decision::CaseOpened { .. } | Decision::ResidentTold { .. } => {
             describe_case(decision, currency)
         }

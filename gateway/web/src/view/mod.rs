@@ -17,6 +17,7 @@ mod my;
 mod neighbourhood;
 mod office;
 mod people;
+mod prepay;
 mod receipt;
 mod settings;
 mod shell;

@@ -87,6 +87,10 @@ fn entry(group: &[StatementLine], rules: &Rules, currency: &str) -> Entry {
             format!("Credit cleared by a token, receipt {number}")
         }
         (LedgerAccount::Tokens, _) => format!("Token, receipt {number}"),
+        (LedgerAccount::Provisional(_), _) if total < Micro::ZERO => {
+            "Provisional charge, no readings".to_owned()
+        }
+        (LedgerAccount::Provisional(_), _) => "Provisional charges posted back".to_owned(),
         (LedgerAccount::Debt(..), _) => "Instalment of the day".to_owned(),
         (LedgerAccount::Corrections, _) => format!("Correction, no. {number}"),
         (LedgerAccount::Revenue(_), WattHours(0)) => "Daily charge".to_owned(),
@@ -107,7 +111,7 @@ fn entry(group: &[StatementLine], rules: &Rules, currency: &str) -> Entry {
         parts: parts.collect(),
         amount: Money::signed(total, currency),
         balance: Money::new(last.balance, currency),
-        is_vend,
+        is_vend: is_vend && !matches!(first.other, LedgerAccount::Provisional(_)),
     }
 }
 

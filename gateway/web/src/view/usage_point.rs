@@ -5,6 +5,7 @@ use super::confirm::order_name;
 use super::facts::{self, PointFacts, SupplyLook, UseAndCost};
 use super::guard::{self, GuardButton};
 use super::journal::{JournalLine, break_words, lines};
+use super::prepay::PrepayView;
 use super::statement::{StatementView, component_words};
 use crate::committed::{ProfileRow, UsagePointRows};
 use crate::format::{self, Money};
@@ -115,6 +116,7 @@ pub(crate) struct UsagePointView {
     /// The token form, if the site takes tokens.
     pub token: Option<TokenEntry>,
     pub notice: Option<Notice>,
+    pub prepay: PrepayView,
     pub statement: StatementView,
     pub events: Vec<JournalLine>,
 }
@@ -195,6 +197,7 @@ impl UsagePointView {
             vend: inputs.typed.vend,
             token: Some(inputs.typed.token).filter(|_| inputs.takes_tokens),
             notice: inputs.notice,
+            prepay: PrepayView::new(rows, rules, &facts.currency, now.at),
             statement: inputs.statement,
             events: own_lines(inputs.events, rules, &facts.currency),
         }

@@ -1,0 +1,62 @@
+//! What the prepayment rules wait for a person to do: activate emergency credit, clear a hold.
+
+use super::{find, submit};
+use crate::access::Operator;
+use crate::app::App;
+use crate::failure::{Failure, PageFailure};
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Path, State};
+use axum::response::Redirect;
+use axum::{Extension, Form};
+use gateway_core::Command;
+use gateway_core::prepay::PrepayCommand;
+use serde::Deserialize;
+
+/// Activates emergency credit that is offered.
+pub(crate) async fn activate_emergency(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+) -> Result<Redirect, PageFailure> {
+    let usage_point = find(&app, &id).await?.point.id;
+    let by = operator.by;
+    let command = PrepayCommand::ActivateEmergency { usage_point, by };
+    submit(&app, Command::Prepay(command)).await?;
+    Ok(Redirect::to(&format!("/usage-point/{usage_point}")))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HoldForm {
+    note: String,
+    outcome: String,
+}
+
+/// Clears a hold; what was counted meanwhile is charged or let go.
+pub(crate) async fn clear_hold(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    form: Result<Form<HoldForm>, FormRejection>,
+) -> Result<Redirect, PageFailure> {
+    let unusable = || {
+        let words =
+            "The form was not understood; nothing was changed. Open the page and begin again.";
+        Failure::unusable("form-unusable", words)
+    };
+    let Form(form) = form.map_err(|_| unusable())?;
+    let charge = match form.outcome.as_str() {
+        "charge" => true,
+        "waive" => false,
+        _ => return Err(unusable().into()),
+    };
+    let usage_point = find(&app, &id).await?.point.id;
+    let command = PrepayCommand::ClearHold {
+        usage_point,
+        note: form.note,
+        charge,
+        by: operator.by,
+    };
+    submit(&app, Command::Prepay(command)).await?;
+    Ok(Redirect::to(&format!("/usage-point/{usage_point}")))
+}
