@@ -71,7 +71,7 @@ class Browser:
                 return answer["result"]
 
     def size(self, width, height):
-        phone = width < 600
+        phone, self.width = width < 600, width
         self._call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
         )
