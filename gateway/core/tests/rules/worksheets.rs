@@ -288,12 +288,9 @@ impl Sheet {
             ["tariff", expected] => same("tariff", expected, &account.tariff),
             ["band", expected] => same("band", expected, &account.band.to_string()),
             ["supply", expected] => {
-                let off = !point.supply.reasons.is_empty();
-                same(
-                    "supply",
-                    expected,
-                    if off { "disconnected" } else { "connected" },
-                )
+                let is_on = point.supply.reasons.is_empty();
+                let found = ["disconnected", "connected"][usize::from(is_on)];
+                same("supply", expected, found)
             }
             ["collected", component, expected] => {
                 let component = Component::by_name(component).ok_or("no such component")?;
