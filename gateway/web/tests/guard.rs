@@ -41,7 +41,7 @@ async fn check(why: SwitchReason, events: Events, words: &str, form: &str, asked
 #[tokio::test]
 async fn the_button_of_the_moment_is_on_the_page() {
     let usage_point = "1".parse().unwrap();
-    let by = "operator at 192.168.4.7".to_owned();
+    let by = "operator via page".to_owned();
     let close = GuardCommand::Close {
         usage_point,
         by: by.clone(),
