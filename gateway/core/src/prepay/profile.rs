@@ -50,7 +50,7 @@ impl Profile {
             return;
         }
         let ended = self.today.take();
-        let next = settlement.through.0 - through.0 == 1;
+        let next = through.0.checked_add(1) == Some(settlement.through.0);
         let valid = |day: &DayUse| next && settlement.heard && day.day == through;
         if let Some(day) = ended.filter(valid) {
             self.days.push(day);
