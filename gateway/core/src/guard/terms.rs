@@ -98,6 +98,7 @@ fn of_point(
     let plan = Plan {
         friendly: window.map(|window| (window.from, window.until)),
         allowance: allowance(point, tariff),
+        press_is_wanted: crate::prepay::press_is_wanted(point),
         sound,
         ..Plan::default()
     };

@@ -104,7 +104,8 @@ impl Sheet {
     fn step(&mut self, words: &[&str]) -> Outcome {
         match words {
             [] => Ok(()),
-            ["tariff", name] => self.adopt(&file(name)?),
+            ["tariff", name] => self.adopt(&file(name)?, true),
+            ["tariff", name, "without", "allowance"] => self.adopt(&file(name)?, false),
             ["version", name, "of", of, "from", day, changes @ ..] => {
                 self.version(name, of, day, changes)
             }
@@ -150,8 +151,9 @@ impl Sheet {
         Ok(rules().calendar.start_of(day).0 + i64::from(time.0) * 60)
     }
 
-    fn adopt(&mut self, text: &str) -> Outcome {
-        let tariff: tariff::Tariff = toml::from_str(text).map_err(|error| error.to_string())?;
+    fn adopt(&mut self, text: &str, allowance: bool) -> Outcome {
+        let mut tariff: tariff::Tariff = toml::from_str(text).map_err(|error| error.to_string())?;
+        tariff.allowance = tariff.allowance.filter(|_| allowance);
         match &mut self.site {
             None => self.tariffs.push(tariff),
             Some(site) => {
@@ -176,7 +178,7 @@ impl Sheet {
             }
             text = text.replacen(&old, &new, 1);
         }
-        self.adopt(&text)
+        self.adopt(&text, true)
     }
 
     fn open(&mut self, name: &str, phases: Phases, load_w: &str) -> Outcome {
