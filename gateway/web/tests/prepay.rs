@@ -57,7 +57,7 @@ async fn emergency_credit_is_offered_and_activated_on_the_page() {
     let again = site
         .send(&post_json(&format!("{api}/emergency"), "{}"))
         .await;
-    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(
         again.body.contains("emergency-not-offered"),
         "{}",
