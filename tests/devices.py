@@ -235,7 +235,7 @@ try:
         # A component without a command topic can be looked at only.
         assert not any("cmd" in key or "command" in key for key in part) and "value_json." in part["val_tpl"], part
     assert [place["topic"] for place in config_of["avty"]] == ["prepaid/status", "prepaid/UP-0001/available"], config_of
-    assert seen_by_home["prepaid/status"][0] == "online"
+    until("the gateway is online for it", lambda: seen_by_home.get("prepaid/status", ("",))[0] == "online")
     state = lambda: json.loads(seen_by_home[config_of["stat_t"]][0])
     until("its state", lambda: config_of["stat_t"] in seen_by_home and state()["register_kwh"] and state()["supply"] == "ON", 40)
     credit = float(state()["credit"])
