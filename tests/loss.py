@@ -31,8 +31,9 @@ folder = tempfile.mkdtemp(prefix="loss-")
 path = lambda name: os.path.join(folder, name)
 data = path("data")
 started = []
-# The moment at which the theft has lasted for two hours: a whole hour, so far ahead that the setting up fits before it.
-hour = (int(time.time()) // 3600 + 2) * 3600
+# The moment at which the theft has lasted for two hours, so far ahead that the setting up fits before it. Always the same hour of a day (05:30 local):
+# how soon a loss is seen depends on what the street uses at that time.
+hour = ((int(time.time()) + 3600) // 86400 + 1) * 86400
 offset_s = 0
 
 

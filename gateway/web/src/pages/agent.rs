@@ -120,7 +120,9 @@ pub(crate) async fn confirm_agent_vend(
     let Some(tariff) = rows.tariff.clone() else {
         return Err(Failure::from(Refusal::NoSuchTariff).into());
     };
-    let view = AgentVendView::new(&rows, &tariff, (amount, &form.key));
+    let (rules, now) = (&app.0.site.rules, app.0.desk.now().at);
+    let to_debts = crate::view::to_debts(&rows, rules, now, amount);
+    let view = AgentVendView::new(&rows, &tariff, (amount, to_debts, &form.key));
     Ok(Shell::answer(&app, Some(&operator), &headers, &PAGE, &view))
 }
 

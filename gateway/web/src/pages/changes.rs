@@ -69,7 +69,9 @@ pub(crate) async fn confirm_vend(
     let Some(tariff) = rows.tariff.clone() else {
         return Err(Failure::from(Refusal::NoSuchTariff).into());
     };
-    let view = ConfirmVend::new(&rows, &tariff, (amount, &form.key), &operator.by);
+    let (rules, now) = (&app.0.site.rules, app.0.desk.now().at);
+    let to_debts = crate::view::to_debts(&rows, rules, now, amount);
+    let view = ConfirmVend::new(&rows, &tariff, (amount, to_debts, &form.key), &operator.by);
     Ok(Shell::answer(
         &app,
         Some(&operator),

@@ -78,6 +78,8 @@ pub(crate) struct AgentVendView<'a> {
     pub amount: Money,
     pub amount_exact: String,
     pub key: &'a str,
+    /// What pays back debts; empty: nothing.
+    pub to_debts: String,
     pub units_added: String,
     pub reconnects: bool,
     pub still_off: String,
@@ -87,9 +89,9 @@ impl<'a> AgentVendView<'a> {
     pub(crate) fn new(
         rows: &'a UsagePointRows,
         tariff: &Tariff,
-        (amount, key): (Micro, &'a str),
+        (amount, to_debts, key): (Micro, Micro, &'a str),
     ) -> Self {
-        let preview = VendPreview::new(rows, tariff, amount);
+        let preview = VendPreview::new(rows, tariff, (amount, to_debts));
         let added = preview.units_after.since(preview.units_before);
         Self {
             id: rows.point.id,
@@ -97,6 +99,7 @@ impl<'a> AgentVendView<'a> {
             amount: Money::new(amount, &tariff.currency),
             amount_exact: amount.to_string(),
             key,
+            to_debts: super::confirm::shown_debts(to_debts, &tariff.currency),
             units_added: format::units(added.unwrap_or_default()),
             reconnects: preview.reconnects,
             still_off: preview.still_off.to_string(),

@@ -6,7 +6,7 @@ use crate::format::{self, Money};
 use askama::Template;
 use gateway_core::supply::{Reasons, Supply, SupplyOrder};
 use gateway_core::tariff::Tariff;
-use gateway_core::{Micro, UsagePointId, WattHours};
+use gateway_core::{Micro, Rules, UsagePointId, UtcSeconds, WattHours};
 
 /// What a vend would do.
 pub(crate) struct VendPreview {
@@ -21,12 +21,17 @@ pub(crate) struct VendPreview {
 }
 
 impl VendPreview {
-    /// Computed like the real thing, on a copy.
-    pub(crate) fn new(rows: &UsagePointRows, tariff: &Tariff, amount: Micro) -> Self {
+    /// Computed like the real thing, on a copy: what pays back debts is not credit.
+    pub(crate) fn new(
+        rows: &UsagePointRows,
+        tariff: &Tariff,
+        (amount, to_debts): (Micro, Micro),
+    ) -> Self {
         let point = &rows.point;
         let register = facts::register(rows);
         let mut after = point.clone();
-        let balance = after.account.balance.0.saturating_add(amount.0);
+        let credited = amount.0.saturating_sub(to_debts.0);
+        let balance = after.account.balance.0.saturating_add(credited);
         after.account.balance = Micro(balance);
         let units = |point: &gateway_core::UsagePoint| {
             let affordable = point.affordable(tariff);
@@ -51,6 +56,27 @@ impl VendPreview {
     }
 }
 
+/// The same for people; empty if it is nothing.
+pub(crate) fn shown_debts(to_debts: Micro, currency: &str) -> String {
+    match to_debts {
+        Micro::ZERO => String::new(),
+        amount => Money::new(amount, currency).to_string(),
+    }
+}
+
+/// What of a payment made now would pay back debts.
+pub(crate) fn to_debts(
+    rows: &UsagePointRows,
+    rules: &Rules,
+    now: UtcSeconds,
+    amount: Micro,
+) -> Micro {
+    let debt = &rules.prepay_of(rows.tariff.as_ref()).debt;
+    let today = rules.calendar.day_of(now);
+    let takes = rows.point.debts.of_payment(debt, amount, today);
+    takes.iter().map(|take| take.amount).sum()
+}
+
 #[derive(Template)]
 #[template(path = "confirm_vend.html")]
 pub(crate) struct ConfirmVend<'a> {
@@ -61,6 +87,8 @@ pub(crate) struct ConfirmVend<'a> {
     pub key: &'a str,
     pub before: Money,
     pub after: Money,
+    /// What pays back debts; empty: nothing.
+    pub to_debts: String,
     pub units_added: String,
     pub units_after: String,
     pub reconnects: bool,
@@ -72,10 +100,10 @@ impl<'a> ConfirmVend<'a> {
     pub(crate) fn new(
         rows: &'a UsagePointRows,
         tariff: &Tariff,
-        (amount, key): (Micro, &'a str),
+        (amount, to_debts, key): (Micro, Micro, &'a str),
         by: &'a str,
     ) -> Self {
-        let preview = VendPreview::new(rows, tariff, amount);
+        let preview = VendPreview::new(rows, tariff, (amount, to_debts));
         let added = preview.units_after.since(preview.units_before);
         let currency = &tariff.currency;
         Self {
@@ -86,6 +114,7 @@ impl<'a> ConfirmVend<'a> {
             key,
             before: Money::new(preview.available_before, currency),
             after: Money::new(preview.available_after, currency),
+            to_debts: shown_debts(to_debts, currency),
             units_added: format::units(added.unwrap_or_default()),
             units_after: format::units(preview.units_after),
             reconnects: preview.reconnects,

@@ -27,7 +27,7 @@ mod usage_point;
 pub(crate) use agent::{AgentEntry, AgentVendView, AgentView};
 pub(crate) use alarms::AlarmsView;
 pub(crate) use cases::{CaseInputs, CaseView, CasesView, TypedCase, window};
-pub(crate) use confirm::{ConfirmSupply, ConfirmVend};
+pub(crate) use confirm::{ConfirmSupply, ConfirmVend, to_debts};
 pub(crate) use facts::PointFacts;
 pub(crate) use journal::JournalView;
 pub(crate) use login::{LoginView, PasswordView};
