@@ -98,8 +98,11 @@ def hung_and_killed(host, number):
 def upgraded(host, newer, number):
     host.says("sed -i '0,/^#name = .*/s/^#name = .*/name = \"Ward 4\"/' /etc/prepaid-gateway/gateway.toml")
     before = int(show(host, "MainPID")["MainPID"])
+    password = host.says("cat /etc/prepaid-gateway/first-password")
     host.says(f"dpkg --force-confdef --force-confold -i {newer}")
     assert running(host) != before, "not restarted"
+    # Another first password would take the place of the one the operator has chosen.
+    assert host.says("cat /etc/prepaid-gateway/first-password") == password
     assert 'name = "Ward 4"' in host.says("cat /etc/prepaid-gateway/gateway.toml")
     still_sold(host, number)
     print("   upgraded: configuration kept, restarted, the payment is there")
