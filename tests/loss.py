@@ -69,7 +69,8 @@ def start_gateway():
         with open(path("gateway.log"), "a") as log:
             log.write(line)
         if found := re.search(r"http://(\S+)/ and nodes", line):
-            log = open(path("gateway.log"), "a")
+            # Line by line: what waits for a line reads the file.
+            log = open(path("gateway.log"), "a", buffering=1)
             threading.Thread(target=lambda: log.writelines(process.stderr), daemon=True).start()
             return process, found[1]
     sys.exit("   the daemon did not start:\n" + open(path("gateway.log")).read()[-1000:])
