@@ -13,6 +13,7 @@ use crate::configured::SettingsDecision;
 use crate::correction::CorrectionDecision;
 use crate::debt::DebtDecision;
 use crate::event::Role;
+use crate::guard::kept::Wait;
 use crate::guard::{GuardDecision, NodeSwitch};
 use crate::ledger::{LedgerAccount, Posting, postings};
 use crate::meter_link::{Arming, FeederPhase, MeterLink, Switch};
@@ -274,6 +275,9 @@ pub enum Decision {
         /// Why, says the node.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         node: Option<NodeSwitch>,
+        /// After how long it closes by itself, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait: Option<Wait>,
         /// When, where a later check of the switch needs it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<UtcSeconds>,

@@ -8,6 +8,7 @@
 //! or replacement begins a new fit, so money never notices.
 
 use crate::event::{Moment, Reading};
+use crate::guard::kept::Over;
 use crate::{NodeId, UtcSeconds, WattHours};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,9 @@ pub struct LastReading {
     pub at: UtcSeconds,
     /// The reading itself.
     pub reading: Reading,
+    /// The load above its limit that it and those before it show; not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Over>,
 }
 
 /// Why a register's new value could not be taken as an advance.

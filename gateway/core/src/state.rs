@@ -17,6 +17,7 @@ use crate::decision::{Decision, Record};
 use crate::event::{Moment, Role};
 use crate::guard::{Guard, GuardDecision};
 use crate::ledger::LedgerAccount;
+use crate::meter_link::Arming;
 pub use crate::meter_link::Node;
 use crate::metering::{LastReading, MeterFit};
 use crate::order::{Ring, place};
@@ -481,9 +482,16 @@ impl UsagePoint {
             Decision::PhaseSet { phase, .. } => self.feeder_phase = *phase,
             Decision::FeederSet { feeder, .. } => self.feeder = *feeder,
             Decision::ArmingSet { arming, armed, .. } => {
-                (self.supply.arming, self.supply.shadow) = (*arming, !*armed);
+                self.set_arming(*arming, *armed);
             }
             _ => {}
+        }
+    }
+
+    fn set_arming(&mut self, arming: Arming, armed: bool) {
+        (self.supply.arming, self.supply.shadow) = (arming, !armed);
+        if !armed {
+            self.guard.disarmed();
         }
     }
 
@@ -494,13 +502,17 @@ impl UsagePoint {
                 (self.supply.reasons, self.supply.since) = (*reasons, *since);
             }
             Decision::SupplyReported {
-                relay, since, node, ..
+                relay,
+                since,
+                node,
+                wait,
+                ..
             } => {
                 if self.supply.reported != Some(*relay) {
                     (self.supply.reported, self.supply.reported_since) = (Some(*relay), *since);
                 }
                 if let Some(node) = node {
-                    self.guard.heard(*node);
+                    self.guard.heard(*node, *wait);
                 }
             }
             Decision::Guard(decision) => {

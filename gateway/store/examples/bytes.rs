@@ -72,6 +72,7 @@ fn report(node: u32, minute: i64, at: i64) -> LastReading {
     let register = 1_000_000 + u64::from(node) * 1_000 + minutes * 11 + noise % 7;
     LastReading {
         at: UtcSeconds(at),
+        over: None,
         reading: Reading {
             node: NodeId(node),
             register: WattHours(register),

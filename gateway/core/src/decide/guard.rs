@@ -1,9 +1,10 @@
 //! Guards of a supply: what people ask for, and what a node says.
 
-use super::{Draft, cases, supply, usable};
+use super::{Draft, cases, kept, supply, usable};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::{Answer, Reading};
+use crate::guard::kept::Wait;
 use crate::guard::{GuardCommand, GuardDecision, measured};
 use crate::prepay::allowance;
 use crate::refusal::Refusal;
@@ -51,6 +52,15 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &GuardCommand) -> Result<Answe
         GuardCommand::Close { by, .. } => {
             usable(by)?;
             draft.take(usage_point)?;
+            draft.pressed = true;
+            if kept::press_resets(draft) {
+                draft.push(Decision::Guard(GuardDecision::OverloadReset {
+                    usage_point,
+                    by: by.clone(),
+                }));
+                supply::review(draft);
+                return Ok(Answer::Done);
+            }
             must_hold(draft, Reason::AwaitsPress, Refusal::NotReadyForReconnection)?;
             draft.push(Decision::Guard(GuardDecision::Pressed {
                 usage_point,
@@ -173,11 +183,20 @@ pub(super) fn heard(draft: &mut Draft<'_>, reading: &Reading) -> Option<Relay> {
     let relay = reading.relay.or(before)?;
     let said = reading.status.as_deref().map(|status| status.switch);
     let news = said.filter(|said| point.guard.node != Some(*said));
+    let wait = reading
+        .status
+        .as_deref()
+        .filter(|status| status.wait_s > 0)
+        .map(|status| Wait {
+            from: draft.clock,
+            seconds: status.wait_s,
+        });
     if before != Some(relay) || news.is_some() {
         draft.push(Decision::SupplyReported {
             usage_point: point.id,
             relay,
             node: news,
+            wait: news.and(wait),
             since: Some(draft.now.at),
         });
     }

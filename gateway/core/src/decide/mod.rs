@@ -10,6 +10,7 @@ mod commands;
 mod corrections;
 mod debts;
 mod guard;
+mod kept;
 mod meters;
 mod orders;
 mod people;
@@ -34,7 +35,7 @@ use crate::state::State;
 use crate::tariff::Tariff;
 use crate::tokens::TokenRules;
 use crate::usage_point::UsagePoint;
-use crate::{UsagePointId, WattHours};
+use crate::{UsagePointId, UtcSeconds, WattHours};
 use alloc::string::String;
 use alloc::vec::Vec;
 use bands::Known;
@@ -65,7 +66,7 @@ pub fn decide_with_tokens(
     clock: Moment,
     event: &Event,
 ) -> Ruling {
-    let mut draft = Draft::new(state, rules, state.moment(clock));
+    let mut draft = Draft::new(state, rules, clock);
     let answer = match event {
         Event::Reading(reading) => readings::accept(&mut draft, reading),
         Event::Metered(reading) => meters::metered(&mut draft, reading),
@@ -152,6 +153,8 @@ struct Draft<'a> {
     state: &'a State,
     rules: &'a Rules,
     now: Moment,
+    /// What the gateway's own clock shows, believed or not: for waits of seconds.
+    clock: UtcSeconds,
     decisions: Vec<Decision>,
     accepted: Option<LastReading>,
     /// The usage point in hand, with this draft's decisions applied.
@@ -160,19 +163,23 @@ struct Draft<'a> {
     known: Option<Known>,
     /// A payment has been added to the usage point in hand.
     recharged: bool,
+    /// Somebody presses for the usage point in hand to be reconnected.
+    pressed: bool,
 }
 
 impl<'a> Draft<'a> {
-    fn new(state: &'a State, rules: &'a Rules, now: Moment) -> Self {
+    fn new(state: &'a State, rules: &'a Rules, clock: Moment) -> Self {
         Self {
             state,
             rules,
-            now,
+            now: state.moment(clock),
+            clock: clock.at,
             decisions: Vec::new(),
             accepted: None,
             point: None,
             known: None,
             recharged: false,
+            pressed: false,
         }
     }
 
@@ -185,7 +192,7 @@ impl<'a> Draft<'a> {
             .ok_or(Refusal::NoSuchUsagePoint)?;
         self.point = Some(point.clone());
         self.known = None;
-        self.recharged = false;
+        (self.recharged, self.pressed) = (false, false);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Readings: from a raw register to credit used.
 
 use super::bands::{self, Known};
-use super::{Draft, guard, prepay, supply, switches, versions};
+use super::{Draft, guard, kept, prepay, supply, switches, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::{Answer, Reading, Role};
@@ -41,6 +41,7 @@ pub(super) fn accept(draft: &mut Draft<'_>, reading: &Reading) -> Result<Answer,
             }
             bands::follow(draft);
             guard::begin_day(draft);
+            kept::watch_load(draft, reading);
             let before = guard::heard(draft, reading);
             supply::review(draft);
             match draft.state.nodes.get(&reading.node) {
@@ -57,6 +58,7 @@ fn observe(draft: &mut Draft<'_>, reading: &Reading) {
     draft.accepted = Some(LastReading {
         at: draft.now.at,
         reading: reading.clone(),
+        over: None,
     });
 }
 
@@ -95,6 +97,7 @@ fn advance(draft: &mut Draft<'_>, fit: MeterFit, reading: &Reading) -> Result<()
                 uptime_s: None,
                 ..reading.clone()
             },
+            over: None,
         });
     let Some(last) = draft.state.readings.get(&reading.node).or(typed.as_ref()) else {
         // The last reading is gone (a repaired database): judge by the settlement instead.

@@ -1,6 +1,6 @@
 //! Settling, and what credit means for the supply.
 
-use super::{Draft, bands, debts, prepay, usable, versions};
+use super::{Draft, bands, debts, kept, prepay, usable, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::LocalDay;
 use crate::decision::Decision;
@@ -93,6 +93,7 @@ pub(super) fn review(draft: &mut Draft<'_>) {
     let Some(point) = &draft.point else { return };
     let reasons = Supply::reasons_for(point.supply.order, exhausted)
         .and(point.guard_reasons(tariff, register));
+    let reasons = kept::reasons(draft, reasons);
     if reasons != point.supply.reasons {
         let shadow = point.supply.shadow;
         if reasons.has(Reason::CreditExhausted) {

@@ -12,7 +12,7 @@
 //! Nothing here switches: an alarm is for a person. What is not measured says nothing. Times are the gateway's, so that nothing is
 //! raised while its clock is not trusted.
 
-use super::Draft;
+use super::{Draft, kept};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::Reading;
@@ -40,13 +40,16 @@ const NO_VOLTAGE_DV: u16 = 500;
 /// Takes note of the contact of the usage point in hand, as reported.
 pub(super) fn report(draft: &mut Draft<'_>, relay: Relay) {
     let Some(point) = &draft.point else { return };
-    if point.supply.reported != Some(relay) {
+    let before = point.supply.reported;
+    if before != Some(relay) {
         draft.push(Decision::SupplyReported {
             usage_point: point.id,
             relay,
             node: None,
+            wait: None,
             since: Some(draft.now.at),
         });
+        kept::moved(draft, before, relay);
     }
     answers(draft, None);
 }

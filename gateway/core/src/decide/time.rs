@@ -1,6 +1,6 @@
 //! What the passing of time brings: daily charges and silent nodes.
 
-use super::{Draft, bands, corrections, guard, meters, points, prepay, supply, switches};
+use super::{Draft, bands, corrections, guard, kept, meters, points, prepay, supply, switches};
 use crate::alarm::{AlarmKind, Subject};
 use crate::event::{Answer, Role};
 use crate::refusal::Refusal;
@@ -19,6 +19,7 @@ pub(super) fn pass(draft: &mut Draft<'_>) -> Result<Answer, Refusal> {
         guard::pass(draft);
         prepay::pass(draft);
     }
+    kept::pass(draft);
     notice_silence(draft);
     look_at_supplies(draft);
     Ok(Answer::Done)

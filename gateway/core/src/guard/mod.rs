@@ -1,13 +1,14 @@
 //! What guards a supply besides credit and orders: the load limit, tampering, a reconnection that waits for a press.
 //!
 //! Our node guards by itself, from settings it keeps ([`terms`]); what it says of its switch becomes reasons of the supply, so that people see why
-//! it is off. Decided here: what a person may do about a guard, and what is remembered of it. Not decided here: thresholds
+//! it is off. For a switch without a node the gateway guards ([`kept`]). Decided here: what a person may do about a guard, and what is remembered of it. Not decided here: thresholds
 //! ([`crate::tamper_policy`], [`crate::prepay`]), how often a node is told (level, not edge).
 //!
 //! Terms: a guard *latches* when only a person (or, where the site says so, a press) ends it.
 //!
 //! Invariants: acknowledging an alarm ends no guard; in shadow no guard opens a supply.
 
+pub mod kept;
 mod lines;
 mod terms;
 
@@ -19,6 +20,7 @@ use crate::tariff::Tariff;
 use crate::usage_point::UsagePoint;
 use crate::{UsagePointId, UtcSeconds, WattHours};
 use alloc::string::String;
+use kept::{Overload, Wait};
 use prepaid_common::wire::{Echo, Events, Evidence, SwitchReason};
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +89,15 @@ pub struct Guard {
     /// Of these, what a person has cleared and the node still shows.
     #[serde(default, skip_serializing_if = "no_events")]
     pub clears: Events,
+    /// Until when the node's switch closes by itself, as it said when it opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// Trips of a load limit the gateway keeps.
+    #[serde(default, skip_serializing_if = "Overload::is_new")]
+    pub overload: Overload,
+    /// Power has returned to a switch the gateway guards, and it waits for its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejoins: Option<Wait>,
 }
 
 #[expect(
@@ -123,7 +134,12 @@ impl Guard {
 
     pub(crate) fn apply(&mut self, decision: &GuardDecision) {
         match decision {
+            GuardDecision::OverloadReset { .. } if self.overload.latched => {
+                self.overload = self.overload.reset();
+            }
             GuardDecision::OverloadReset { .. } => self.resets = true,
+            GuardDecision::Tripped { overload, .. } => self.overload = *overload,
+            GuardDecision::PowerReturned { wait, .. } => self.rejoins = Some(*wait),
             GuardDecision::Pressed { .. } => {}
             GuardDecision::TamperReported { events, .. } => {
                 self.tampered = *events;
@@ -142,9 +158,20 @@ impl Guard {
         }
     }
 
+    /// In shadow nothing stays open, neither what latched before.
+    pub(crate) fn disarmed(&mut self) {
+        (self.overload, self.rejoins) = (self.overload.reset(), None);
+    }
+
+    /// Trips of the load limit, since the node started or the shop-bought meter was installed.
+    #[must_use]
+    pub fn trips(&self) -> u16 {
+        self.node.map_or(self.overload.trips, |node| node.trips)
+    }
+
     /// Takes note of what the node says of its switch.
-    pub(crate) fn heard(&mut self, node: NodeSwitch) {
-        self.node = Some(node);
+    pub(crate) fn heard(&mut self, node: NodeSwitch, wait: Option<Wait>) {
+        (self.node, self.wait) = (Some(node), wait);
         self.resets &= node.why == SwitchReason::OverloadLatched;
     }
 }
@@ -155,6 +182,20 @@ impl UsagePoint {
     pub fn day_ends(&self, tariff: &Tariff) -> Option<WattHours> {
         let (day, allowance) = self.guard.day.zip(tariff.allowance)?;
         Some(day.ends_at(allowance))
+    }
+
+    /// Seconds until its supply closes by itself after a trip or an outage, by the gateway's own clock; 0: it does not, or the moment has
+    /// passed and the switch has not said so yet.
+    #[must_use]
+    pub fn wait_s(&self, clock: UtcSeconds) -> u16 {
+        let reasons = self.supply.reasons;
+        let wait = match self.guard.node {
+            Some(_) => self.guard.wait,
+            None if reasons.has(Reason::LoadLimitTripped) => self.guard.overload.rest,
+            None => self.guard.rejoins,
+        };
+        let waits = reasons.has(Reason::LoadLimitTripped) || reasons.has(Reason::ReconnectDelay);
+        wait.filter(|_| waits).map_or(0, |wait| wait.left_s(clock))
     }
 
     /// The register up to which it may be supplied: what its credit pays for, no further than the day's energy.
@@ -261,6 +302,24 @@ pub enum GuardDecision {
         /// Who.
         by: String,
     },
+    /// The load stayed above the limit the gateway keeps for a switch without a node.
+    Tripped {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The power in the last reading, in watts.
+        watts: u32,
+        /// The limit, in watts.
+        limit_w: u32,
+        /// What follows.
+        overload: Overload,
+    },
+    /// A switch without a node opened though nobody told it: power was away. It waits for its turn.
+    PowerReturned {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// How long.
+        wait: Wait,
+    },
     /// Somebody closed a supply that was ready for reconnection. The node is told for a minute; then the press is stale.
     Pressed {
         /// The usage point.
@@ -308,6 +367,8 @@ impl GuardDecision {
         match self {
             Self::LoadLimitSet { usage_point, .. }
             | Self::OverloadReset { usage_point, .. }
+            | Self::Tripped { usage_point, .. }
+            | Self::PowerReturned { usage_point, .. }
             | Self::Pressed { usage_point, .. }
             | Self::DayBegun { usage_point, .. }
             | Self::TamperReported { usage_point, .. }
@@ -329,6 +390,23 @@ impl GuardDecision {
             }
             Self::LoadLimitSet { watts, by, .. } => format!("Load limit set to {watts} W by {by}"),
             Self::OverloadReset { by, .. } => format!("Latched load limit reset by {by}"),
+            Self::Tripped {
+                watts,
+                limit_w,
+                overload,
+                ..
+            } => {
+                let rest = overload.rest.map_or(0, |rest| rest.seconds);
+                let then = match overload.latched {
+                    true => format!("off until it is reset, after trip {}", overload.in_window),
+                    false => format!("off for {rest} s"),
+                };
+                format!("Load of {watts} W above the limit of {limit_w} W: {then}")
+            }
+            Self::PowerReturned { wait, .. } => {
+                let seconds = wait.seconds;
+                format!("The switch opened by itself, power was away; closes in {seconds} s")
+            }
             Self::Pressed { by, .. } => format!("Told to reconnect by {by}"),
             Self::DayBegun { register, .. } => {
                 format!("A day of the energy allowance begins at {register} kWh")

@@ -10,6 +10,7 @@ mod debts;
 mod extremes;
 mod guard;
 mod journal;
+mod kept;
 mod meters;
 mod money;
 mod office;

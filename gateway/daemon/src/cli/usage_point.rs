@@ -254,5 +254,8 @@ fn supply(point: &UsagePointFacts) -> String {
         Some(Relay::Open) if point.desired == Relay::Closed => words.push_str(", still open"),
         Some(_) => {}
     }
+    if point.wait_s > 0 {
+        words.push_str(&format!(", closes in {} s", point.wait_s));
+    }
     words
 }

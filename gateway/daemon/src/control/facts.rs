@@ -49,6 +49,9 @@ pub struct UsagePointFacts {
     /// In shadow: the reasons are shown and not carried out.
     #[serde(default)]
     pub shadow: bool,
+    /// Seconds until it closes by itself, after a trip of its load limit or an outage; 0: it does not, or is about to.
+    #[serde(default)]
+    pub wait_s: u16,
     /// Phase of the feeder it hangs on, as somebody set it.
     #[serde(default)]
     pub feeder_phase: Option<FeederPhase>,
@@ -146,7 +149,11 @@ pub struct DisputeFacts {
 
 impl UsagePointFacts {
     /// From the committed rows. A new node is known before its first reading makes it the meter in place.
-    pub fn of(view: &UsagePointView, node: Option<NodeId>, calendar: Calendar) -> Self {
+    pub fn of(
+        view: &UsagePointView,
+        node: Option<NodeId>,
+        (calendar, now): (Calendar, UtcSeconds),
+    ) -> Self {
         let point = &view.usage_point;
         let period = &point.account.period;
         let (period_wh, charged) = period.settled();
@@ -172,6 +179,7 @@ impl UsagePointFacts {
             desired: point.supply.desired(),
             reported: point.supply.reported,
             shadow: point.supply.shadow,
+            wait_s: point.wait_s(now),
             reasons: point
                 .supply
                 .reasons

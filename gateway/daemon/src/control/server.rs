@@ -170,7 +170,7 @@ async fn answer_line(line: &[u8], office: &Office, uid: u32) -> Response {
 }
 
 async fn answer(request: Request, office: &Office, who: &str) -> Response {
-    let calendar = office.calendar;
+    let (calendar, now) = (office.calendar, office.desk.now().at);
     match request {
         Request::Command { command } => command_of(command, office, who).await,
         Request::UsagePoints {} => {
@@ -180,7 +180,7 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
                     let views = reader.usage_points()?;
                     let facts = |view: &UsagePointView| {
                         let node = nodes.get(&view.usage_point.id).copied();
-                        UsagePointFacts::of(view, node, calendar)
+                        UsagePointFacts::of(view, node, (calendar, now))
                     };
                     let usage_points = views.iter().map(facts).collect();
                     Ok(Response::UsagePoints { usage_points })
@@ -244,7 +244,7 @@ async fn usage_point(office: &Office, id: UsagePointId) -> Response {
             let node = meters(reader)?.get(&id).copied();
             let usage_point = Box::new(UsagePointFacts {
                 phase_suggestion: suggestion,
-                ..UsagePointFacts::of(&view, node, calendar)
+                ..UsagePointFacts::of(&view, node, (calendar, now))
             });
             Ok(Response::UsagePoint { usage_point })
         })

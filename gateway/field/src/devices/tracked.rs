@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// A switch that does not report what it was told is told again after so long: a plug answers within a second.
 const TELL_AGAIN_MS: u64 = 5_000;
+/// A switch that opened by itself is not told for so long: the gateway may want it to wait for its turn after an outage.
+const NOTICE_MS: u64 = 1_000;
 /// A device is asked for a reading so often when nothing presses.
 const POLL_MS: u64 = 60_000;
 /// And so often when the credit may run out within a minute, or a switch has just moved.
@@ -201,6 +203,10 @@ impl Tracked {
             && self.meter.switch.is_some()
             && self.relay != Some(relay)
         {
+            if relay == Relay::Open && self.meter.wanted == Some(Relay::Closed) {
+                // As if it had been told so long ago that it is told again after the notice.
+                self.told_at = Some(now_ms.saturating_sub(TELL_AGAIN_MS - NOTICE_MS));
+            }
             self.relay = Some(relay);
             self.poll_soon = true;
             outcomes.push(Outcome::Switched(self.meter.node, relay));

@@ -4,7 +4,7 @@ use super::usage_point::Measured;
 use crate::committed::UsagePointRows;
 use crate::format;
 use gateway_core::supply::Reason;
-use gateway_core::{Rules, WattHours};
+use gateway_core::{Rules, UtcSeconds, WattHours};
 
 /// A button.
 pub(crate) struct GuardButton {
@@ -40,9 +40,20 @@ pub(crate) fn buttons(rows: &UsagePointRows) -> Vec<GuardButton> {
 }
 
 /// What is known of limit and allowance.
-pub(crate) fn measured(rows: &UsagePointRows, rules: &Rules, register: WattHours) -> Vec<Measured> {
+pub(crate) fn measured(
+    rows: &UsagePointRows,
+    rules: &Rules,
+    (register, now): (WattHours, UtcSeconds),
+) -> Vec<Measured> {
     let (point, tariff) = (&rows.point, rows.tariff.as_ref());
     let mut measured = Vec::new();
+    let wait_s = point.wait_s(now);
+    if wait_s > 0 {
+        measured.push(Measured {
+            name: "Closes by itself in",
+            value: format!("{wait_s} s"),
+        });
+    }
     if let Some(end) = tariff.and_then(|tariff| point.day_ends(tariff)) {
         let left = end.since(register).unwrap_or_default();
         measured.push(Measured {
@@ -57,10 +68,12 @@ pub(crate) fn measured(rows: &UsagePointRows, rules: &Rules, register: WattHours
             name: "Load limit",
             value: format::power(i64::from(watts)),
         });
-        let trips = point.guard.node.map_or(0, |node| node.trips);
         measured.push(Measured {
-            name: "Trips since the node started",
-            value: trips.to_string(),
+            name: match point.guard.node {
+                Some(_) => "Trips since the node started",
+                None => "Trips of the limit",
+            },
+            value: point.guard.trips().to_string(),
         });
     }
     let names: Vec<_> = point.guard.tampered.names().collect();

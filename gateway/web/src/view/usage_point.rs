@@ -178,7 +178,7 @@ impl UsagePointView {
             node: facts.node.map(|node| node.to_string()),
             measured: measured(rows, facts.register)
                 .into_iter()
-                .chain(guard::measured(rows, rules, facts.register))
+                .chain(guard::measured(rows, rules, (facts.register, now.at)))
                 .collect(),
             costs: costs(rows, &facts, inputs.profile, rules, now.at),
             chart: Chart::new(inputs.profile, now.at, inputs.days * 24, calendar),

@@ -9,6 +9,8 @@ use gateway_core::supply::Relay;
 
 /// A contact that was told and shows something else is told again after so long: a contactor drops within a second.
 const TELL_AGAIN_MS: u64 = 2_000;
+/// A contact that opened by itself is not told for so long: the gateway may want it to wait for its turn after an outage.
+const NOTICE_MS: u64 = 1_000;
 /// How often a contact is looked at when nothing presses: boards forget their coils when their power fails.
 pub(super) const LOOK_EVERY_MS: u64 = 5_000;
 /// Most coils or registers looked at with one request.
@@ -135,6 +137,14 @@ impl Contact {
         })
     }
 
+    /// A contact shows another position than before: leaves time to decide about one that opened untold.
+    fn moved_by_itself(&mut self, relay: Relay, now_ms: u64) {
+        if relay == Relay::Open && self.wanted == Some(Relay::Closed) {
+            // As if it had been told so long ago that it is told again after the notice.
+            self.told_at = Some(now_ms.saturating_sub(TELL_AGAIN_MS - NOTICE_MS));
+        }
+    }
+
     /// It was told; it is looked at at once.
     pub(super) fn told(&mut self, now_ms: u64) {
         self.told_at = Some(now_ms);
@@ -239,6 +249,7 @@ pub(super) fn looked(
             }
         };
         if contact.reported != Some(relay) {
+            contact.moved_by_itself(relay, now_ms);
             contact.reported = Some(relay);
             moved.push((contact.node, relay));
         }
