@@ -337,7 +337,7 @@ fn a_register_that_stays_where_it_jumped_goes_to_the_core() {
 #[test]
 fn a_contact_is_told_until_it_shows_what_is_wanted() {
     let mut street = Street::new(&[with_coil(meter(1), 3, Relay::Closed)]);
-    let news = street.run(2);
+    let news = street.run(4);
     let moves = |news: &[(u64, BusNews)]| -> Vec<Relay> {
         let switched = news.iter().filter_map(|(_, news)| match news {
             BusNews::Switched(_, relay) => Some(*relay),
