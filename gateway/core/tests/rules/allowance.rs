@@ -53,7 +53,8 @@ proptest! {
 
     #[test]
     fn a_day_s_energy_is_the_day_s_whatever_is_read_when(
-        steps in prop::collection::vec((1_i64..2_400, 0_u64..700, any::<bool>()), 1..40),
+        // From two minutes on: in one, the most that flows here is more than the connection carries.
+        steps in prop::collection::vec((2_i64..2_400, 0_u64..700, any::<bool>()), 1..40),
     ) {
         let mut site = Site::with_tariffs(&[minigrid()]);
         site.now += 3_600;
