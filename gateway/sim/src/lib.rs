@@ -7,6 +7,7 @@
 //! | [`truth`] | what a perfect meter would have counted |
 //! | [`head_end`] | the other end of the cloud's protocol, for tests |
 //! | [`feeder`] | losses and voltage of the line they share |
+//! | [`scenario`] | recorded feeders with thefts, for the loss detector |
 //!
 //! The nodes run the logic of `meter_node`, the same as the firmware. Nothing here knows how the
 //! gateway is made: it sees only what a node sees. Time is real; energy is what flows in it.
@@ -23,6 +24,7 @@ pub mod latencies;
 pub mod meter;
 pub mod neighbourhood;
 pub mod random;
+pub mod scenario;
 pub mod truth;
 pub mod uplink;
 mod world;

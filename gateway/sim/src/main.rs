@@ -27,6 +27,8 @@ enum What {
     NodeOnBus(on_bus::Arguments),
     /// Run simulated nodes against a gateway until Ctrl-C.
     Neighbourhood(street::Arguments),
+    /// Write recorded feeders with thefts and honest puzzles, drawn from a seed, for `theft replay`.
+    Scenario(gateway_sim::scenario::Arguments),
 }
 
 #[tokio::main]
@@ -36,6 +38,7 @@ async fn main() -> ExitCode {
         What::HeadEnd(arguments) => gateway_sim::head_end::server::run(arguments).await,
         What::NodeOnBus(arguments) => on_bus::run(&arguments),
         What::Neighbourhood(arguments) => street::run(arguments).await,
+        What::Scenario(arguments) => gateway_sim::scenario::run(&arguments),
     };
     match outcome {
         Ok(code) => code,

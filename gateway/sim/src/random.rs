@@ -34,6 +34,33 @@ impl Random {
         let share = ((self.next_bits() >> 32) * span) >> 32;
         low.saturating_add(u32::try_from(share).unwrap_or(u32::MAX))
     }
+
+    /// From 0 up to but not including 1.
+    pub fn unit(&mut self) -> f64 {
+        // 53 bits are what the type holds exactly.
+        (self.next_bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// From `low` to `high`, evenly.
+    pub fn range(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    /// From `low` to `high`, both above zero, as often below their geometric mean as above.
+    pub fn log_range(&mut self, low: f64, high: f64) -> f64 {
+        low * (high / low).powf(self.unit())
+    }
+
+    /// True so often, 0 to 1.
+    pub fn chance(&mut self, probability: f64) -> bool {
+        self.unit() < probability
+    }
+
+    /// Normally distributed around zero with standard deviation one (Box and Muller, 1958).
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
 }
 
 #[cfg(test)]
