@@ -55,12 +55,14 @@ def until(what, holds, seconds=PATIENCE_S):
 class Machine:
     """A booted tree."""
 
-    def __init__(self, tree, *binds):
+    def __init__(self, tree, *binds, devices=()):
+        """`binds`: (host's path, path inside), read only. `devices`: the same, of device files."""
         self.tree = pathlib.Path(tree)
         log = (self.tree.parent / f"{self.tree.name}.console").open("ab")
         command = ["systemd-nspawn", "-q", "-D", self.tree, "--register=no", "--keep-unit", "--boot"]
         command += ["--console=pipe", "--private-network"]
         command += [f"--bind-ro={source}:{target}" for source, target in binds]
+        command += [f"--bind={source}:{target}" for source, target in devices]
         environment = dict(os.environ, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=os.environ.get("UNIFIED", "0"))
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment

@@ -4,12 +4,16 @@
     python3 tests/package.py target/debian/prepaid-gateway_VERSION_ARCH.deb
 """
 import json
+import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
 import tempfile
+import tty
 
 import machine
 from machine import until
@@ -80,6 +84,50 @@ def still_sold(host, number):
     assert code == 0, said
 
 
+def sandboxed(host):
+    """The unit's score, and that what it locks away is not what the gateway needs."""
+    host.says(f"systemd-analyze security --no-pager --threshold=12 {UNIT}")
+    named = "SUDO_USER=asha"
+    host.run("prepaid-gateway usage-point add 'Flat 2' --tariff msedcl-lt1b-2026-27", env=(named,))
+    by = gateway(host, "statement 2")
+    host.says("useradd -m -G prepaid-gateway ravi")
+    code, said = host.run("setpriv --reuid ravi --regid ravi --init-groups prepaid-gateway status", check=False)
+    assert code == 0, said
+    code, said = host.run("setpriv --reuid ravi --regid ravi --init-groups prepaid-gateway vend 1 10 --key no", check=False)
+    assert code and "use sudo" in said, said
+    until("an unset clock is not believed", lambda: gateway(host, "status")["clock_trusted"] is False)
+    host.says("mkdir -p /run/systemd/timesync && touch /run/systemd/timesync/synchronized")
+    until("timesyncd's word is believed", lambda: gateway(host, "status")["clock_trusted"] is True)
+    print("   sandboxed: exposure 1.2 at most, sudo is named, others only read, the clock is asked of the time service")
+
+
+def crc(frame):
+    """Modbus over Serial Line V1.02, 6.2.2."""
+    value = 0xFFFF
+    for byte in frame:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0xA001 if value & 1 else 0)
+    return value.to_bytes(2, "little")
+
+
+def on_a_serial_line(host, master):
+    """A meter is asked through the sandbox: the serial port is the end of a pty."""
+    host.says("chown root:dialout /dev/ttyUSB7 && chmod 660 /dev/ttyUSB7")
+    line = '\n[[field.modbus]]\nname = "line"\nport = "/dev/ttyUSB7"\n'
+    host.says(f"printf '%s' '{line}' >> /etc/prepaid-gateway/gateway.toml && systemctl restart {UNIT}")
+    running(host)
+    host.says("prepaid-gateway meter add --usage-point 2 --modbus line/7 --model sdm120")
+    heard = b""
+    def asked():
+        nonlocal heard
+        while select.select([master], [], [], 0)[0]:
+            heard += os.read(master, 256)
+        return any(heard[i] == 7 and heard[i + 6 : i + 8] == crc(heard[i : i + 6]) for i in range(max(0, len(heard) - 7)))
+    until("the meter is asked over the serial line", asked)
+    print("   a serial line: opened through the sandbox, the meter is asked")
+
+
 def hung_and_killed(host, number):
     # The shipped watchdog waits a minute; the test does not.
     host.says(f"mkdir -p /run/systemd/system/{UNIT}.d && printf '[Service]\\nWatchdogSec=6s\\n' > /run/systemd/system/{UNIT}.d/t.conf")
@@ -133,15 +181,19 @@ def main():
     deb = pathlib.Path(sys.argv[1]).resolve()
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="package-", dir="/var/tmp"))
     host = None
+    master, slave = pty.openpty()
+    tty.setraw(slave)
     try:
         debs = scratch / "debs"
         debs.mkdir()
         shutil.copy(deb, debs / "first.deb")
         with_version(deb, "99.0-1", debs / "newer.deb")
         machine.unpack(scratch / "tree")
-        host = machine.Machine(scratch / "tree", (debs, "/debs"))
+        host = machine.Machine(scratch / "tree", (debs, "/debs"), devices=[(os.ttyname(slave), "/dev/ttyUSB7")])
         installed(host, "/debs/first.deb")
         number = sold(host)
+        sandboxed(host)
+        on_a_serial_line(host, master)
         hung_and_killed(host, number)
         upgraded(host, "/debs/newer.deb", number)
         not_downgraded(host, "/debs/first.deb")

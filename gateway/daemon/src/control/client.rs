@@ -23,9 +23,7 @@ pub enum ClientError {
         reason: io::Error,
     },
     /// The caller may not write to the socket.
-    #[error(
-        "{path} may only be used by its group; use sudo, or add your user to the group prepaid-gateway"
-    )]
+    #[error("{path} may only be used by its group; use sudo")]
     NotAllowed {
         /// The socket.
         path: String,
@@ -60,9 +58,13 @@ pub fn ask(socket: &Path, request: &Request) -> Result<Response, ClientError> {
 fn exchange(mut stream: &UnixStream, request: &Request) -> io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(request.within() + GRACE))?;
     stream.set_write_timeout(Some(request.within()))?;
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    stream.write_all(&line)?;
+    let behind = super::peer::behind_sudo().map(|user| Request::OnBehalfOf { user });
+    let mut lines = Vec::new();
+    for request in behind.iter().chain([request]) {
+        serde_json::to_writer(&mut lines, request)?;
+        lines.push(b'\n');
+    }
+    stream.write_all(&lines)?;
     let mut answer = Vec::new();
     let most = LONGEST_RESPONSE as u64;
     BufReader::new(stream.take(most)).read_until(b'\n', &mut answer)?;

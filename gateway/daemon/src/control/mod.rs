@@ -56,6 +56,12 @@ const ENROL_WITHIN: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
+    /// Who stands behind the requests that follow on this connection, when sudo was asked to make them. Believed from root only; has no
+    /// answer.
+    OnBehalfOf {
+        /// Their user name.
+        user: String,
+    },
     /// Do something. Who asks is taken from the connection, not from the command.
     Command {
         /// What.

@@ -5,6 +5,7 @@
 
 use super::cloud;
 use super::facts::{AlarmFacts, NodeFacts, ProblemFacts, StatusFacts, UsagePointFacts};
+use super::peer::Caller;
 use super::{LONGEST_REQUEST, Request, Response, meters as installed, people};
 use crate::buses::Buses;
 use crate::cloud::CloudLink;
@@ -117,7 +118,7 @@ async fn converse(
     office: &Office,
     mut closed: tokio::sync::watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let uid = stream.peer_cred()?.uid();
+    let mut caller = Caller::of(stream.peer_cred()?.uid());
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     loop {
@@ -133,7 +134,14 @@ async fn converse(
         }
         let whole = line.last() == Some(&b'\n');
         let response = match (whole, line.len() > LONGEST_REQUEST) {
-            (true, _) => answer_line(&line, office, uid).await,
+            (true, _) => match serde_json::from_slice(&line) {
+                Ok(Request::OnBehalfOf { user }) => {
+                    caller.speaks_for(&user);
+                    continue;
+                }
+                Ok(request) => answer_to(request, office, &caller).await,
+                Err(error) => failed(format!("the request is not understood: {error}")),
+            },
             (false, true) => failed(format!(
                 "the request is longer than {LONGEST_REQUEST} bytes"
             )),
@@ -148,14 +156,10 @@ async fn converse(
     }
 }
 
-async fn answer_line(line: &[u8], office: &Office, uid: u32) -> Response {
-    let request: Request = match serde_json::from_slice(line) {
-        Ok(request) => request,
-        Err(error) => return failed(format!("the request is not understood: {error}")),
-    };
+async fn answer_to(request: Request, office: &Office, caller: &Caller) -> Response {
     let within = request.within();
     let answered = tokio::time::timeout(within, async {
-        match people::admitted(&request, office, uid).await {
+        match people::admitted(&request, office, caller).await {
             Ok(visitor) => answer(request, office, &visitor.author()).await,
             Err(response) => *response,
         }
@@ -173,6 +177,9 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
     let (calendar, now) = (office.calendar, office.desk.now().at);
     match request {
         Request::Command { command } => command_of(command, office, who).await,
+        Request::OnBehalfOf { .. } => {
+            failed("who stands behind is said before anything else".into())
+        }
         Request::UsagePoints {} => {
             read_rows(office, move |reader| {
                 reader.together(|reader| {

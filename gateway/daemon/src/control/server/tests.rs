@@ -193,7 +193,7 @@ async fn commands_are_done_in_the_name_of_the_user_behind_the_connection() {
         panic!("{heard:?}");
     };
     let uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&served.socket).unwrap());
-    let visitor = super::super::peer::visitor(uid, &served.dir).unwrap();
+    let visitor = super::super::peer::visitor(&Caller::of(uid), &served.dir).unwrap();
     assert_eq!(*by, visitor.author());
     served.ends().await;
 }

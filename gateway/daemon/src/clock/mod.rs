@@ -1,7 +1,11 @@
 //! Where time enters the daemon, and whether it is to be believed.
 //!
-//! A Raspberry Pi has no battery behind its clock. The kernel knows whether a time service has set it (`adjtimex`); until
-//! then the core's time stands still. `clock.trust = "always"` is for sites with a battery-backed clock and for the demo.
+//! A Raspberry Pi has no battery behind its clock. The kernel knows whether a time service has set it (`adjtimex`); a service that may not
+//! ask the kernel (`ProtectClock=`) asks the time service ([`service`]). Until the clock is set the core's time stands still.
+//! `clock.trust = "always"` is for sites with a battery-backed clock and for the demo.
+
+mod chrony;
+mod service;
 
 use gateway_core::{Moment, UtcSeconds};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -43,7 +47,7 @@ impl Clock {
         let at = UtcSeconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
         let clock_trusted = match self.trust {
             Trust::Always => true,
-            Trust::Kernel => synchronised(),
+            Trust::Kernel => kernel().unwrap_or_else(service::synchronised),
         };
         Moment { at, clock_trusted }
     }
@@ -54,13 +58,13 @@ impl Clock {
     }
 }
 
-/// Whether the kernel's clock is synchronised, by NTP or by a service that set it.
+/// Whether the kernel's clock is synchronised, by NTP or by a service that set it; `None` if the kernel may not be asked.
 #[expect(unsafe_code, reason = "no safe binding of adjtimex in the crates used")]
-fn synchronised() -> bool {
+fn kernel() -> Option<bool> {
     // SAFETY: an all-zero timex is valid, `modes = 0` only reads, and the pointer is to a live local.
     let state = unsafe {
         let mut timex: libc::timex = std::mem::zeroed();
         libc::adjtimex(&raw mut timex)
     };
-    state >= 0 && state != libc::TIME_ERROR
+    (state >= 0).then_some(state != libc::TIME_ERROR)
 }
