@@ -441,7 +441,7 @@ const CLOCK: &[Key] = &[key(
     "trust",
     Kind::OneOf(&["kernel", "always"]),
     "\"kernel\"",
-    "\"kernel\": once the kernel says the clock is synchronised (NTP, GPS, RTC).\n\
+    "\"kernel\": once the kernel, timesyncd or chrony says that the clock is synchronised.\n\
      \"always\": at once; only for machines whose clock is right at boot.\n\
      Until the clock is trusted energy is counted, but nothing time-based is charged or cut.",
 )];
