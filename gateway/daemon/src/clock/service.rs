@@ -28,7 +28,7 @@ pub(super) fn synchronised() -> bool {
         ask();
         let again = move || {
             loop {
-                std::thread::sleep(EVERY);
+                pause();
                 ask();
             }
         };
@@ -42,6 +42,14 @@ pub(super) fn synchronised() -> bool {
         }
     });
     KEPT.load(Ordering::Relaxed)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a question at intervals has no event to wait for"
+)]
+fn pause() {
+    std::thread::sleep(EVERY);
 }
 
 fn said(timesyncd: &Path, chronyd: SocketAddr) -> bool {
