@@ -25,6 +25,8 @@ use serde::{Deserialize, Serialize};
 pub const LONGEST_REASON: usize = 200;
 /// Proposals that may wait at a usage point.
 pub const MOST_PROPOSALS: usize = 20;
+/// Keys of corrections remembered at a usage point: a correction is tried again within minutes, and a usage point has a few a year.
+pub const MOST_ASKED: usize = 50;
 
 /// What a site states about corrections.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +85,20 @@ pub struct Proposal {
     pub by: String,
 }
 
+/// A correction that was asked for with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The key.
+    pub key: String,
+    /// What was asked for.
+    pub act: CorrectionAct,
+    /// Number of the record that did it, or proposed it.
+    pub made: u64,
+    /// Whether it was proposed.
+    #[serde(default)]
+    pub proposed: bool,
+}
+
 /// What is decided about corrections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "correction", rename_all = "kebab-case")]
@@ -119,6 +135,8 @@ pub enum CorrectionDecision {
         /// The proposal's number.
         proposal: u64,
     },
+    /// What was just done or proposed was asked for with a key: the same again is not done again.
+    Keyed(Asked),
     /// Credit was set right.
     Posted {
         /// How much; negative: taken.
@@ -167,6 +185,9 @@ pub enum CorrectionDecision {
 pub enum CorrectionCommand {
     /// Set something right, or propose it if it is above the limit.
     Make {
+        /// Idempotency key, unique at the usage point: the same key and content again is the same correction.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         /// The usage point.
         usage_point: UsagePointId,
         /// What.
@@ -258,6 +279,11 @@ impl UsagePoint {
             | CorrectionDecision::Refused { proposal, .. }
             | CorrectionDecision::Expired { proposal } => {
                 self.proposals.retain(|waits| waits.number != *proposal);
+            }
+            CorrectionDecision::Keyed(asked) => {
+                let gone = (self.asked.len() + 1).saturating_sub(MOST_ASKED);
+                self.asked.drain(..gone);
+                self.asked.push(asked.clone());
             }
             CorrectionDecision::Posted { amount, .. } => self.account.balance += *amount,
             CorrectionDecision::Reversed { amount, debts, .. } => {

@@ -7,7 +7,7 @@
 //! row per entity current in the same transaction as the journal.
 
 use crate::account::Account;
-use crate::agent::{AgentDecision, AgentId, Agents};
+use crate::agent::{self, AgentId, Agents};
 use crate::alarm::{Alarm, AlarmKind, Subject};
 use crate::calendar::LocalDay;
 use crate::case::Case;
@@ -251,9 +251,7 @@ impl State {
                 self.apply_token(&record.decision);
             }
             Decision::Correction { .. } => self.apply_correction(record),
-            Decision::Agent(AgentDecision::Set { set, .. }) => {
-                self.agents.insert(set.id, set.clone());
-            }
+            Decision::Agent(what) => agent::apply(&mut self.agents, what),
             _ => self.apply_cloud(record),
         }
         if let Some(id) = record.decision.usage_point()
@@ -406,6 +404,7 @@ pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
         disputes: Vec::new(),
         debts: Debts::default(),
         proposals: Vec::new(),
+        asked: Vec::new(),
         feeder_phase: None,
         next_tariff: None,
         message: None,

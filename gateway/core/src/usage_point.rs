@@ -1,7 +1,7 @@
 //! The usage point: the premises' connection with its account, meter and switch (IEC 61968 UsagePoint).
 
 use crate::account::Account;
-use crate::correction::Proposal;
+use crate::correction::{Asked, Proposal};
 use crate::debt::Debts;
 use crate::guard::Guard;
 use crate::lease;
@@ -64,6 +64,9 @@ pub struct UsagePoint {
     /// Corrections that wait for a second person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proposals: Vec<Proposal>,
+    /// Corrections that were asked for with a key, the last ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
     /// The feeder's phase it hangs on, as somebody set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feeder_phase: Option<FeederPhase>,

@@ -8,6 +8,7 @@ mod common;
 
 use common::{TempDir, run};
 use serde_json::Value;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -130,19 +131,18 @@ const STEPS: &[Step] = &[
         ],
     ),
     (
-        &["correct", "credit", "7", "-1.25", "--reason", "a slip"],
+        &[
+            "correct", "credit", "7", "-1.25", "--reason", "a slip", "--key", "slip",
+        ],
         0,
         &[],
     ),
     (
-        &["correct", "credit", "7", "5000", "--reason", "large"],
-        0,
-        &[],
-    ),
-    (
-        &["correct", "list"],
-        0,
-        &[("/proposals/0/usage_point", "UP-0007")],
+        &[
+            "correct", "credit", "7", "-1.5", "--reason", "a slip", "--key", "slip",
+        ],
+        1,
+        &[("/error", "key-used-for-other")],
     ),
     (
         &["correct", "reverse", "7", "1", "--reason", "none"],
@@ -380,6 +380,7 @@ fn every_subcommand_does_what_it_says() {
             assert_eq!(found, *value, "{args:?}: {place} in {json}");
         }
     }
+    large_corrections_wait_for_certain_people(&daemon);
     alarms_are_seen_once(&daemon);
     labels_can_be_printed(&daemon);
     let socket = daemon.dir.0.join("control.sock");
@@ -389,6 +390,26 @@ fn every_subcommand_does_what_it_says() {
         (0, &Value::Bool(true)),
         "the daemon itself verifies"
     );
+}
+
+/// Root may be the same human as any login, so it proposes nothing; another user of the machine does, at a site without logins.
+fn large_corrections_wait_for_certain_people(daemon: &Daemon) {
+    let is_root = std::fs::metadata(&daemon.dir.0).expect("the folder").uid() == 0;
+    let large = ["correct", "credit", "7", "5000", "--reason", "large"];
+    let (code, json) = daemon.asked(&large);
+    let (_, list) = daemon.asked(&["correct", "list"]);
+    let waiting = list["proposals"].as_array().map(Vec::len);
+    if is_root {
+        assert_eq!(
+            (code, &json["error"]),
+            (1, &"needs-own-login".into()),
+            "{json}"
+        );
+        assert_eq!(waiting, Some(0), "{list}");
+    } else {
+        assert_eq!((code, waiting), (0, Some(1)), "{json} {list}");
+        assert_eq!(list["proposals"][0]["usage_point"], "UP-0007");
+    }
 }
 
 /// The vend conflict above raised an alarm; people see it, and the journal knows who.

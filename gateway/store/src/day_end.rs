@@ -151,6 +151,31 @@ fn line(record: &Record, agent: AgentId) -> DayLine {
 }
 
 impl DayEnd {
+    /// The report of a span in which nothing has happened yet.
+    #[must_use]
+    pub fn begin(agent: Agent, (from, to): (UtcSeconds, UtcSeconds), opening_micro: Micro) -> Self {
+        Self {
+            agent,
+            from,
+            to,
+            opening_micro,
+            lines: Vec::new(),
+            closing_micro: opening_micro,
+            vends: (0, Micro::ZERO),
+            reversals: (0, Micro::ZERO),
+            moved_micro: Micro::ZERO,
+            commission_micro: Micro::ZERO,
+            cash_micro: Micro::ZERO,
+            re_adds: false,
+            too_long: false,
+        }
+    }
+
+    /// Takes a record that moved the agent's float; they come in the order of their numbers.
+    pub fn take(&mut self, record: &Record) {
+        self.add(line(record, self.agent.id));
+    }
+
     fn add(&mut self, mut line: DayLine) {
         self.closing_micro += line.float_micro;
         line.after_micro = self.closing_micro;
@@ -208,21 +233,7 @@ impl Reader {
                 return Ok(None);
             };
             let opening_micro = reader.float_at(agent, from)?;
-            let mut day = DayEnd {
-                agent: view.agent,
-                from,
-                to,
-                opening_micro,
-                lines: Vec::new(),
-                closing_micro: opening_micro,
-                vends: (0, Micro::ZERO),
-                reversals: (0, Micro::ZERO),
-                moved_micro: Micro::ZERO,
-                commission_micro: Micro::ZERO,
-                cash_micro: Micro::ZERO,
-                re_adds: false,
-                too_long: false,
-            };
+            let mut day = DayEnd::begin(view.agent, (from, to), opening_micro);
             let account = LedgerAccount::Float(agent).to_string();
             let mut query = reader.conn.prepare_cached(
                 "SELECT DISTINCT number FROM posting \
@@ -233,7 +244,7 @@ impl Reader {
             })?;
             for number in numbers {
                 if let Some(record) = reader.record(number?)? {
-                    day.add(line(&record, agent));
+                    day.take(&record);
                 }
             }
             day.re_adds = reader.float_at(agent, to)? == day.closing_micro;

@@ -49,6 +49,7 @@ fn money(site: &mut Site) {
     let by = || "manager".to_owned();
     let correct = |what| {
         Command::Correct(CorrectionCommand::Make {
+            key: None,
             usage_point: UsagePointId(1),
             what,
             reason: "as found".into(),
@@ -85,6 +86,7 @@ fn money(site: &mut Site) {
             by: by(),
         }),
         agent(AgentCommand::MoveFloat {
+            key: None,
             agent: "shop".into(),
             amount: amount(500),
             reason: "cash".into(),

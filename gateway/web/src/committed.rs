@@ -5,6 +5,7 @@
 //!
 //! Calls block on the disk; handlers make them on the blocking pool.
 
+use gateway_core::agent::AgentId;
 use gateway_core::alarm::Alarm;
 use gateway_core::case::Case;
 use gateway_core::event::Role;
@@ -19,6 +20,7 @@ use gateway_core::tariff::Tariff;
 use gateway_core::{
     FeederId, Micro, NodeId, Record, UsagePoint, UsagePointId, UtcSeconds, WattHours,
 };
+use gateway_store::day_end::{AgentView, DayEnd};
 use gateway_store::{AccountStatement, PersonSecret};
 use std::collections::BTreeMap;
 
@@ -59,6 +61,18 @@ pub trait Committed: Send + Sync {
         &self,
         query: &StatementQuery,
     ) -> Result<Option<AccountStatement>, ReadError>;
+
+    /// Every vending agent with its float, by number.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn agents(&self) -> Result<Vec<AgentView>, ReadError>;
+
+    /// What an agent did in a span; `None` if there is no such agent. Looks through every posting.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn day_end(&self, agent: AgentId, span: Span) -> Result<Option<DayEnd>, ReadError>;
 
     /// Registers of a node at half-hour boundaries with `from <= end <= to`, oldest first.
     ///

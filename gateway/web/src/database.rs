@@ -5,6 +5,7 @@ use crate::committed::{
     RoundRows, Span, Statement, StatementLine, StatementQuery, UsagePointRows,
 };
 use crate::failure::sentence;
+use gateway_core::agent::AgentId;
 use gateway_core::alarm::Alarm;
 use gateway_core::case::Case;
 use gateway_core::event::Role;
@@ -13,6 +14,7 @@ use gateway_core::metering::LastReading;
 use gateway_core::person::Person;
 use gateway_core::tariff::Tariff;
 use gateway_core::{Decision, NodeId, Record, UsagePoint, UsagePointId, UtcSeconds, WattHours};
+use gateway_store::day_end::{AgentView, DayEnd};
 use gateway_store::{AccountStatement, NodeView, Reader, StoreError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -139,6 +141,14 @@ impl Committed for Database {
     ) -> Result<Option<AccountStatement>, ReadError> {
         let (id, span) = (query.usage_point, query.span);
         self.with(|reader| reader.account_statement(id, span.from, span.to))
+    }
+
+    fn agents(&self) -> Result<Vec<AgentView>, ReadError> {
+        self.with(Reader::agents)
+    }
+
+    fn day_end(&self, agent: AgentId, span: Span) -> Result<Option<DayEnd>, ReadError> {
+        self.with(|reader| reader.day_end(agent, span.from, span.to))
     }
 
     fn profile(&self, node: NodeId, span: Span) -> Result<Vec<ProfileRow>, ReadError> {

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use gateway_core::Refusal;
+use gateway_core::prepay::MoneyRefusal;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -93,9 +94,39 @@ impl From<Refusal> for Failure {
             | Refusal::LastSupplier
             | Refusal::TariffDiffers => StatusCode::CONFLICT,
             Refusal::RoleMayNot => StatusCode::FORBIDDEN,
+            Refusal::Money(refusal) => status_of(refusal),
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, refusal.name(), sentence(&refusal.to_string()))
+    }
+}
+
+/// Whether a refusal by the rules of money is about something that is not there, about who asks, or about what has happened before.
+fn status_of(refusal: MoneyRefusal) -> StatusCode {
+    match refusal {
+        MoneyRefusal::NoSuchAgent
+        | MoneyRefusal::NoSuchDebt
+        | MoneyRefusal::NoSuchReceipt
+        | MoneyRefusal::NoSuchProposal => StatusCode::NOT_FOUND,
+        MoneyRefusal::NotForAgents
+        | MoneyRefusal::SamePerson
+        | MoneyRefusal::NeedsOwnLogin
+        | MoneyRefusal::AgentIsClosed => StatusCode::FORBIDDEN,
+        MoneyRefusal::AgentExists
+        | MoneyRefusal::PersonIsAgents
+        | MoneyRefusal::DebtExists
+        | MoneyRefusal::ReversedBefore
+        | MoneyRefusal::TooManyProposals
+        | MoneyRefusal::FloatUsedUp { .. }
+        | MoneyRefusal::KeyUsedForOther => StatusCode::CONFLICT,
+        MoneyRefusal::VendAboveLargest { .. }
+        | MoneyRefusal::VendBelowSmallest { .. }
+        | MoneyRefusal::VendNoMultiple { .. }
+        | MoneyRefusal::PercentTooLarge
+        | MoneyRefusal::TermsUnusable
+        | MoneyRefusal::MoreThanOwed
+        | MoneyRefusal::NothingToDo
+        | MoneyRefusal::ReasonUnusable => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 

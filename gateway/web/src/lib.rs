@@ -22,6 +22,7 @@ pub mod api;
 mod app;
 mod assets;
 pub mod committed;
+mod correction_form;
 mod database;
 pub mod desk;
 mod failure;

@@ -131,6 +131,7 @@ pub(crate) fn all() -> Routes {
         .and(meters())
         .and(residents())
         .and(agents())
+        .and(pages::agents::routes())
         .and(people())
         .and(public())
         .and(api::routes())

@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 pub const MOST_AGENTS: usize = 100;
 /// People of an agent.
 pub const MOST_PEOPLE: usize = 20;
+/// Keys of float movements remembered for an agent: one is tried again within minutes, and a float is topped up once a day.
+pub const MOST_MOVES: usize = 50;
 
 /// An agent's number, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,6 +54,20 @@ pub struct Agent {
     /// Whose vends are its vends.
     #[serde(default)]
     pub people: Vec<Who>,
+    /// Movements of the float that had a key, the last ones. In [`AgentDecision::Set`] left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<KeyedMove>,
+}
+
+/// A movement of a float that was asked for with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyedMove {
+    /// The key.
+    pub key: String,
+    /// How much.
+    pub amount: Micro,
+    /// What the float held after it.
+    pub float: Micro,
 }
 
 /// Agents by number.
@@ -92,7 +108,29 @@ pub enum AgentDecision {
         reason: String,
         /// Who.
         by: String,
+        /// The key it was asked with, and what the float held after it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keyed: Option<KeyedMove>,
     },
+}
+
+/// Makes a decision about agents true.
+pub(crate) fn apply(agents: &mut Agents, what: &AgentDecision) {
+    match what {
+        AgentDecision::Set { set, .. } => {
+            let known = agents.remove(&set.id);
+            let moves = known.map(|agent| agent.moves).unwrap_or_default();
+            let set = set.clone();
+            agents.insert(set.id, Agent { moves, ..set });
+        }
+        AgentDecision::FloatMoved { id, keyed, .. } => {
+            if let (Some(agent), Some(keyed)) = (agents.get_mut(id), keyed) {
+                let gone = (agent.moves.len() + 1).saturating_sub(MOST_MOVES);
+                agent.moves.drain(..gone);
+                agent.moves.push(keyed.clone());
+            }
+        }
+    }
 }
 
 impl AgentDecision {
@@ -152,6 +190,9 @@ pub enum AgentCommand {
     },
     /// Top the float up, or take from it.
     MoveFloat {
+        /// Idempotency key, unique for the agent: the same key and amount again is the same movement.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         /// The agent's name or number.
         agent: String,
         /// How much; negative: take.

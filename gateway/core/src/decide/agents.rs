@@ -4,8 +4,10 @@ use super::corrections::reasoned;
 use super::{Draft, usable};
 use crate::Micro;
 use crate::agent::{
-    Agent, AgentCommand, AgentDecision, AgentId, MOST_AGENTS, MOST_PEOPLE, agent_named, agent_of,
+    Agent, AgentCommand, AgentDecision, AgentId, KeyedMove, MOST_AGENTS, MOST_PEOPLE, agent_named,
+    agent_of,
 };
+use crate::alarm::{AlarmKind, Subject};
 use crate::debt::WHOLE;
 use crate::decision::Decision;
 use crate::event::Answer;
@@ -13,6 +15,7 @@ use crate::ledger::LedgerAccount;
 use crate::person::Who;
 use crate::prepay::MoneyRefusal;
 use crate::refusal::Refusal;
+use alloc::format;
 use alloc::vec::Vec;
 
 pub(super) fn ask(draft: &mut Draft<'_>, command: &AgentCommand) -> Result<Answer, Refusal> {
@@ -42,6 +45,7 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &AgentCommand) -> Result<Answe
                 commission_hundredths: *commission_hundredths,
                 closed: false,
                 people: Vec::new(),
+                moves: Vec::new(),
             };
             set(draft, agent, by)
         }
@@ -68,15 +72,14 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &AgentCommand) -> Result<Answe
             by,
         } => assign(draft, agent, (person, *assigned), by),
         AgentCommand::MoveFloat {
+            key,
             agent,
             amount,
             reason,
             by,
         } => {
-            draft.state.cloud.takes_money()?;
-            reasoned(reason)?;
             let known = named(draft, agent)?;
-            move_float(draft, &known, *amount, (reason, by))
+            once(draft, &known, (key.as_deref(), *amount), (reason, by))
         }
     }
 }
@@ -119,16 +122,57 @@ fn set(draft: &mut Draft<'_>, agent: Agent, by: &str) -> Result<Answer, Refusal>
     let id = agent.id;
     if draft.state.agents.get(&id) != Some(&agent) {
         let by = by.into();
-        draft.push(Decision::Agent(AgentDecision::Set { set: agent, by }));
+        let moves = Vec::new();
+        let set = Agent { moves, ..agent };
+        draft.push(Decision::Agent(AgentDecision::Set { set, by }));
     }
     let float = float_of(draft, id);
     Ok(Answer::Agent { agent: id, float })
 }
 
+/// Moves a float, once for each key.
+fn once(
+    draft: &mut Draft<'_>,
+    agent: &Agent,
+    (key, amount): (Option<&str>, Micro),
+    (reason, by): (&str, &str),
+) -> Result<Answer, Refusal> {
+    if let Some(key) = key {
+        usable(key)?;
+        if let Some(made) = agent.moves.iter().find(|made| made.key == key) {
+            return again(draft, agent, made, amount);
+        }
+    }
+    draft.state.cloud.takes_money()?;
+    reasoned(reason)?;
+    move_float(draft, agent, (key, amount), (reason, by))
+}
+
+/// What a key stands for, asked for once more.
+fn again(
+    draft: &mut Draft<'_>,
+    agent: &Agent,
+    made: &KeyedMove,
+    amount: Micro,
+) -> Result<Answer, Refusal> {
+    if made.amount != amount {
+        let details = format!(
+            "key {} stands for {} to the float of agent {}; asked again for {amount}",
+            made.key, made.amount, agent.id
+        );
+        draft.raise(AlarmKind::VendConflict, Subject::Site, details);
+        return Err(MoneyRefusal::KeyUsedForOther.into());
+    }
+    Ok(Answer::Agent {
+        agent: agent.id,
+        float: made.float,
+    })
+}
+
 fn move_float(
     draft: &mut Draft<'_>,
     agent: &Agent,
-    amount: Micro,
+    (key, amount): (Option<&str>, Micro),
     (reason, by): (&str, &str),
 ) -> Result<Answer, Refusal> {
     if amount == Micro::ZERO {
@@ -149,6 +193,11 @@ fn move_float(
         amount,
         reason: reason.into(),
         by: by.into(),
+        keyed: key.map(|key| KeyedMove {
+            key: key.into(),
+            amount,
+            float,
+        }),
     }));
     Ok(Answer::Agent {
         agent: agent.id,

@@ -2,17 +2,20 @@
 
 use super::debts::{self, Signed};
 use super::{Draft, supply, usable};
+use crate::alarm::{AlarmKind, Subject};
 use crate::correction::{
-    CorrectionAct, CorrectionCommand, CorrectionDecision, LONGEST_REASON, MOST_PROPOSALS, Proposal,
+    Asked, CorrectionAct, CorrectionCommand, CorrectionDecision, LONGEST_REASON, MOST_PROPOSALS,
+    Proposal,
 };
 use crate::decision::Decision;
 use crate::event::Answer;
-use crate::person::Who;
+use crate::person::{Who, is_certain};
 use crate::prepay::MoneyRefusal;
 use crate::refusal::Refusal;
 use crate::state::Vend;
 use crate::{Micro, UsagePointId, UtcSeconds, agent};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 
 const DAY_S: i64 = 86_400;
@@ -26,11 +29,12 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &CorrectionCommand) -> Result<
     }
     match command {
         CorrectionCommand::Make {
+            key,
             usage_point,
             what,
             reason,
             by,
-        } => make(draft, *usage_point, what, (reason, by)),
+        } => once(draft, key.as_deref(), *usage_point, (what, reason, by)),
         CorrectionCommand::Approve { proposal, by } => approve(draft, *proposal, by),
         CorrectionCommand::Refuse {
             proposal,
@@ -64,17 +68,62 @@ pub(super) fn reasoned(reason: &str) -> Result<(), Refusal> {
     }
 }
 
+/// Makes a correction, once for each key.
+fn once(
+    draft: &mut Draft<'_>,
+    key: Option<&str>,
+    usage_point: UsagePointId,
+    (what, reason, by): (&CorrectionAct, &str, &str),
+) -> Result<Answer, Refusal> {
+    reasoned(reason)?;
+    draft.take(usage_point)?;
+    let Some(key) = key else {
+        return make(draft, usage_point, what, (reason, by));
+    };
+    usable(key)?;
+    let asked = draft.point.as_ref().map(|point| point.asked.iter());
+    let known = asked.and_then(|mut asked| asked.find(|asked| asked.key == key));
+    if let Some(known) = known {
+        if known.act == *what {
+            return Ok(match known.made {
+                proposal if known.proposed => Answer::Proposed { proposal },
+                number => Answer::Corrected { number },
+            });
+        }
+        let number = known.made;
+        let details = format!(
+            "key {key} stands for the correction of record {number}; asked again for another"
+        );
+        let subject = Subject::UsagePoint(usage_point);
+        draft.raise(AlarmKind::VendConflict, subject, details);
+        return Err(MoneyRefusal::KeyUsedForOther.into());
+    }
+    let answer = make(draft, usage_point, what, (reason, by))?;
+    let (number, proposed) = match answer {
+        Answer::Proposed { proposal } => (proposal, true),
+        Answer::Corrected { number } => (number, false),
+        other => return Ok(other),
+    };
+    let asked = Asked {
+        key: key.into(),
+        act: what.clone(),
+        made: number,
+        proposed,
+    };
+    decide(draft, Some(usage_point), CorrectionDecision::Keyed(asked));
+    Ok(answer)
+}
+
 fn make(
     draft: &mut Draft<'_>,
     usage_point: UsagePointId,
     what: &CorrectionAct,
     (reason, by): (&str, &str),
 ) -> Result<Answer, Refusal> {
-    reasoned(reason)?;
-    draft.take(usage_point)?;
     check(draft, what)?;
     let amount = worth(draft, what);
     if amount > draft.prepay().correction.alone_up_to {
+        counts(draft, by)?;
         let waiting = draft.point.as_ref().map(|point| point.proposals.len());
         if waiting.unwrap_or_default() >= MOST_PROPOSALS {
             return Err(MoneyRefusal::TooManyProposals.into());
@@ -102,6 +151,7 @@ fn approve(draft: &mut Draft<'_>, proposal: u64, by: &str) -> Result<Answer, Ref
     if Who::of(by) == Who::of(&waits.by) {
         return Err(MoneyRefusal::SamePerson.into());
     }
+    counts(draft, by)?;
     let expires = expires_at(&waits, draft.prepay().correction.expires_days);
     if draft.now.clock_trusted && draft.now.at > expires {
         return Err(MoneyRefusal::NoSuchProposal.into());
@@ -120,6 +170,15 @@ fn approve(draft: &mut Draft<'_>, proposal: u64, by: &str) -> Result<Answer, Ref
         approved_by: draft.decisions.last().and_then(approver),
     };
     carry_out(draft, &waits.act, signed)
+}
+
+/// Above the limit only somebody counts who is known to be one certain person.
+fn counts(draft: &Draft<'_>, by: &str) -> Result<(), Refusal> {
+    if is_certain(&draft.state.people, by) {
+        Ok(())
+    } else {
+        Err(MoneyRefusal::NeedsOwnLogin.into())
+    }
 }
 
 fn approver(decision: &Decision) -> Option<alloc::string::String> {
@@ -242,7 +301,9 @@ fn corrected(draft: &Draft<'_>) -> Answer {
     let moves = |decision: &Decision| match decision {
         Decision::Correction { what, .. } => !matches!(
             what.as_ref(),
-            CorrectionDecision::Approved { .. } | CorrectionDecision::Proposed { .. }
+            CorrectionDecision::Approved { .. }
+                | CorrectionDecision::Proposed { .. }
+                | CorrectionDecision::Keyed(_)
         ),
         Decision::Debt { what, .. } => what.collected() == Micro::ZERO,
         _ => false,

@@ -18,7 +18,7 @@ mod who;
 pub(crate) use apply::apply;
 pub use deed::{ALL_DEEDS, Deed};
 pub use secret::SecretHash;
-pub use who::Who;
+pub use who::{Who, is_certain};
 
 use crate::UsagePointId;
 use alloc::string::String;

@@ -62,6 +62,10 @@ pub enum MoneyRefusal {
     SamePerson,
     /// As many proposals wait as may.
     TooManyProposals,
+    /// The key was used for another correction, or another movement of a float.
+    KeyUsedForOther,
+    /// Above the limit both people need a login of their own.
+    NeedsOwnLogin,
 }
 
 impl MoneyRefusal {
@@ -90,6 +94,8 @@ impl MoneyRefusal {
             Self::NoSuchProposal => "no-such-proposal",
             Self::SamePerson => "same-person",
             Self::TooManyProposals => "too-many-proposals",
+            Self::KeyUsedForOther => "key-used-for-other",
+            Self::NeedsOwnLogin => "needs-own-login",
         }
     }
 }
@@ -138,6 +144,13 @@ impl fmt::Display for MoneyRefusal {
             Self::NoSuchProposal => "no correction of this number waits; see `correct list`",
             Self::SamePerson => {
                 "a correction of this amount needs another person than the one who proposed it"
+            }
+            Self::KeyUsedForOther => {
+                "this key was used for something else; nothing was done, use a new key for a new correction"
+            }
+            Self::NeedsOwnLogin => {
+                "a correction of this amount takes two people, each under a login of their own that may correct accounts; \
+                 log in on the page, or as the user of that name"
             }
             Self::TooManyProposals => {
                 "20 corrections wait at this usage point; approve or refuse them first"

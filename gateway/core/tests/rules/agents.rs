@@ -24,6 +24,7 @@ impl Site {
 
     fn float(&mut self, by: &str, text: &str) -> Result<Answer, Refusal> {
         self.agent(AgentCommand::MoveFloat {
+            key: None,
             agent: "corner shop".into(),
             amount: amount(text),
             reason: "cash, slip 12".into(),
@@ -92,6 +93,30 @@ fn vends_draw_the_float_down_until_it_is_used_up() {
 }
 
 #[test]
+fn a_float_is_moved_once_for_a_key() {
+    let mut site = with_agent();
+    let top_up = |text: &str| AgentCommand::MoveFloat {
+        key: Some("slip 12".into()),
+        agent: "corner shop".into(),
+        amount: amount(text),
+        reason: "cash".into(),
+        by: "manager".into(),
+    };
+    let first = site.agent(top_up("100")).unwrap();
+    site.assign("corner shop", "asha").unwrap();
+    site.vend_by("ravi", "a", "50").unwrap();
+    assert_eq!(
+        site.agent(top_up("100")),
+        Ok(first),
+        "the float after it, then"
+    );
+    assert_eq!(site.ledger(FLOAT), "51.00");
+    let other = site.agent(top_up("101"));
+    assert_eq!(other, Err(No::KeyUsedForOther.into()));
+    assert_eq!(site.ledger(FLOAT), "51.00");
+}
+
+#[test]
 fn a_reversed_vend_gives_the_float_and_the_commission_back() {
     let mut site = with_agent();
     site.float("manager", "100").unwrap();
@@ -100,6 +125,7 @@ fn a_reversed_vend_gives_the_float_and_the_commission_back() {
     };
     let reverse = |by: &str| {
         Command::Correct(CorrectionCommand::Make {
+            key: None,
             usage_point: POINT,
             what: CorrectionAct::Reverse { receipt },
             reason: "wrong premises".into(),

@@ -68,6 +68,58 @@ fn a_small_correction_posts_and_a_large_one_waits_for_another_person() {
 }
 
 #[test]
+fn the_same_key_is_the_same_correction_and_is_not_made_twice() {
+    let mut site = Site::with_one_point();
+    let once = |what: CorrectionAct, key: &str| {
+        Command::Correct(CorrectionCommand::Make {
+            key: Some(key.into()),
+            usage_point: POINT,
+            what,
+            reason: "a slip".into(),
+            by: "asha".into(),
+        })
+    };
+    for (text, key) in [("-5", "small"), ("5000", "large")] {
+        let first = site.command(once(credit(text), key)).expect("done");
+        let (number, balance) = (site.state.number, site.balance());
+        assert_eq!(site.command(once(credit(text), key)), Ok(first), "{key}");
+        assert_eq!((site.state.number, site.balance()), (number, balance));
+        let other = site.command(once(credit("-6"), key));
+        assert_eq!(other, Err(MoneyRefusal::KeyUsedForOther.into()), "{key}");
+        assert_eq!(site.balance(), balance);
+    }
+    assert_eq!(site.balance(), amount("-5"));
+    let alarms: Vec<_> = site.state.alarms.values().collect();
+    assert!(
+        alarms.iter().any(|alarm| alarm.details.contains("small")),
+        "{alarms:?}"
+    );
+    for i in 0..correction::MOST_ASKED {
+        site.command(once(credit("-1"), &format!("k{i}")))
+            .expect("done");
+    }
+    assert_eq!(site.point().asked.len(), correction::MOST_ASKED);
+    assert!(site.point().asked.iter().all(|asked| asked.key != "large"));
+}
+
+#[test]
+fn above_the_limit_only_people_of_their_own_count() {
+    let mut site = Site::with_one_point();
+    let no = Err(MoneyRefusal::NeedsOwnLogin.into());
+    for anybody in ["root via command line", "operator via page"] {
+        assert_eq!(site.correct(credit("501"), anybody), no, "{anybody}");
+        site.correct(credit("5"), anybody)
+            .expect("below it one is enough");
+    }
+    let Ok(Answer::Proposed { proposal }) = site.correct(credit("501"), "asha via page") else {
+        panic!("it should wait");
+    };
+    assert_eq!(site.approve(proposal, "root via command line"), no);
+    site.approve(proposal, "ravi via command line")
+        .expect("another person");
+}
+
+#[test]
 fn a_proposal_is_refused_or_expires_and_moves_nothing() {
     let mut site = Site::with_one_point();
     site.rules.prepay.correction.expires_days = 3;
@@ -161,6 +213,14 @@ fn what_is_decided_can_be_read_again() {
     let vended = receipt(site.vend("typo", "120"));
     site.correct(CorrectionAct::Reverse { receipt: vended }, "asha")
         .unwrap();
+    site.command(Command::Correct(CorrectionCommand::Make {
+        key: Some("once".into()),
+        usage_point: POINT,
+        what: credit("-1"),
+        reason: "a slip".into(),
+        by: "asha".into(),
+    }))
+    .unwrap();
     site.now += 2 * DAY;
     site.event(&Event::Tick).unwrap();
     for record in &site.journal {

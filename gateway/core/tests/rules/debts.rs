@@ -29,6 +29,7 @@ impl Site {
 
     pub fn correct(&mut self, what: CorrectionAct, by: &str) -> Result<Answer, Refusal> {
         self.command(Command::Correct(CorrectionCommand::Make {
+            key: None,
             usage_point: POINT,
             what,
             reason: "a mistake".into(),
@@ -230,6 +231,7 @@ fn a_debt_is_opened_changed_and_written_off_with_a_reason() {
         amount("-340")
     );
     let nothing = Command::Correct(CorrectionCommand::Make {
+        key: None,
         usage_point: POINT,
         what: CorrectionAct::Debt(open("5")),
         reason: "  ".into(),

@@ -78,6 +78,9 @@ pub enum AgentAction {
         /// Why, or the paper it was paid with
         #[arg(long)]
         reason: String,
+        /// Key of this very movement: the same key again does nothing more
+        #[arg(long)]
+        key: Option<String>,
         /// Which gateway.
         #[command(flatten)]
         target: Target,
@@ -164,9 +167,11 @@ pub fn carry_out(action: &AgentAction) -> Result {
             agent,
             amount,
             reason,
+            key,
             target,
         } => {
             let asked = AgentCommand::MoveFloat {
+                key: key.clone(),
                 agent: agent.clone(),
                 amount: *amount,
                 reason: reason.clone(),

@@ -67,6 +67,9 @@ pub struct Why {
     /// Why, up to 200 bytes; it stands on the statement
     #[arg(long)]
     pub reason: String,
+    /// Key of this very correction: the same key again does nothing more
+    #[arg(long)]
+    pub key: Option<String>,
     /// Which gateway.
     #[command(flatten)]
     pub target: Target,
@@ -124,6 +127,7 @@ pub fn make(
     why: &Why,
 ) -> Result {
     let asked = CorrectionCommand::Make {
+        key: why.key.clone(),
         usage_point,
         what,
         reason: why.reason.clone(),

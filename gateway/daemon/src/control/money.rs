@@ -93,7 +93,7 @@ async fn day_end(office: &Office, name: String, day: Option<LocalDay>) -> Respon
             }
             let currency = reader.tariffs()?.into_iter().next();
             let currency = currency.map(|tariff| tariff.currency).unwrap_or_default();
-            let paper = DayEndPaper::new(&letterhead, day, &currency, report);
+            let paper = DayEndPaper::new(&letterhead, (day, day), &currency, report);
             Ok(Response::DayEnd {
                 paper: Box::new(paper),
             })

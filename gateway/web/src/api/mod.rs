@@ -11,6 +11,15 @@
 //! | POST `usage-points/{id}/switch` | `{"ask": "close" \| "reset"}`, `{"ask": "clear-tamper", "note": "…"}` or `{"ask": "limit", "watts": 500}` | `{"done": "done"}` |
 //! | POST `usage-points/{id}/emergency` | `{}` | emergency credit that is offered is activated: `{"done": "done"}` |
 //! | POST `usage-points/{id}/hold` | `{"note": "…", "charge": true}` | a billing hold is cleared: `{"done": "done"}` |
+//! | POST `usage-points/{id}/quote` | `{"amount": "12.50"}` | what a recharge would do, debts with it |
+//! | GET `debts`, `usage-points/{id}/debts` | | what is owed, and how it is paid back |
+//! | POST `usage-points/{id}/debts` | `{"key": "…", "change": "open" \| "change" \| "write-off", "kind": "arrears", "amount": "900", "percent": "10", "reason": "…"}` | `corrected` or `proposed` |
+//! | POST `usage-points/{id}/corrections` | `{"key": "…", "credit": "-1.25", "reason": "…"}` or `{"key": "…", "reverse": 1180, "reason": "…"}` | the same |
+//! | GET `corrections` | | what waits for a second person |
+//! | POST `corrections/{number}/{answer}` | `approve`: `{}`; `refuse`: `{"reason": "…"}` | `corrected`, or `{"done": "done"}` |
+//! | GET `agents`, `agents/{number}` | | vending agents with their floats |
+//! | POST `agents`, `agents/{number}/{change}` | see `docs/api.md` | `{"done": "agent", "agent": 1, "float": "500"}` |
+//! | GET `agents/{number}/day-end?day=2026-11-27` | | the day-end report |
 //! | GET `alarms` | | open alarms |
 //! | POST `alarms/{number}/acknowledge` | `{}` | `{"done": "done"}` |
 //! | GET `cases?all=true` | | open cases of missing energy, or all |
@@ -34,6 +43,8 @@
 //! power in W, times are UTC seconds. Every error is `{"error": "kebab-name", "message": "words"}`. A POST needs
 //! `Content-Type: application/json`; an unknown field is an error.
 
+mod accounts;
+mod agents;
 mod answers;
 mod cases;
 mod meters;

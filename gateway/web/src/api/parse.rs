@@ -19,7 +19,7 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    fn new(name: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn named(name: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { name, message }
     }
@@ -117,7 +117,7 @@ pub fn parse_amount(text: &str) -> Result<Micro, ParseError> {
             NotAnAmount::TooPrecise => "amount-too-precise",
             NotAnAmount::TooLarge => "amount-too-large",
         };
-        ParseError::new(name, sentence(&error.to_string()))
+        ParseError::named(name, sentence(&error.to_string()))
     })
 }
 
@@ -130,7 +130,7 @@ pub fn parse_order(text: &str) -> Result<SupplyOrder, ParseError> {
         "on" => Ok(SupplyOrder::On),
         "off" => Ok(SupplyOrder::Off),
         "auto" => Ok(SupplyOrder::Auto),
-        _ => Err(ParseError::new(
+        _ => Err(ParseError::named(
             "no-such-order",
             "A supply is ordered on, off or auto.",
         )),
@@ -149,7 +149,7 @@ pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ParseError> {
         } else {
             "field-unusable"
         };
-        ParseError::new(name, sentence(&words))
+        ParseError::named(name, sentence(&words))
     })
 }
 

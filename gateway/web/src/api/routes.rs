@@ -82,6 +82,8 @@ pub(crate) fn routes() -> Routes {
         )
         .get("/journal", see, journal)
         .get("/status", see, status)
+        .and(super::accounts::routes())
+        .and(super::agents::routes())
 }
 
 async fn usage_points(State(app): State<App>) -> Result<Json<Points>, ApiFailure> {

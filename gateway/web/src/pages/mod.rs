@@ -1,9 +1,11 @@
 //! What each address does: read rows, make a view; or put a command to the desk and go on.
 
 mod agent;
+pub(crate) mod agents;
 mod alarms;
 mod cases;
 mod changes;
+mod day_end;
 mod journal;
 mod login;
 mod meter_work;
@@ -24,6 +26,7 @@ pub(crate) use agent::{agent, agent_receipt, agent_vend, confirm_agent_vend};
 pub(crate) use alarms::{acknowledge, alarms};
 pub(crate) use cases::{case, cases, change_case, check_found, check_outcome, find_case};
 pub(crate) use changes::{confirm_supply, confirm_vend, enter_token, order_supply, vend};
+pub(crate) use day_end::{DayEndQuery, day_end_paper, find_agent};
 pub(crate) use journal::journal;
 pub(crate) use login::{login, login_form, logout};
 pub(crate) use meter_work::{check_work, do_work, to_test, undo_move, work_form};

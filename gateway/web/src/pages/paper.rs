@@ -123,7 +123,7 @@ pub(crate) async fn statement_json(
     Ok(Json(made(&app, &id, wanted).await?))
 }
 
-fn attachment(format: Format, stem: &str, content: Vec<u8>) -> Response {
+pub(super) fn attachment(format: Format, stem: &str, content: Vec<u8>) -> Response {
     let name = format!("{stem}.{}", format.extension());
     let headers = [
         (header::CONTENT_TYPE, format.media_type().to_owned()),

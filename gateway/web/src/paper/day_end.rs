@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct DayEndPaper {
     /// The site's name.
     pub site: String,
-    /// The local day.
+    /// The local day, or the first and the last of several.
     pub day: String,
     /// When it was made, in local time.
     pub made: String,
@@ -27,12 +27,22 @@ pub struct DayEndPaper {
 }
 
 impl DayEndPaper {
-    /// The report of a day.
+    /// The report of days, both included.
     #[must_use]
-    pub fn new(letterhead: &Letterhead, day: LocalDay, currency: &str, report: DayEnd) -> Self {
+    pub fn new(
+        letterhead: &Letterhead,
+        (first, last): (LocalDay, LocalDay),
+        currency: &str,
+        report: DayEnd,
+    ) -> Self {
+        let day = if first == last {
+            first.to_string()
+        } else {
+            format!("{first} to {last}")
+        };
         Self {
             site: letterhead.site.clone(),
-            day: day.to_string(),
+            day,
             made: date_time(letterhead.calendar, letterhead.made_at),
             utc_offset_s: letterhead.calendar.utc_offset_s,
             currency: currency.to_owned(),
@@ -43,7 +53,8 @@ impl DayEndPaper {
     /// A name for its file, without the ending.
     #[must_use]
     pub fn file_stem(&self) -> String {
-        format!("day-end-agent-{}-{}", self.report.agent.id, self.day)
+        let day = self.day.replace(' ', "-");
+        format!("day-end-agent-{}-{day}", self.report.agent.id)
     }
 
     fn calendar(&self) -> Calendar {
@@ -168,7 +179,7 @@ impl DayEndPaper {
             heading: format!("Every movement, {word}"),
             columns: head.map(|(name, align)| (name.into(), align)).to_vec(),
             rows: self.report.lines.iter().map(row).collect(),
-            empty: "Nothing was sold and the float was not moved on this day.",
+            empty: "Nothing was sold and the float was not moved.",
         }
     }
 

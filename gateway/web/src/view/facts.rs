@@ -278,6 +278,7 @@ mod tests {
             disputes: Vec::new(),
             debts: gateway_core::debt::Debts::default(),
             proposals: Vec::new(),
+            asked: Vec::new(),
             feeder_phase: None,
             next_tariff: None,
             message: None,

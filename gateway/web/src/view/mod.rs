@@ -33,6 +33,7 @@ pub(crate) use journal::JournalView;
 pub(crate) use login::{LoginView, PasswordView};
 pub(crate) use meter_work::{CheckInputs, FormInputs, MeterCheckView, MeterFormView, Work};
 pub(crate) use meters::{MeterInputs, MeterView, MetersView, Undo};
+pub(crate) use money::{act_words, terms_words};
 pub(crate) use my::{MyInputs, MyView, PointsView};
 pub(crate) use neighbourhood::{Filter, NeighbourhoodView, all_facts};
 pub(crate) use people::{PeopleView, SlipView};

@@ -186,6 +186,13 @@ fn describe_correction(what: &CorrectionDecision, money: Shown<'_>) -> (&'static
             let words = format!("Correction {proposal} expired: nobody approved it");
             ("admin", words)
         }
+        CorrectionDecision::Keyed(asked) => (
+            "admin",
+            format!(
+                "Record {} was asked for with the key {}",
+                asked.made, asked.key
+            ),
+        ),
         CorrectionDecision::Posted {
             amount,
             receipt,
@@ -236,6 +243,7 @@ fn describe_agent(what: &AgentDecision, money: Shown<'_>) -> String {
             amount,
             reason,
             by,
+            ..
         } => {
             let amount = money(*amount);
             format!("Float of agent {id} moved by {amount}, by {by}: {reason}")
