@@ -6,6 +6,7 @@ use crate::cloud::CloudLink;
 use crate::cycle::{Input, Status, Storage};
 use crate::devices::Bench;
 use crate::metrics;
+use crate::notify::Notifier;
 use gateway_core::meter_link::MeterLink;
 use gateway_core::{Command, Moment, NodeId};
 use gateway_field::{Field, LinkQuality};
@@ -30,6 +31,7 @@ pub struct DaemonDesk {
     pub clock: Clock,
     pub changes: watch::Receiver<u64>,
     pub cloud: CloudLink,
+    pub notifier: Arc<Notifier>,
     /// Where a meter is tested before it is saved.
     pub bench: Bench,
 }
@@ -72,6 +74,9 @@ impl Desk for DaemonDesk {
         }
         for (bus, why) in self.bench.buses().down() {
             let words = format!("The bus {bus} is down: {why}. Its meters are not read.");
+            problem(false, words);
+        }
+        for words in self.notifier.problems() {
             problem(false, words);
         }
         Health { problems }

@@ -19,6 +19,7 @@ mod holidays;
 mod home_assistant;
 mod logging;
 mod metrics;
+mod notify;
 mod ordered;
 mod run;
 mod signals;

@@ -46,3 +46,4 @@ pub use desk::{
 };
 pub use routes::{Needs, Route, all_routes};
 pub use serve::{ClientAddress, router, serve};
+pub use view::in_words;

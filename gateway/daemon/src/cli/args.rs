@@ -151,6 +151,12 @@ pub enum Action {
         #[command(subcommand)]
         action: super::cloud::CloudAction,
     },
+    /// Notices by e-mail and webhook
+    Notify {
+        /// What to do.
+        #[command(subcommand)]
+        action: super::notify::NotifyAction,
+    },
     /// Cases of energy that is missing on a feeder
     Case {
         /// What to do with them.

@@ -18,6 +18,7 @@ mod guide;
 mod line;
 mod meter;
 mod node;
+mod notify;
 mod operator;
 mod paper;
 mod person;
@@ -80,6 +81,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Emergency { action } => prepay::emergency(action),
         Action::Hold { action } => prepay::hold(action),
         Action::Cloud { action } => cloud::carry_out(action),
+        Action::Notify { action } => notify::carry_out(action),
         Action::Case { action } => case::carry_out(action),
         Action::Dispute {
             action: DisputeAction::Resolve(args),

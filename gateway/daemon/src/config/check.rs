@@ -65,6 +65,9 @@ fn named_files(config: &Config) -> Vec<Mistake> {
     if let Some(what) = crate::cloud::mistakes(&config.cloud) {
         mistakes.push(Mistake::at(None, "cloud", format!("failed to {what}")));
     }
+    if let Some(what) = crate::notify::mistakes(config) {
+        mistakes.push(Mistake::at(None, "notify", format!("failed to {what}")));
+    }
     let data = &config.store.data_dir;
     if data.exists() && !data.is_dir() {
         let what = format!("{} is not a directory", data.display());

@@ -189,6 +189,30 @@ pub static SCHEMA: Schema = Schema {
             super::cloud::KEYS,
         ),
         table(
+            "notify",
+            "Telling people outside, by e-mail and webhook; docs/notify.md. `prepaid-gateway notify test` tries it out.",
+            super::notify::KEYS,
+        ),
+        table(
+            "notify.smtp",
+            "The mail server that takes the letters.",
+            super::notify::SMTP,
+        ),
+        Table {
+            path: "notify.mail",
+            many: true,
+            doc: "Somebody who gets letters. Repeat the section for each.",
+            keys: super::notify::MAIL,
+            inherits: None,
+        },
+        Table {
+            path: "notify.webhook",
+            many: true,
+            doc: "A program that notices are posted to. Repeat the section for each.",
+            keys: super::notify::WEBHOOK,
+            inherits: None,
+        },
+        table(
             "home_assistant",
             "State for Home Assistant over MQTT, read-only; docs/home-assistant.md.",
             super::home_assistant::KEYS,

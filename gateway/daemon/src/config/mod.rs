@@ -17,6 +17,7 @@ mod loss;
 mod mistake;
 mod modbus;
 mod money;
+mod notify;
 mod paths;
 mod prepay;
 mod read;
@@ -27,7 +28,10 @@ pub use broker::Broker;
 pub use cloud::Cloud;
 pub use home_assistant::HomeAssistant;
 pub use mistake::Mistake;
-pub use paths::{DATA_DIR, cloud_memory_in, database_in, operator_password_in, socket_in};
+pub use notify::{Mail, Notify, Quiet, Security, Smtp, Webhook};
+pub use paths::{
+    DATA_DIR, cloud_memory_in, database_in, notify_memory_in, operator_password_in, socket_in,
+};
 pub use prepay::Prepay;
 pub use read::{Values, read};
 pub use schema::{Key, Kind, Presence, Schema, Table};
@@ -64,6 +68,8 @@ pub struct Config {
     pub loss: Ground,
     /// The head-end.
     pub cloud: Cloud,
+    /// Who is told what.
+    pub notify: Notify,
     /// `[home_assistant]`
     pub home_assistant: HomeAssistant,
     /// The page.
@@ -259,6 +265,7 @@ impl Config {
             field: field(&values, &mut mistakes),
             loss: loss::loss(&values, values.offset("site.utc_offset"), &mut mistakes),
             cloud: cloud::cloud(&values, &mut mistakes),
+            notify: notify::notify(&values, &mut mistakes),
             home_assistant: home_assistant::home_assistant(&values, &mut mistakes),
             web: web(&values, &mut mistakes),
             clock: match values.text("clock.trust").as_str() {

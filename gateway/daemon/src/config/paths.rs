@@ -20,6 +20,11 @@ pub fn operator_password_in(data_dir: &Path) -> PathBuf {
     data_dir.join("operator-password")
 }
 
+/// How far each channel of notices has come.
+pub fn notify_memory_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("notify.json")
+}
+
 /// What the link to the head-end remembers: the gateway's key, its instances.
 pub fn cloud_memory_in(data_dir: &Path) -> PathBuf {
     data_dir.join("cloud.json")

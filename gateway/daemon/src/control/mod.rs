@@ -13,6 +13,7 @@ mod cloud;
 mod facts;
 mod meters;
 mod money;
+mod notify;
 mod paper;
 mod peer;
 mod people;
@@ -29,6 +30,7 @@ pub use meters::MeterFacts;
 pub use money::OwedFacts;
 pub use server::{Office, listen, serve};
 
+use crate::notify::ChannelFacts;
 use gateway_core::calendar::LocalDay;
 use gateway_core::case::Case;
 use gateway_core::meter_link::MeterLink;
@@ -138,6 +140,13 @@ pub enum Request {
     People {},
     /// How the link to the head-end is.
     CloudStatus {},
+    /// How the channels of notices are doing.
+    NotifyStatus {},
+    /// Send a test by each channel.
+    NotifyTest {
+        /// Only by those whose name contains this.
+        channel: String,
+    },
     /// Orders of the head-end.
     CloudOrders {},
     /// Enrol with a head-end.
@@ -154,7 +163,7 @@ impl Request {
     fn within(&self) -> Duration {
         match self {
             Self::Verify {} => VERIFY_WITHIN,
-            Self::CloudEnrol { .. } => ENROL_WITHIN,
+            Self::CloudEnrol { .. } | Self::NotifyTest { .. } => ENROL_WITHIN,
             _ => ANSWER_WITHIN,
         }
     }
@@ -248,6 +257,16 @@ pub enum Response {
     Cloud {
         /// It.
         cloud: Box<CloudFacts>,
+    },
+    /// Channels of notices, by name.
+    Channels {
+        /// They.
+        channels: Vec<ChannelFacts>,
+    },
+    /// What became of tests: channels, and why one was not taken.
+    Tested {
+        /// They.
+        results: Vec<(String, Option<String>)>,
     },
     /// Orders of the head-end, oldest first.
     Orders {

@@ -66,7 +66,7 @@ fn deed(request: &Request, database: &Path) -> Result<Option<Deed>, StoreError> 
         Request::Command { command } => return Ok(Deed::of(command)),
         Request::OnBehalfOf { .. } => return Ok(None),
         Request::NodeKey { .. } | Request::TestMeter { .. } => Deed::WorkOnMeters,
-        Request::CloudEnrol { .. } => Deed::ManageSite,
+        Request::CloudEnrol { .. } | Request::NotifyTest { .. } => Deed::ManageSite,
         Request::People {} => Deed::SeePeople,
         Request::UsagePoints {}
         | Request::UsagePoint { .. }
@@ -81,6 +81,7 @@ fn deed(request: &Request, database: &Path) -> Result<Option<Deed>, StoreError> 
         | Request::Meters {}
         | Request::Status {}
         | Request::CloudStatus {}
+        | Request::NotifyStatus {}
         | Request::CloudOrders {} => Deed::SeeSite,
     }))
 }

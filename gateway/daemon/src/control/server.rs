@@ -9,6 +9,7 @@ use super::peer::Caller;
 use super::{LONGEST_REQUEST, Request, Response, meters as installed, people};
 use crate::buses::Buses;
 use crate::cloud::CloudLink;
+use crate::notify::Notifier;
 use gateway_core::calendar::Calendar;
 use gateway_core::event::Role;
 use gateway_core::point_change::PointChange;
@@ -54,6 +55,8 @@ pub struct Office {
     pub node_key: KeyLookup,
     /// The link to a head-end.
     pub cloud: Option<CloudLink>,
+    /// Who is told what.
+    pub notifier: Option<Arc<Notifier>>,
     /// The site's buses.
     pub buses: Buses,
 }
@@ -233,6 +236,8 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
             status: status(office),
         },
         Request::CloudStatus {} => cloud::status(office).await,
+        Request::NotifyStatus {} => super::notify::status(office),
+        Request::NotifyTest { channel } => super::notify::test(office, &channel).await,
         Request::CloudOrders {} => cloud::orders(office).await,
         Request::CloudEnrol { code, url } => cloud::enrol(office, &code, url, who).await,
         of_money => super::money::answer(of_money, office).await,

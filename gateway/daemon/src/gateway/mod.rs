@@ -14,6 +14,7 @@ use crate::cycle::{self, Cycle, Input, Listener, Status};
 use crate::desk::DaemonDesk;
 use crate::drivers::Drivers;
 use crate::home_assistant::Publisher;
+use crate::notify;
 use crate::ordered::Ordered;
 use crate::{buses, cloud, control, devices, holidays, tariffs, token_keys};
 use gateway_core::Command;
@@ -108,16 +109,16 @@ impl Gateway {
             status,
             field: field.clone(),
             clock,
+            notifier: notify::start(config, clock, (&changed, &stopped)),
             changes: changed,
             cloud: link,
             bench: devices::Bench::new(clock, buses, &drivers.links, logins(config)),
         });
         let heard = (drivers, site_messages);
         let (app, page, tasks) = serve_people(config, &path, &desk, heard, stopped).await?;
-        let bound = field.local_addr().or(field.local_tls_addr());
         Ok(Self {
             desk,
-            broker: bound.unwrap_or(config.field.listen),
+            broker: bound(&field, config),
             page,
             field,
             app,
@@ -174,6 +175,7 @@ async fn serve_people(
     tasks.extend(publish_state(config, path, desk, stopped.clone()));
     let driving = bench.drive(drivers, desk.field.clone(), site_messages, stopped);
     tasks.push(tokio::spawn(driving));
+    tasks.extend(desk.notifier.tasks());
     Ok((app, page, tasks))
 }
 
@@ -195,6 +197,12 @@ fn publish_state(
     };
     let is_wanted = publisher.settings.enabled;
     is_wanted.then(|| tokio::spawn(publisher.run(stopped)))
+}
+
+/// Where nodes connect.
+fn bound(field: &Field, config: &Config) -> SocketAddr {
+    let bound = field.local_addr().or(field.local_tls_addr());
+    bound.unwrap_or(config.field.listen)
 }
 
 /// The accounts of the site's clients.
@@ -309,7 +317,7 @@ fn open_office(
         let key = Reader::open(&path).and_then(|reader| reader.node_key(node));
         key.ok().flatten().map(Key)
     };
-    let cloud = desk.cloud.clone();
+    let (cloud, notifier) = (desk.cloud.clone(), desk.notifier.clone());
     let office = control::Office {
         site: config.site.name.clone(),
         buses: desk.bench.buses().clone(),
@@ -318,6 +326,7 @@ fn open_office(
         calendar: config.site.calendar,
         node_key: Arc::new(node_key),
         cloud: Some(cloud),
+        notifier: Some(notifier),
     };
     let until = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;

@@ -69,6 +69,12 @@ pub(crate) fn lines(records: &[Record], rules: &Rules, currency: &str) -> Vec<Jo
     records.iter().rev().map(line).collect()
 }
 
+/// A decision in the journal's words, which are English as those of every staff page.
+#[must_use]
+pub fn in_words(decision: &Decision, currency: &str) -> String {
+    describe(decision, currency).1
+}
+
 /// A decision's mark and its words.
 pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, String) {
     let money = |amount| Money::new(amount, currency).text();

@@ -24,6 +24,8 @@ mod shell;
 mod statement;
 mod usage_point;
 
+pub use journal::in_words;
+
 pub(crate) use agent::{AgentEntry, AgentVendView, AgentView};
 pub(crate) use alarms::AlarmsView;
 pub(crate) use cases::{CaseInputs, CaseView, CasesView, TypedCase, window};

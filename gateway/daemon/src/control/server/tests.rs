@@ -73,6 +73,7 @@ fn served() -> Served {
         calendar: gateway_core::Rules::default().calendar,
         node_key: Arc::new(|node| (node == NodeId(7)).then_some(Key([1; 16]))),
         cloud: None,
+        notifier: None,
         buses: Buses::default(),
     };
     let socket = crate::config::socket_in(&dir);
