@@ -5,7 +5,8 @@
 //!
 //! Terms: a debt's *remaining* amount is owed; *percent* of each payment goes to it, and an amount *per day*, every day, also while the
 //! supply is off or nothing is used; a *cap* is the most that goes to it in a day, a week (Monday to Sunday) or a calendar month, payments and days
-//! together. *Through*: the last day that was collected.
+//! together. *Through*: the last day that was collected. Under terms with a cap of another period what went to the debt in the period before
+//! counts as far as that began in the new one: from a day to its week or month, not from a week to its days.
 //!
 //! Order, of a payment: the kinds in the order the site states, each its percent of the whole payment; then the accumulated debt, which
 //! takes what its percent allows of what is left; the rest is credit, and pays back first what the credit is below zero.
@@ -70,10 +71,10 @@ pub struct Debt {
     pub remaining: Micro,
     /// How it is paid back.
     pub terms: Terms,
-    /// What went to it in the cap's period that began with `since`.
+    /// What went to it since `since`: what counts against the cap while that day is in the cap's period.
     #[serde(default)]
     pub taken: Micro,
-    /// First day of that period.
+    /// First day of the cap's period in which it took last; without a cap that day.
     pub since: LocalDay,
 }
 
@@ -84,10 +85,10 @@ pub struct Take {
     pub debt: DebtKind,
     /// How much.
     pub amount: Micro,
-    /// What went to it in the cap's period, with this.
+    /// See [`Debt::taken`], with this.
     #[serde(default)]
     pub taken: Micro,
-    /// First day of that period.
+    /// See [`Debt::since`].
     pub since: LocalDay,
 }
 
@@ -137,27 +138,26 @@ pub fn share(amount: Micro, hundredths: u16) -> Micro {
 }
 
 impl Debt {
-    /// What may go to it on a day at most, and the first day of the cap's period.
-    fn room(&self, day: LocalDay) -> (Micro, LocalDay) {
-        let Some(cap) = self.terms.cap else {
-            return (self.remaining, day);
-        };
-        let since = cap.per.first_day(day);
-        let taken = if since == self.since {
-            self.taken
+    /// What counts against the cap on a day, and since when. Where the cap was of another period until now, what went to the debt since
+    /// that began counts, if it began in the period of the day.
+    fn counted(&self, day: LocalDay) -> (Micro, LocalDay) {
+        let first = self.terms.cap.map_or(day, |cap| cap.per.first_day(day));
+        if self.since >= first {
+            (self.taken, self.since)
         } else {
-            Micro::ZERO
-        };
-        let left = (cap.amount - taken).max(Micro::ZERO);
-        (self.remaining.min(left), since)
+            (Micro::ZERO, first)
+        }
     }
 
-    fn take(&mut self, amount: Micro, since: LocalDay) -> Take {
-        let before = if since == self.since {
-            self.taken
-        } else {
-            Micro::ZERO
-        };
+    /// What may go to it on a day at most.
+    fn room(&self, day: LocalDay) -> Micro {
+        let left = |cap: Cap| (cap.amount - self.counted(day).0).max(Micro::ZERO);
+        let left = self.terms.cap.map_or(self.remaining, left);
+        self.remaining.min(left)
+    }
+
+    fn take(&mut self, amount: Micro, day: LocalDay) -> Take {
+        let (before, since) = self.counted(day);
         let take = Take {
             debt: self.kind,
             amount,
@@ -210,11 +210,10 @@ impl Debts {
             let Some(debt) = after.register(*kind) else {
                 continue;
             };
-            let (most, since) = debt.room(day);
-            let wanted = share(payment, debt.terms.percent_hundredths).min(most);
+            let wanted = share(payment, debt.terms.percent_hundredths).min(debt.room(day));
             let amount = wanted.min(if is_last { left } else { room.min(left) });
             if amount > Micro::ZERO {
-                takes.push(debt.take(amount, since));
+                takes.push(debt.take(amount, day));
                 left -= amount;
                 room -= amount;
             }
@@ -234,12 +233,12 @@ impl Debts {
                 let Some(debt) = after.register(*kind) else {
                     continue;
                 };
-                let (most, since) = debt.room(LocalDay(day));
-                let amount = debt.terms.per_day.min(most);
+                let day = LocalDay(day);
+                let amount = debt.terms.per_day.min(debt.room(day));
                 if amount <= Micro::ZERO {
                     continue;
                 }
-                let take = debt.take(amount, since);
+                let take = debt.take(amount, day);
                 match takes.iter_mut().find(|known| known.debt == *kind) {
                     None => takes.push(take),
                     Some(known) => {
@@ -261,22 +260,17 @@ impl Debts {
         }
     }
 
-    /// What giving takes back on a day would leave: the amounts negative, each cap's count less by them if its period is the same.
+    /// What giving takes back would leave: the amounts negative, each cap's count less by them if they are in it.
     #[must_use]
-    pub fn give_back(&self, takes: &[Take], day: LocalDay) -> Vec<Take> {
+    pub fn give_back(&self, takes: &[Take]) -> Vec<Take> {
         let back = |take: &Take| {
             let debt = self.of(take.debt)?;
-            let period = debt.terms.cap.map(|cap| cap.per.first_day(day));
-            let counts = take.since == debt.since && period == Some(debt.since);
-            let taken = if counts {
-                debt.taken - take.amount
-            } else {
-                debt.taken
-            };
+            let counts = take.since == debt.since;
+            let counted = if counts { take.amount } else { Micro::ZERO };
             Some(Take {
                 debt: take.debt,
                 amount: -take.amount,
-                taken: taken.max(Micro::ZERO),
+                taken: (debt.taken - counted).max(Micro::ZERO),
                 since: debt.since,
             })
         };

@@ -169,7 +169,8 @@ fn approve(draft: &mut Draft<'_>, proposal: u64, by: &str) -> Result<Answer, Ref
         by: waits.by,
         approved_by: draft.decisions.last().and_then(approver),
     };
-    carry_out(draft, &waits.act, signed)
+    let act = debts::as_proposed(&waits.act, waits.amount);
+    carry_out(draft, &act, signed)
 }
 
 /// Above the limit only somebody counts who is known to be one certain person.
@@ -274,9 +275,9 @@ fn carry_out(
         },
         CorrectionAct::Reverse { receipt } => {
             let vend = vend(draft, *receipt)?;
-            debts::collect(draft, day);
+            debts::close_days(draft, day);
             let debts = draft.point.as_ref();
-            let debts = debts.map(|point| point.debts.give_back(&vend.parts.debts, day));
+            let debts = debts.map(|point| point.debts.give_back(&vend.parts.debts));
             CorrectionDecision::Reversed {
                 receipt: *receipt,
                 key: vend.key.clone(),

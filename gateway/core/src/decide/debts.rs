@@ -3,11 +3,13 @@
 use super::{Draft, supply};
 use crate::Micro;
 use crate::calendar::LocalDay;
-use crate::debt::{Debt, DebtChange, DebtDecision, DebtKind, Terms};
+use crate::correction::CorrectionAct;
+use crate::debt::{Debt, DebtChange, DebtDecision, DebtKind, Take, Terms};
 use crate::decision::Decision;
 use crate::prepay::MoneyRefusal;
 use crate::refusal::Refusal;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Who changes a debt, why, and the second person if one was needed.
 #[derive(Debug, Clone)]
@@ -17,22 +19,44 @@ pub(super) struct Signed {
     pub approved_by: Option<String>,
 }
 
-/// Collects the days of the usage point in hand through a day. While the clock is not trusted days wait.
+/// Collects the days of the usage point in hand through a day. While the clock is not trusted time stands still, and with it the days.
 pub(super) fn collect(draft: &mut Draft<'_>, through: LocalDay) {
-    let Some(point) = draft.point.as_ref().filter(|_| draft.now.clock_trusted) else {
-        return;
-    };
+    let Some(point) = &draft.point else { return };
     let debts = &point.debts;
     if debts.remaining() <= Micro::ZERO || debts.through >= through {
         return;
     }
     let takes = debts.of_days(&draft.prepay().debt, through);
-    if takes.is_empty() {
-        return;
+    if !takes.is_empty() {
+        collected(draft, through, takes);
     }
-    let usage_point = point.id;
-    let what = DebtDecision::Collected { through, takes };
-    draft.push(Decision::Debt { usage_point, what });
+}
+
+/// The same before something is owed again: days on which nothing could be collected do not come back.
+pub(super) fn close_days(draft: &mut Draft<'_>, through: LocalDay) {
+    collect(draft, through);
+    let debts = draft.point.as_ref().map(|point| &point.debts);
+    if debts.is_some_and(|debts| !debts.is_empty() && debts.through < through) {
+        collected(draft, through, Vec::new());
+    }
+}
+
+fn collected(draft: &mut Draft<'_>, through: LocalDay, takes: Vec<Take>) {
+    if let Some(usage_point) = draft.point.as_ref().map(|point| point.id) {
+        let what = DebtDecision::Collected { through, takes };
+        draft.push(Decision::Debt { usage_point, what });
+    }
+}
+
+/// What a second person agreed to: of a debt written off as a whole no more than was owed when it was proposed.
+pub(super) fn as_proposed(act: &CorrectionAct, proposed: Micro) -> CorrectionAct {
+    match act {
+        CorrectionAct::Debt(DebtChange::WriteOff { kind, amount: None }) => {
+            let (kind, amount) = (*kind, Some(proposed));
+            CorrectionAct::Debt(DebtChange::WriteOff { kind, amount })
+        }
+        other => other.clone(),
+    }
 }
 
 /// The amount that a change moves: what a second person is asked for.

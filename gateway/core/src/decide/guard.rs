@@ -169,7 +169,7 @@ pub(super) fn pass(draft: &mut Draft<'_>) {
             supply::review(draft);
         }
     }
-    draft.point = None;
+    draft.put_down();
 }
 
 /// Takes note of the relay and of why the node holds it so; gives back what was reported before.

@@ -1,7 +1,7 @@
 //! From an event to decisions: this module only dispatches; each noun decides for itself.
 //!
-//! A [`Draft`] collects decisions for one event. It applies each one to its own copy of the usage point at once, so that a later
-//! step sees what an earlier one decided, and leaves the state alone.
+//! A [`Draft`] collects decisions for one event. It applies each one to its own copy of the usage point at once, and keeps that copy while
+//! another usage point is in hand, so that a later step sees what an earlier one decided; it leaves the state alone.
 
 mod agents;
 mod bands;
@@ -36,6 +36,7 @@ use crate::tariff::Tariff;
 use crate::tokens::TokenRules;
 use crate::usage_point::UsagePoint;
 use crate::{UsagePointId, UtcSeconds, WattHours};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bands::Known;
@@ -159,6 +160,8 @@ struct Draft<'a> {
     accepted: Option<LastReading>,
     /// The usage point in hand, with this draft's decisions applied.
     point: Option<UsagePoint>,
+    /// The others this draft has decided something about, likewise.
+    changed: BTreeMap<UsagePointId, UsagePoint>,
     /// What is known of its register between the reading before and the one in hand.
     known: Option<Known>,
     /// A payment has been added to the usage point in hand.
@@ -177,36 +180,53 @@ impl<'a> Draft<'a> {
             decisions: Vec::new(),
             accepted: None,
             point: None,
+            changed: BTreeMap::new(),
             known: None,
             recharged: false,
             pressed: false,
         }
     }
 
+    /// A usage point as it is with what this draft has decided.
+    fn with_decisions(&mut self, id: UsagePointId) -> Option<UsagePoint> {
+        let known = self.changed.remove(&id);
+        known.or_else(|| self.state.usage_points.get(&id).cloned())
+    }
+
     /// Takes a usage point in hand.
     fn take(&mut self, id: UsagePointId) -> Result<(), Refusal> {
-        let point = self
-            .state
-            .usage_points
-            .get(&id)
-            .ok_or(Refusal::NoSuchUsagePoint)?;
-        self.point = Some(point.clone());
-        self.known = None;
-        (self.recharged, self.pressed) = (false, false);
+        self.put_down();
+        let point = self.with_decisions(id).ok_or(Refusal::NoSuchUsagePoint)?;
+        self.point = Some(point);
         Ok(())
     }
 
-    /// Adds a decision and applies it to the usage point in hand if it concerns it.
+    /// Takes the usage point in hand out of it, and keeps what was decided about it.
+    fn put_down(&mut self) {
+        self.known = None;
+        (self.recharged, self.pressed) = (false, false);
+        let Some(point) = self.point.take() else {
+            return;
+        };
+        if self.state.usage_points.get(&point.id) != Some(&point) {
+            self.changed.insert(point.id, point);
+        }
+    }
+
+    /// Adds a decision and applies it to the usage point it concerns.
     fn push(&mut self, decision: Decision) {
-        if let Some(point) = &mut self.point
-            && decision.usage_point() == Some(point.id)
-        {
-            let number = number_after(self.state, self.decisions.len());
-            point.apply(&Record {
-                number,
+        if let Some(id) = decision.usage_point() {
+            let record = Record {
+                number: self.next_number(),
                 at: self.now.at,
                 decision: decision.clone(),
-            });
+            };
+            if let Some(point) = self.point.as_mut().filter(|point| point.id == id) {
+                point.apply(&record);
+            } else if let Some(mut point) = self.with_decisions(id) {
+                point.apply(&record);
+                self.changed.insert(id, point);
+            }
         }
         self.decisions.push(decision);
     }
@@ -243,17 +263,29 @@ impl<'a> Draft<'a> {
         point.register_for(raw)
     }
 
+    /// Whether an alarm is open, with what this draft has decided.
+    fn is_open(&self, kind: AlarmKind, subject: Subject) -> bool {
+        let known = self.state.alarms.get(&(kind, subject));
+        let open = known.is_some_and(|alarm| !alarm.cleared);
+        let decided = self.decisions.iter().rev();
+        let mut decided = decided.filter_map(|decision| match decision {
+            Decision::AlarmRaised {
+                kind: k,
+                subject: s,
+                ..
+            } if (*k, *s) == (kind, subject) => Some(true),
+            Decision::AlarmCleared {
+                kind: k,
+                subject: s,
+            } if (*k, *s) == (kind, subject) => Some(false),
+            _ => None,
+        });
+        decided.next().unwrap_or(open)
+    }
+
     /// Raises an alarm unless it is open already.
     fn raise(&mut self, kind: AlarmKind, subject: Subject, details: String) {
-        let open = self
-            .state
-            .alarms
-            .get(&(kind, subject))
-            .is_some_and(|alarm| !alarm.cleared);
-        let raised = self.decisions.iter().any(|decision| {
-            matches!(decision, Decision::AlarmRaised { kind: k, subject: s, .. } if *k == kind && *s == subject)
-        });
-        if !open && !raised {
+        if !self.is_open(kind, subject) {
             self.decisions.push(Decision::AlarmRaised {
                 kind,
                 subject,
@@ -264,12 +296,7 @@ impl<'a> Draft<'a> {
 
     /// Clears an alarm if it is open.
     fn clear(&mut self, kind: AlarmKind, subject: Subject) {
-        if self
-            .state
-            .alarms
-            .get(&(kind, subject))
-            .is_some_and(|alarm| !alarm.cleared)
-        {
+        if self.is_open(kind, subject) {
             self.decisions
                 .push(Decision::AlarmCleared { kind, subject });
         }

@@ -87,5 +87,5 @@ pub(super) fn end_messages(draft: &mut Draft<'_>) {
             }));
         }
     }
-    draft.point = None;
+    draft.put_down();
 }

@@ -41,7 +41,7 @@ fn look_at_supplies(draft: &mut Draft<'_>) {
             switches::answers(draft, None);
         }
     }
-    draft.point = None;
+    draft.put_down();
 }
 
 /// Collects the day's charge, and goes over to the band of this moment. A band begins at once, so that its lease does not wait for
@@ -69,7 +69,7 @@ fn collect(draft: &mut Draft<'_>) {
         bands::follow(draft);
         supply::review(draft);
     }
-    draft.point = None;
+    draft.put_down();
 }
 
 fn notice_silence(draft: &mut Draft<'_>) {

@@ -1,38 +1,13 @@
 //! Bands and versions change between readings: any order of readings, vends and ticks gives the account of the reference, and
 //! the lease is the largest register it can pay.
 
-use crate::reference::{self, Used};
+use crate::book::{Book, END, begin, intervals, remembered, versions};
 use crate::site::*;
 use crate::tariffs::{FILES, tariff};
 use gateway_core::account::Change;
 use gateway_core::event::{Command, IntervalEnd, Role};
 use gateway_core::*;
 use proptest::prelude::*;
-
-/// The change of version: 16 November 2026.
-const CHANGE: i64 = NOVEMBER + 15 * DAY;
-/// Bands of the commercial example in November: 3 from 9 to 17, 4 from 17 to 24, else none.
-const BAND_EDGES: [(i64, usize); 3] = [(0, 0), (9, 3), (17, 4)];
-
-fn versions(on_change: &str) -> [String; 2] {
-    let newer = FILES[5]
-        .replace("-2026-27\"", "-2026-11\"")
-        .replace("valid_from = \"2026-04-01\"", "valid_from = \"2026-11-16\"")
-        .replace("\"at-register\"", &format!("\"{on_change}\""))
-        .replace(
-            "\"9.80\"",
-            "\"8.35\"\nup_to_kwh = 150\n\n[[block]]\nenergy_per_kwh = \"10.45\"",
-        )
-        .replace("[\"-0.20\"]", "[\"-0.20\", \"-0.30\"]")
-        .replace("[\"0.35\"]", "[\"0.35\", \"0.45\"]")
-        .replace("\"2.45\"", "\"3.10\"");
-    let newer = newer
-        .split("[[worked_bill]]")
-        .next()
-        .expect("as written")
-        .to_owned();
-    [FILES[5].to_owned(), newer]
-}
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -57,155 +32,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What an accountant would keep: registers with their times, payments, and the register at which the period was cut.
-struct Book {
-    versions: [toml::Value; 2],
-    by_days: bool,
-    points: Vec<(i64, u64)>,
-    paid: i64,
-    cut: Option<u64>,
-    changed: bool,
-    through: i64,
-    band: usize,
-}
-
-fn band_at(at: i64) -> usize {
-    let hour = (at - NOVEMBER).rem_euclid(DAY) / 3_600;
-    let edge = BAND_EDGES.iter().rev().find(|edge| edge.0 <= hour);
-    edge.expect("as written").1
-}
-
-impl Book {
-    /// The register at a moment: known, or in proportion to time, rounded down.
-    fn register(&self, at: i64) -> u64 {
-        let after = self.points.iter().position(|point| point.0 > at);
-        let Some(after) = after else {
-            return self.points.last().expect("a point").1;
-        };
-        let ((t0, r0), (t1, r1)) = (self.points[after - 1], self.points[after]);
-        r0 + (r1 - r0) * u64::try_from(at - t0).expect("small and positive")
-            / u64::try_from(t1 - t0).expect("small and positive")
+/// By search on the reference: at the lease the account can pay, a watt-hour further it cannot.
+fn check_lease(site: &Site, book: &Book, paid: i64) -> Result<(), TestCaseError> {
+    let tariff = site.state.tariff_of(site.point()).expect("as written");
+    let lease = site.point().affordable(tariff).0;
+    match book.lease(paid, 0) {
+        Some(expected) => prop_assert_eq!(lease, expected),
+        None => prop_assert!(lease <= book.charged()),
     }
-
-    /// Energy between two registers, in all and in each band.
-    fn energy(&self, from: u64, to: u64) -> (u64, Vec<u64>) {
-        let mut bands = vec![0; 7];
-        let last = self.points.last().expect("a point").0;
-        let mut at = NOVEMBER;
-        while at <= last {
-            for (i, (hour, band)) in BAND_EDGES.iter().enumerate() {
-                let ends = BAND_EDGES.get(i + 1).map_or(24, |next| next.0);
-                let (begin, end) = (
-                    self.register(at + hour * 3_600),
-                    self.register(at + ends * 3_600),
-                );
-                let inside = end.min(to).saturating_sub(begin.max(from));
-                if *band > 0 {
-                    bands[band - 1] += inside;
-                }
-            }
-            at += DAY;
-        }
-        (to - from, bands)
-    }
-
-    /// What the period costs with some more energy in the band in force.
-    fn cost(&self, more: u64) -> i64 {
-        let now = self.points.last().expect("a point").1;
-        let days_due =
-            u64::try_from((self.through - NOVEMBER) / DAY + 1).expect("small and positive");
-        let used = |(wh, bands): (u64, Vec<u64>), days_due, part| Used {
-            wh,
-            bands,
-            days_due,
-            days: 30,
-            part,
-            load_w: 4_000,
-            month: "2026-11".into(),
-            ..Used::default()
-        };
-        let with_more = |(wh, mut bands): (u64, Vec<u64>)| {
-            if self.band > 0 {
-                bands[self.band - 1] += more;
-            }
-            (wh + more, bands)
-        };
-        let [old, new] = &self.versions;
-        let parts = if let Some(cut) = self.cut {
-            [self.energy(0, cut), with_more(self.energy(cut, now))]
-        } else {
-            let (wh, bands) = with_more(self.energy(0, now));
-            if !self.changed {
-                return reference::total(old, &used((wh, bands), days_due, 30));
-            }
-            // Average per day times 15 days of 30, half up.
-            let half = |wh: u64| wh.div_ceil(2);
-            let rest = wh - bands.iter().sum::<u64>();
-            let first: Vec<u64> = bands.iter().map(|wh| half(*wh)).collect();
-            let before = half(rest) + first.iter().sum::<u64>();
-            let after = bands.iter().map(|wh| wh - half(*wh)).collect();
-            [(before, first), (wh - before, after)]
-        };
-        let [before, after] = parts;
-        reference::total(old, &used(before, 15, 15))
-            + reference::total(new, &used(after, days_due - 15, 15))
-    }
-
-    fn day_passes(&mut self, at: i64, tick: bool) {
-        self.band = band_at(at);
-        let day = at - (at - NOVEMBER).rem_euclid(DAY);
-        if tick && at - day < 900 {
-            return;
-        }
-        if at >= CHANGE && !self.changed {
-            self.changed = true;
-            if !self.by_days {
-                let known = self.points.last().expect("a point").1;
-                self.cut = Some(if tick { known } else { self.register(CHANGE) });
-            }
-        }
-        self.through = self.through.max(day);
-    }
-}
-
-fn begin(on_change: &str) -> (Site, Book) {
-    let texts = versions(on_change);
-    let tariffs = [tariff(&texts[0]), tariff(&texts[1])];
-    let mut site = Site::with_tariffs(&tariffs);
-    site.add_point_with(POINT, NODE, "example-commercial-tod");
-    let load = Command::SetSanctionedLoad {
-        usage_point: POINT,
-        load_w: 4_000,
-        by: "clerk".into(),
-    };
-    site.command(load).expect("as written");
-    site.read(0);
-    let book = Book {
-        versions: texts.map(|text| toml::from_str(&text).expect("as written")),
-        by_days: on_change == "by-days",
-        points: vec![(NOVEMBER, 0)],
-        paid: 0,
-        cut: None,
-        changed: false,
-        through: NOVEMBER,
-        band: 0,
-    };
-    (site, book)
-}
-
-/// Half-hour registers between two readings, growing unevenly.
-fn remembered((t0, r0): (i64, u64), (t1, r1): (i64, u64)) -> Vec<(i64, u64)> {
-    let first = t0 - t0.rem_euclid(1_800) + 1_800;
-    let marks = (first..t1).step_by(1_800);
-    let part = |at: i64| u64::try_from((at - t0) * 1_000 / (t1 - t0)).expect("small and positive");
-    marks
-        .map(|at| (at, r0 + (r1 - r0) * part(at) * part(at) / 1_000_000))
-        .collect()
+    Ok(())
 }
 
 fn walk(steps: &[Step], on_change: &str) -> Result<(), TestCaseError> {
     let (mut site, mut book) = begin(on_change);
-    let end = NOVEMBER + 30 * DAY - 1;
+    let mut paid = 0;
     for (i, step) in steps.iter().enumerate() {
         match *step {
             Step::Read {
@@ -213,51 +53,44 @@ fn walk(steps: &[Step], on_change: &str) -> Result<(), TestCaseError> {
                 advance,
                 remembers,
             } => {
-                site.now = (site.now + i64::from(minutes) * 60).min(end);
-                let last = *book.points.last().expect("a point");
+                site.now = (site.now + i64::from(minutes) * 60).min(END);
+                let last = book.last();
                 let most =
                     u64::try_from(site.now - last.0).expect("small and positive") * 23_000 / 3_600;
                 let register = last.1 + u64::from(advance).min(most);
-                let mut reading = reading(NODE, register);
+                let mut marks = Vec::new();
                 if remembers && site.now > last.0 {
-                    let marks = remembered(last, (site.now, register));
-                    let interval = |(end, register): &(i64, u64)| IntervalEnd {
-                        end: UtcSeconds(*end),
-                        register: WattHours(*register),
-                    };
-                    reading.intervals = marks.iter().map(interval).collect();
-                    book.points.extend(marks);
+                    marks = remembered(last, (site.now, register));
                 }
-                book.points.push((site.now, register));
+                let mut reading = reading(NODE, register);
+                reading.intervals = intervals(&marks);
                 prop_assert_eq!(site.event(&Event::Reading(reading)).err(), None);
-                book.day_passes(site.now, false);
+                book.read(site.now, register - last.1, &marks);
             }
             Step::Again => {
-                let (_, register) = *book.points.last().expect("a point");
-                prop_assert_eq!(site.read(register), None);
-                book.points.push((site.now, register));
-                book.day_passes(site.now, false);
+                prop_assert_eq!(site.read(book.last().1), None);
+                book.read(site.now, 0, &[]);
             }
             Step::Tick(minutes) => {
-                site.now = (site.now + i64::from(minutes) * 60).min(end);
+                site.now = (site.now + i64::from(minutes) * 60).min(END);
                 site.event(&Event::Tick).expect("as written");
-                book.day_passes(site.now, true);
+                book.tick(site.now);
             }
             Step::Vend(rupees) => {
                 site.vend(&format!("key {i}"), &format!("{rupees}0"))
                     .expect("as written");
-                book.paid += i64::from(rupees) * 10_000_000;
+                paid += i64::from(rupees) * 10_000_000;
             }
         }
         prop_assert_eq!(
             site.available().0,
-            book.paid - book.cost(0),
+            paid - book.cost(0),
             "after step {}: {:?}",
             i,
             step
         );
         if i % 16 == 3 || i + 1 == steps.len() {
-            check_lease(&site, &book)?;
+            check_lease(&site, &book, paid)?;
         }
     }
     let mut folded = State::default();
@@ -272,29 +105,6 @@ fn walk(steps: &[Step], on_change: &str) -> Result<(), TestCaseError> {
             record
         );
     }
-    Ok(())
-}
-
-/// By search on the reference: at the lease the account can pay, a watt-hour further it cannot.
-fn check_lease(site: &Site, book: &Book) -> Result<(), TestCaseError> {
-    let left = |more: u64| book.paid - book.cost(more);
-    let tariff = site.state.tariff_of(site.point()).expect("as written");
-    let lease = site.point().affordable(tariff).0;
-    let now = book.points.last().expect("a point").1;
-    if left(0) < 0 {
-        prop_assert!(lease <= now);
-        return Ok(());
-    }
-    let (mut can, mut cannot) = (0, 1_000_000_000);
-    while cannot - can > 1 {
-        let middle = can + (cannot - can) / 2;
-        if left(middle) >= 0 {
-            can = middle
-        } else {
-            cannot = middle
-        }
-    }
-    prop_assert_eq!(lease, now + can);
     Ok(())
 }
 

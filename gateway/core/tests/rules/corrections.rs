@@ -3,7 +3,7 @@
 use crate::debts::{amount, terms};
 use crate::site::*;
 use gateway_core::correction::{CorrectionAct, CorrectionCommand};
-use gateway_core::debt::{CapPeriod, DebtKind};
+use gateway_core::debt::{CapPeriod, DebtChange, DebtKind};
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::prepay::MoneyRefusal;
 use gateway_core::*;
@@ -180,7 +180,7 @@ fn a_mistaken_vend_is_taken_back_once_with_its_instalments() {
 #[test]
 fn a_debt_above_the_limit_needs_a_second_person_too() {
     let mut site = Site::with_one_point();
-    let open = CorrectionAct::Debt(debt::DebtChange::Open {
+    let open = CorrectionAct::Debt(DebtChange::Open {
         kind: DebtKind::Fraud,
         amount: amount("5000"),
         terms: terms(10, "0", None),
@@ -232,4 +232,24 @@ fn what_is_decided_can_be_read_again() {
         r#"{"number":4,"at":5,"decision":"vended","usage_point":7,"amount":5,"key":"k","by":"b"}"#;
     let read: Record = serde_json::from_str(before).expect("a record of before");
     assert_eq!(serde_json::to_string(&read).expect("JSON"), before);
+}
+
+#[test]
+fn a_debt_is_written_off_as_far_as_it_was_proposed() {
+    let mut site = Site::with_one_point();
+    let kind = DebtKind::Arrears;
+    site.open_debt(kind, "900", terms(10, "0", None));
+    site.rules.prepay.correction.alone_up_to = amount("500");
+    let all = DebtChange::WriteOff { kind, amount: None };
+    let Ok(Answer::Proposed { proposal }) = site.debt(all) else {
+        panic!("it should wait");
+    };
+    let add = DebtChange::Change {
+        kind,
+        add: amount("300"),
+        terms: None,
+    };
+    site.debt(add).expect("small enough for one person");
+    site.approve(proposal, "ravi").expect("another person");
+    assert_eq!(site.owed(kind), amount("300"));
 }

@@ -584,3 +584,21 @@ fn every_prepay_record_reads_back_as_written() {
     let kinds = decided(&site).len();
     assert!(kinds >= 8, "{kinds}");
 }
+
+#[test]
+fn one_look_at_the_clock_charges_nothing_twice() {
+    // At 17:00 a time of day begins and friendly hours with it; what was used before is settled for both.
+    let (mut site, mut book) = crate::book::begin("at-register");
+    site.rules.prepay.friendly.hours = vec!["17:00-08:00".parse().expect("hours")];
+    site.now = NOVEMBER + 16 * HOUR;
+    site.read(3_000);
+    book.read(site.now, 3_000, &[]);
+    assert!(is_off(&site));
+    tick(&mut site, NOVEMBER + 17 * HOUR);
+    book.tick(site.now);
+    assert!(!is_off(&site));
+    assert_eq!(-site.available().0, book.cost(0));
+    let number = site.state.number;
+    tick(&mut site, NOVEMBER + 17 * HOUR);
+    assert_eq!(site.state.number, number, "all of it was decided");
+}

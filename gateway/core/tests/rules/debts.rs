@@ -276,3 +276,77 @@ fn a_token_pays_no_debt_and_obeys_no_vend_rule() {
         "the class has its own rules"
     );
 }
+
+#[test]
+fn another_cap_counts_what_is_known_to_lie_in_its_period() {
+    // 2026-11-04 is a Wednesday.
+    let check = |before: CapPeriod, after: CapPeriod, left: &str| {
+        let mut site = Site::with_one_point();
+        site.now = NOVEMBER + DAY + 36_000;
+        let kind = DebtKind::Arrears;
+        site.open_debt(kind, "100", terms(50, "0", Some(("20", before))));
+        site.vend("monday", "10").expect("a vend");
+        site.now += 2 * DAY;
+        site.vend("wednesday", "16").expect("a vend");
+        let owed = site.owed(kind);
+        let change = DebtChange::Change {
+            kind,
+            add: Micro::ZERO,
+            terms: Some(terms(50, "0", Some(("25", after)))),
+        };
+        site.debt(change).expect("a change");
+        site.vend("after", "100").expect("a vend");
+        assert_eq!(
+            owed - site.owed(kind),
+            amount(left),
+            "{before:?} to {after:?}"
+        );
+    };
+    check(CapPeriod::Day, CapPeriod::Day, "17");
+    check(CapPeriod::Week, CapPeriod::Week, "12");
+    // Wednesday's 8 lie in the week and in the month.
+    check(CapPeriod::Day, CapPeriod::Week, "17");
+    check(CapPeriod::Day, CapPeriod::Month, "17");
+    check(CapPeriod::Week, CapPeriod::Month, "12");
+    // What of the 13 was Wednesday's is not known.
+    check(CapPeriod::Week, CapPeriod::Day, "25");
+    check(CapPeriod::Month, CapPeriod::Week, "25");
+}
+
+#[test]
+fn days_on_which_nothing_was_owed_do_not_come_back_with_a_vend_taken_back() {
+    let mut site = Site::with_one_point();
+    let kind = DebtKind::Arrears;
+    site.open_debt(kind, "60", terms(100, "5", None));
+    site.now += DAY + 3_600;
+    let vended = site.vend("all of it", "100");
+    let Ok(Answer::Vended { receipt, .. }) = vended else {
+        panic!("{vended:?}");
+    };
+    assert_eq!(site.owed(kind), Micro::ZERO);
+    site.now += 9 * DAY;
+    site.correct(CorrectionAct::Reverse { receipt }, "clerk")
+        .expect("taken back");
+    assert_eq!(site.owed(kind), amount("55"));
+    site.event(&Event::Tick).expect("a tick");
+    assert_eq!(site.owed(kind), amount("55"));
+    site.now += DAY;
+    site.event(&Event::Tick).expect("a tick");
+    assert_eq!(site.owed(kind), amount("50"));
+}
+
+#[test]
+fn a_day_already_reached_is_collected_before_a_change_without_a_clock() {
+    let mut site = Site::with_one_point();
+    site.open_debt(DebtKind::Arrears, "100", terms(0, "10", None));
+    // Ten past midnight: the day is not closed yet, and then the clock is lost.
+    site.now += DAY + 600;
+    site.event(&Event::Tick).expect("a tick");
+    site.trusted = false;
+    site.open_debt(DebtKind::Fraud, "40", terms(0, "1", None));
+    site.trusted = true;
+    site.now += DAY + 3_600;
+    site.event(&Event::Tick).expect("a tick");
+    assert_eq!(site.owed(DebtKind::Arrears), amount("80"));
+    assert_eq!(site.owed(DebtKind::Fraud), amount("39"));
+}

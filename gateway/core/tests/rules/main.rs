@@ -2,10 +2,12 @@
 
 mod agents;
 mod allowance;
+mod book;
 mod cases;
 mod changes;
 mod corrections;
 mod credit;
+mod debt_book;
 mod debts;
 mod extremes;
 mod guard;
@@ -13,6 +15,7 @@ mod journal;
 mod kept;
 mod meters;
 mod money;
+mod money_book;
 mod office;
 mod orders;
 mod people;
@@ -22,4 +25,5 @@ mod site;
 mod supply;
 mod tariffs;
 mod tokens;
+mod walks;
 mod worksheets;

@@ -123,6 +123,9 @@ fn describe_debt(what: &DebtDecision, money: Shown<'_>) -> (&'static str, String
                 format!("Debt written off: {kind}, {amount}, by {by}{who}: {reason}"),
             )
         }
+        DebtDecision::Collected { takes, .. } if takes.is_empty() => {
+            ("charge", "Instalment of the day: none".into())
+        }
         DebtDecision::Collected { takes, .. } => {
             let words = to_debts(takes, money);
             ("charge", format!("Instalment of the day{words}"))

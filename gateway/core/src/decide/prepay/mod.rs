@@ -36,7 +36,11 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &PrepayCommand) -> Result<Answ
         PrepayCommand::ActivateEmergency { usage_point, by } => {
             usable(by)?;
             draft.take(*usage_point)?;
-            emergency::activate(draft, by)?;
+            // Also when refused: looking has brought the emergency credit up to date, and the supply follows it.
+            let activated = emergency::activate(draft, by);
+            supply::review(draft);
+            activated?;
+            return Ok(Answer::Done);
         }
         PrepayCommand::ClearHold {
             usage_point,
@@ -65,7 +69,7 @@ pub(super) fn pass(draft: &mut Draft<'_>) {
         }
         missing::pass(draft, point);
     }
-    draft.point = None;
+    draft.put_down();
 }
 
 /// Whether time alone changes what credit means for a supply.
