@@ -137,5 +137,5 @@ pub(super) fn pass(draft: &mut Draft<'_>) {
             supply::review(draft);
         }
     }
-    draft.point = None;
+    draft.put_down();
 }

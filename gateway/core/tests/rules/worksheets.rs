@@ -1,7 +1,7 @@
 //! Worksheets: tables an accountant can read, run line by line. What a line may say is written in `worksheets/README.txt`.
 
-use crate::prepay_sheet;
 use crate::site::*;
+use crate::{guard_sheet, money_sheet, prepay_sheet};
 use gateway_core::calendar::LocalDay;
 use gateway_core::event::{Command, IntervalEnd, Role};
 use gateway_core::ledger::LedgerAccount;
@@ -44,8 +44,8 @@ fn every_worksheet_comes_out() {
         assert!(sheet.expectations > 0, "{} expects nothing", path.display());
         expectations += sheet.expectations;
     }
-    assert!(files.len() >= 9, "{} worksheets", files.len());
-    assert!(expectations >= 60, "{expectations} expectations");
+    assert!(files.len() >= 27, "{} worksheets", files.len());
+    assert!(expectations >= 350, "{expectations} expectations");
 }
 
 #[test]
@@ -116,6 +116,7 @@ impl Sheet {
             [word, ..] if prepay_sheet::is_rule(word) => {
                 prepay_sheet::rule(&mut self.prepay, words)
             }
+            _ if self.is_money_or_guard(words)? => Ok(()),
             ["account", name] => self.open(name, Phases::Single, "1000"),
             ["account", name, "three"] => self.open(name, Phases::Three, "1000"),
             ["account", name, load_w, "W"] => self.open(name, Phases::Single, load_w),
@@ -143,6 +144,13 @@ impl Sheet {
             }
             _ => Err("not a step".into()),
         }
+    }
+
+    /// Whether words set a rule about money or guards, which is then set.
+    fn is_money_or_guard(&mut self, words: &[&str]) -> Result<bool, String> {
+        let of_money = money_sheet::rule(&mut self.prepay, words);
+        let set = of_money.or_else(|| guard_sheet::rule(&mut self.prepay, words));
+        set.map_or(Ok(false), |outcome| outcome.map(|()| true))
     }
 
     fn moment(&self, day: &str, time: &str) -> Result<i64, String> {
@@ -233,7 +241,21 @@ impl Sheet {
                 reading.intervals = std::mem::take(&mut self.intervals);
                 done(site.event(&Event::Reading(reading)))
             }
-            _ => prepay_sheet::happen(site, what),
+            ["fails", name, what @ ..] => match self.happen(what) {
+                Err(why) if why.starts_with(&format!("{name}: ")) => Ok(()),
+                other => Err(format!("not refused as {name}: {other:?}")),
+            },
+            _ => {
+                let command = money_sheet::command(site, what)?.map(Event::Command);
+                let event = match command {
+                    Some(command) => Some(command),
+                    None => guard_sheet::event(self.raw, what)?,
+                };
+                match event {
+                    Some(event) => done(site.event(&event)),
+                    None => prepay_sheet::happen(site, what),
+                }
+            }
         }
     }
 
@@ -256,7 +278,10 @@ impl Sheet {
             let now = account.cost_at(tariff, point.connection(), register, through);
             now + before.unwrap_or_default()
         };
-        if let Some(outcome) = prepay_sheet::expect(site, what) {
+        let outcome = prepay_sheet::expect(site, what)
+            .or_else(|| money_sheet::expect(site, what))
+            .or_else(|| guard_sheet::expect(site, what));
+        if let Some(outcome) = outcome {
             return outcome;
         }
         match what {
@@ -310,5 +335,6 @@ impl Sheet {
 }
 
 fn done<T>(outcome: Result<T, Refusal>) -> Outcome {
-    outcome.map(|_| ()).map_err(|refusal| refusal.to_string())
+    let words = |refusal: Refusal| format!("{}: {refusal}", refusal.name());
+    outcome.map(|_| ()).map_err(words)
 }
