@@ -4,14 +4,21 @@
 //! ```text
 //! cargo run --release -p gateway-core --example year            # 200 accounts, 365 days
 //! cargo run --release -p gateway-core --example year -- 20 30   # accounts, days
+//! cargo run --release -p gateway-core --example year -- 200 365 all
 //! ```
+//!
+//! With `all` each account has two debts, and the site every other rule: friendly hours with holidays, emergency credit, low-credit stages,
+//! provisional charges, a look at the clock every half hour. It has to grow with accounts and days and no faster.
 //!
 //! Every reading goes through [`decide`], every decision through [`State::apply`]; days, months and leases are worked out as always,
 //! and each account is recharged as it runs low. The peer is what one writes first: Python's `decimal`, the price of the month so
 //! far at every reading, nothing stored, no lease, no recharge; it bills a few of the accounts and is compared per reading.
 
-use gateway_core::calendar::Calendar;
+use gateway_core::calendar::{Calendar, LocalDay};
+use gateway_core::correction::{CorrectionAct, CorrectionCommand};
+use gateway_core::debt::{Cap, CapPeriod, DebtChange, DebtKind, Terms};
 use gateway_core::event::{Command, Moment, Reading, Role};
+use gateway_core::prepay::{EmergencyRules, Stage};
 use gateway_core::tariff::{Phases, Tariff};
 use gateway_core::{
     Decision, Event, Micro, NodeId, Record, Rules, State, UsagePointId, UtcSeconds, WattHours,
@@ -28,6 +35,8 @@ const READINGS_PER_DAY: u64 = 48;
 /// Recharged when less is left.
 const LOW: Micro = Micro(100_000_000);
 const RECHARGE: Micro = Micro(2_000_000_000);
+/// What each of two debts is.
+const DEBT: Micro = Micro(5_000_000_000);
 /// Accounts the peer bills.
 const PEER_ACCOUNTS: u32 = 2;
 
@@ -124,20 +133,85 @@ fn reading(account: u32, register: u64) -> Reading {
     }
 }
 
-/// Our side: seconds and settlements of a year.
-fn settle(accounts: u32, days: u64) -> Result<(Site, f64), Box<dyn Error>> {
-    let tariff: Tariff = toml::from_str(TARIFF)?;
-    let id = tariff.id.clone();
-    let rules = Rules {
+/// The site's rules: plain, or every one of them.
+fn rules(all: bool) -> Result<Rules, Box<dyn Error>> {
+    let mut rules = Rules {
         calendar: Calendar {
             utc_offset_s: 19_800,
             period_start_day: 1,
         },
         ..Rules::default()
     };
+    let prepay = &mut rules.prepay;
+    prepay.correction.alone_up_to = DEBT;
+    if all {
+        let hours = ["mon-sat 16:00-11:00", "sun 00:00-24:00"];
+        for text in hours {
+            let hours = text.parse().map_err(|_| "not hours")?;
+            prepay.friendly.hours.push(hours);
+        }
+        let first: LocalDay = "2026-04-01".parse()?;
+        let holidays = (0..30).map(|month| LocalDay(first.0 + month * 12));
+        prepay.friendly.holidays.extend(holidays);
+        prepay.emergency = EmergencyRules {
+            limit: RECHARGE,
+            threshold: LOW,
+            automatic: true,
+            days: 0,
+        };
+        prepay.stages = vec![Stage::Percent(30), Stage::Days(3), Stage::Amount(LOW)];
+        prepay.stale.provisional_h = 6;
+        prepay.stale.provisional_days = 7;
+    }
+    Ok(rules)
+}
+
+/// Two debts of an account, by percent and by day, under a cap.
+fn owe(site: &mut Site, account: u32) -> Result<(), Box<dyn Error>> {
+    let cap = |per| {
+        Some(Cap {
+            amount: RECHARGE,
+            per,
+        })
+    };
+    let by_percent = Terms {
+        percent_hundredths: 1_000,
+        per_day: Micro::ZERO,
+        cap: cap(CapPeriod::Month),
+    };
+    let by_day = Terms {
+        percent_hundredths: 0,
+        per_day: Micro(1_000_000),
+        cap: cap(CapPeriod::Week),
+    };
+    let debts = [
+        (DebtKind::Arrears, by_percent),
+        (DebtKind::Appliance, by_day),
+    ];
+    for (kind, terms) in debts {
+        let open = DebtChange::Open {
+            kind,
+            amount: DEBT,
+            terms,
+        };
+        let make = CorrectionCommand::Make {
+            usage_point: UsagePointId(account),
+            what: CorrectionAct::Debt(open),
+            reason: "year".into(),
+            by: "year".into(),
+        };
+        site.event(START, &Event::Command(Command::Correct(make)))?;
+    }
+    Ok(())
+}
+
+/// Our side: seconds and settlements of a year.
+fn settle(accounts: u32, days: u64, all: bool) -> Result<(Site, f64), Box<dyn Error>> {
+    let tariff: Tariff = toml::from_str(TARIFF)?;
+    let id = tariff.id.clone();
     let mut site = Site {
         state: State::default(),
-        rules,
+        rules: rules(all)?,
         decisions: 0,
     };
     let adopt = Command::AdoptTariff {
@@ -158,6 +232,9 @@ fn settle(accounts: u32, days: u64) -> Result<(Site, f64), Box<dyn Error>> {
             role: Role::UsagePoint(UsagePointId(account)),
         };
         site.event(START, &Event::Command(node))?;
+        if all {
+            owe(&mut site, account)?;
+        }
         site.vend(START, account, 0)?;
         site.event(START, &Event::Reading(reading(account, 0)))?;
     }
@@ -174,6 +251,9 @@ fn settle(accounts: u32, days: u64) -> Result<(Site, f64), Box<dyn Error>> {
             if site.state.available(point) < LOW {
                 site.vend(at, account, half_hour)?;
             }
+        }
+        if all {
+            site.event(at + 900, &Event::Tick)?;
         }
     }
     Ok((site, on_core()? - began))
@@ -222,7 +302,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
     let accounts: u32 = words.next().map_or(Ok(200), |word| word.parse())?;
     let days: u64 = words.next().map_or(Ok(365), |word| word.parse())?;
-    let (site, seconds) = settle(accounts, days)?;
+    let all = words.next().is_some_and(|word| word == "all");
+    let (site, seconds) = settle(accounts, days, all)?;
     let readings = u64::from(accounts) * (days * READINGS_PER_DAY - 1);
     println!(
         "{accounts} accounts, {days} days, {readings} readings, {} settlements, {} vends: {seconds:.2} s of one core",
@@ -239,7 +320,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             .values()
             .filter(|vend| vend.usage_point == point.id);
         let paid: Micro = paid.map(|vend| vend.amount).sum();
-        let ours = (paid - site.state.available(point)).0;
+        let owed: Micro = point.debts.registers.iter().map(|_| DEBT).sum();
+        let repaid = owed - point.debts.remaining();
+        let ours = (paid - repaid - site.state.available(point)).0;
         // The peer rounds once, at the end; ours to the micro-unit in each component of each month.
         let apart = (ours - theirs).abs();
         println!(

@@ -278,10 +278,7 @@ impl Sheet {
             let now = account.cost_at(tariff, point.connection(), register, through);
             now + before.unwrap_or_default()
         };
-        let outcome = prepay_sheet::expect(site, what)
-            .or_else(|| money_sheet::expect(site, what))
-            .or_else(|| guard_sheet::expect(site, what));
-        if let Some(outcome) = outcome {
+        if let Some(outcome) = expected_elsewhere(site, what) {
             return outcome;
         }
         match what {
@@ -332,6 +329,12 @@ impl Sheet {
             _ => Err("no such expectation".into()),
         }
     }
+}
+
+fn expected_elsewhere(site: &Site, what: &[&str]) -> Option<Outcome> {
+    prepay_sheet::expect(site, what)
+        .or_else(|| money_sheet::expect(site, what))
+        .or_else(|| guard_sheet::expect(site, what))
 }
 
 fn done<T>(outcome: Result<T, Refusal>) -> Outcome {
