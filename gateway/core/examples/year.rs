@@ -199,6 +199,7 @@ fn owe(site: &mut Site, account: u32) -> Result<(), Box<dyn Error>> {
             what: CorrectionAct::Debt(open),
             reason: "year".into(),
             by: "year".into(),
+            key: None,
         };
         site.event(START, &Event::Command(Command::Correct(make)))?;
     }

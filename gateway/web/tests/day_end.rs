@@ -37,6 +37,7 @@ fn float(site: &mut Site, name: &str, amount: &str) -> u64 {
             amount: amount.parse().unwrap(),
             reason: "cash, \"slip\" 12".into(),
             by: "manager".into(),
+            key: None,
         },
     );
     site.state.number
@@ -61,6 +62,7 @@ fn correct(site: &mut Site, usage_point: u32, what: CorrectionAct) -> u64 {
         what,
         reason: "wrong premises".into(),
         by: "asha".into(),
+        key: None,
     }));
     match made.unwrap() {
         Answer::Corrected { number } => number,
@@ -104,7 +106,7 @@ fn paper(site: &Site, agent: u16, day: &str) -> DayEndPaper {
         calendar: INDIA,
         made_at: UtcSeconds(START),
     };
-    DayEndPaper::new(&letterhead, day, "INR", report)
+    DayEndPaper::new(&letterhead, (day, day), "INR", report)
 }
 
 #[track_caller]

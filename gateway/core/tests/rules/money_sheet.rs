@@ -100,6 +100,7 @@ fn correction(site: &Site, words: &[&str]) -> Result<Option<CorrectionCommand>, 
         what,
         reason: "worksheet".into(),
         by: by.into(),
+        key: None,
     };
     let proposal = site
         .point()
@@ -185,6 +186,7 @@ fn agent(words: &[&str]) -> Result<Option<AgentCommand>, String> {
             amount: amount(moved)?,
             reason: "worksheet".into(),
             by: by(),
+            key: None,
         },
         _ => return Ok(None),
     };

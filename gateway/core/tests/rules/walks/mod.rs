@@ -367,6 +367,7 @@ impl Walk {
             amount: Micro(amount),
             reason: "cash, slip 12".into(),
             by: "manager".into(),
+            key: None,
         }));
         match self.money.refuses_float(agent, amount) {
             Some(refusal) => prop_assert_eq!(moved, Err(refusal)),
