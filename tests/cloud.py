@@ -474,6 +474,33 @@ def office_orders(broker, site, head_end):
     print("   a message, a name, settings fit and unfit: each with its receipt; the gateway started again with them, and without")
 
 
+def site_orders(site, head_end):
+    """What the office orders of guards, emergency credit, meters and holidays is done as a person at the site would do it, and each has its receipt."""
+    tell = lambda act: head_end.order(site.number, {**act, "by": "asha"})
+    tell({"command": "guard", "ask": "limit-load", "usage_point": 1, "watts": 1500})
+    tell({"command": "guard", "ask": "reset-overload", "usage_point": 1})
+    tell({"command": "prepay", "ask": "activate-emergency", "usage_point": 1})
+    tell({"command": "prepay", "ask": "clear-hold", "usage_point": 1, "note": "nothing there", "charge": True})
+    tell({"command": "work-on-meter", "work": {"order": "add", "role": {"usage-point": 1}, "node": 7}})
+    tell({"command": "correct", "ask": "make", "usage_point": 1, "what": {"act": "credit", "amount": 5_000_000}, "reason": "outage"})
+    tell({"command": "set-calendar", "holidays": "8.11.2026 Diwali"})
+    tell({"command": "set-calendar", "holidays": "2026-11-08 Diwali\n# for people\n*-01-26"})
+    last = [receipt for _, receipt in sorted(receipts(head_end, site).items())][-8:]
+    outcomes = [receipt.get("refusal") or receipt["outcome"] for receipt in last]
+    expected = ["done", "overload-not-latched", "emergency-not-offered", "nothing-held", "done", "done", "settings-unfit", "done"]
+    assert outcomes == expected, (outcomes, last)
+    assert last[4]["answer"] == {"done": "node-added", "node": 7}, last[4]
+    settings = {"prepay.friendly.holiday_list": "2026-11-08 Diwali;*-01-26"}
+    in_force = lambda: site.office("cloud", "status")["settings"] == settings
+    wait_for("the gateway with its holidays", in_force)
+    wait_for("the journal after it", site.is_caught_up)
+    # The key of the node was made here, and no receipt or row has it.
+    key = site.office("node", "label", "7")["key"]
+    assert len(key) == 32 and key not in json.dumps(head_end.dump()), "a key travelled"
+    assert "1.5 kW" in site.fetch("/usage-point/1") or "1500 W" in site.fetch("/usage-point/1"), "the load limit is not on the page"
+    print("   a load limit, a meter, a correction, holidays by order; what the site refuses is refused by name")
+
+
 def last_will(broker, site):
     """Status is retained; a gateway that dies is known to be lost; a newcomer hears of both."""
     assert broker.retained(site, "status")["state"] == "online"
@@ -573,6 +600,7 @@ try:
             expired(mosquitto, site)
             compare(site, postgres, head_end)
             office_orders(mosquitto, site, head_end)
+            site_orders(site, head_end)
             last_will(mosquitto, site)
             compare(site, postgres, head_end)
             enrolled_again(site, head_end)

@@ -57,6 +57,7 @@ enum Special {
     SetCalendar {
         utc_offset: Option<String>,
         billing_period_start_day: Option<i64>,
+        holidays: Option<String>,
         by: String,
     },
     Message {
@@ -91,13 +92,17 @@ impl Special {
             Self::SetCalendar {
                 utc_offset,
                 billing_period_start_day,
+                holidays,
                 by,
             } => {
+                // Lines of a file in one setting.
+                let holidays = holidays.map(|text| Setting::Text(one_line(&text)));
                 let offset = utc_offset.map(Setting::Text);
                 let day = billing_period_start_day.map(Setting::Whole);
                 let named = [
                     ("site.utc_offset", offset),
                     ("site.billing_period_start_day", day),
+                    ("prepay.friendly.holiday_list", holidays),
                 ];
                 let given = named.into_iter().filter(|(_, value)| value.is_some());
                 let values = given.map(|(key, value)| (key.to_owned(), value));
@@ -118,6 +123,15 @@ impl Special {
             }
         })
     }
+}
+
+/// The days of a holiday file, without what is for people alone.
+fn one_line(file: &str) -> String {
+    let lines = file.lines().map(str::trim);
+    let days: Vec<_> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    days.join(";")
 }
 
 fn configure(changes: Changes, by: String) -> Act {

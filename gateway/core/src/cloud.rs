@@ -145,6 +145,7 @@ impl State {
                 sequence,
                 enrolment,
                 supply_of,
+                sets,
                 result,
                 ..
             } => {
@@ -154,6 +155,7 @@ impl State {
                     enrolment: *enrolment,
                     number: record.number,
                     supply_of: *supply_of,
+                    sets: sets.clone(),
                     outcome: result.clone(),
                 };
                 self.orders.insert(place(*sequence), taken);

@@ -319,6 +319,9 @@ pub enum Decision {
         /// The usage point whose supply it ordered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         supply_of: Option<UsagePointId>,
+        /// What it has set, where a later order for the same makes it void.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sets: Option<String>,
         /// What became of it.
         result: Outcome,
     },

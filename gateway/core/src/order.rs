@@ -12,10 +12,13 @@ use crate::case::CaseCommand;
 use crate::configured::Changes;
 use crate::decision::Record;
 use crate::event::Answer;
+use crate::guard::GuardCommand;
 use crate::{Command, Refusal, UsagePointId, UtcSeconds};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -157,7 +160,7 @@ pub enum Stream {
 
 impl Act {
     /// The names of all of them.
-    pub const NAMES: [&str; 16] = [
+    pub const NAMES: [&str; 21] = [
         "vend",
         "enter-token",
         "order-supply",
@@ -169,6 +172,11 @@ impl Act {
         "acknowledge-alarm",
         "resolve-dispute",
         "case",
+        "correct",
+        "agent",
+        "prepay",
+        "guard",
+        "work-on-meter",
         "set-config",
         "resend",
         "roll-key",
@@ -188,7 +196,6 @@ impl Act {
             Self::Command(command) => match command.as_ref() {
                 Command::Vend { .. } => "vend",
                 Command::EnterToken { .. } => "enter-token",
-                Command::QuoteVend { .. } => "quote-vend",
                 Command::Correct(_) => "correct",
                 Command::Agent(_) => "agent",
                 Command::OrderSupply { .. } => "order-supply",
@@ -199,6 +206,9 @@ impl Act {
                 Command::SetPoint { .. } => "set-point",
                 Command::AcknowledgeAlarm { .. } => "acknowledge-alarm",
                 Command::ResolveDispute { .. } => "resolve-dispute",
+                Command::Prepay(_) => "prepay",
+                Command::Guard(_) => "guard",
+                Command::WorkOnMeter { .. } => "work-on-meter",
                 Command::Case(asked) if !matches!(asked, CaseCommand::Report { .. }) => "case",
                 _ => return None,
             },
@@ -221,6 +231,38 @@ impl Act {
             },
             _ => None,
         }
+    }
+}
+
+impl Act {
+    /// What it sets, where a later order that sets the same makes it void: `label UP-0007`. Nothing for what adds up (a vend), and for what is an
+    /// act of a moment.
+    #[must_use]
+    pub fn sets(&self) -> Option<String> {
+        let (what, of) = match self {
+            Self::Configure { changes, .. } => {
+                let keys: Vec<_> = changes.keys().map(String::as_str).collect();
+                return Some(format!("config {}", keys.join(" ")));
+            }
+            Self::Command(command) => match command.as_ref() {
+                Command::SetSanctionedLoad { usage_point, .. } => ("load", Some(*usage_point)),
+                Command::ChangeUsagePoint(change) => (change.what.name(), Some(change.usage_point)),
+                Command::SetPoint {
+                    usage_point,
+                    setting,
+                    ..
+                } => (setting.name(), *usage_point),
+                Command::Guard(GuardCommand::LimitLoad { usage_point, .. }) => {
+                    ("load-limit", Some(*usage_point))
+                }
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(match of {
+            Some(usage_point) => format!("{what} {usage_point}"),
+            None => format!("{what} of all"),
+        })
     }
 }
 
@@ -254,6 +296,9 @@ pub struct Taken {
     /// The usage point whose supply it ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supply_of: Option<UsagePointId>,
+    /// What it has set ([`Act::sets`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sets: Option<String>,
     /// What became of it.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -313,6 +358,7 @@ mod tests {
             enrolment: 5,
             number: sequence,
             supply_of: None,
+            sets: None,
             outcome: Outcome::Done { answer },
         };
         (place(sequence), taken)

@@ -56,6 +56,19 @@ pub enum What {
     },
 }
 
+impl What {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Label { .. } => "label",
+            Self::MaxPower { .. } => "max-power",
+            Self::Tariff { .. } => "tariff",
+            Self::Message { .. } => "message",
+        }
+    }
+}
+
 /// A day as people and head-ends write it: `2026-12-01`.
 mod day {
     use crate::calendar::LocalDay;

@@ -1,4 +1,4 @@
-//! Files of holidays: `[prepay.friendly] holidays`.
+//! Files of holidays: `[prepay.friendly] holidays`; and lists of them, `holiday_list`.
 //!
 //! Decided here: what such a file may say, and the rules of the core with its days in them. A day is one line: `2026-11-08`, or
 //! `*-01-26` for every year; what follows it is for people. Not decided here: what a holiday does ([`gateway_core::prepay::friendly`]).
@@ -23,7 +23,11 @@ pub fn load(path: &Path) -> Result<BTreeSet<LocalDay>, Vec<Mistake>> {
     parse(&config::read_text(path)?)
 }
 
-fn parse(text: &str) -> Result<BTreeSet<LocalDay>, Vec<Mistake>> {
+/// The days of a text.
+///
+/// # Errors
+/// Every mistake, with its line.
+pub fn parse(text: &str) -> Result<BTreeSet<LocalDay>, Vec<Mistake>> {
     let mut days = BTreeSet::new();
     let mut mistakes = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -71,11 +75,11 @@ pub fn rules(config: &Config) -> Result<Rules, StartError> {
         })
     };
     if let Some(path) = &config.prepay.holidays {
-        rules.prepay.friendly.holidays = days(path)?;
+        rules.prepay.friendly.holidays.extend(days(path)?);
     }
     for (class, path) in &config.prepay.class_holidays {
         if let Some(class) = rules.classes.get_mut(class) {
-            class.friendly.holidays = days(path)?;
+            class.friendly.holidays.extend(days(path)?);
         }
     }
     Ok(rules)

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use toml_edit::{DocumentMut, Item, value};
+use toml_edit::{DocumentMut, Item, TableLike, value};
 
 /// What an order may set.
 pub const ORDERABLE: &[&str] = &[
@@ -29,6 +29,20 @@ pub const ORDERABLE: &[&str] = &[
     "prepay.largest_balance",
     "prepay.silent_after_s",
     "prepay.mode",
+    "prepay.friendly.holiday_list",
+    "prepay.friendly.notice_min",
+    "prepay.load_limit.watts",
+    "prepay.load_limit.persistence_s",
+    "prepay.load_limit.rest_s",
+    "prepay.load_limit.trips",
+    "prepay.load_limit.window_s",
+    "prepay.reconnect.mode",
+    "prepay.reconnect.delay_s",
+    "prepay.reconnect.spread_s",
+    "prepay.emergency.limit",
+    "prepay.emergency.days",
+    "prepay.emergency.threshold",
+    "prepay.emergency.activation",
     "store.keep_readings_days",
     "cycle.gather_ms",
     "cycle.batch",
@@ -187,13 +201,14 @@ fn merge(text: &str, values: &BTreeMap<String, Setting>) -> Result<Config, Strin
         .parse()
         .map_err(|error: toml_edit::TomlError| error.to_string())?;
     for (key, setting) in values {
-        let (table, name) = key.split_once('.').unwrap_or(("", key));
-        let table = document
-            .entry(table)
-            .or_insert_with(toml_edit::table)
-            .as_table_like_mut();
-        let table = table.ok_or_else(|| format!("{key} has no table"))?;
-        table.insert(name, item(setting));
+        let (tables, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let mut at: &mut dyn TableLike = document.as_table_mut();
+        for table in tables.split('.') {
+            let inner = at.entry(table).or_insert_with(toml_edit::table);
+            let inner = inner.as_table_like_mut();
+            at = inner.ok_or_else(|| format!("{key} has no table"))?;
+        }
+        at.insert(name, item(setting));
     }
     Config::parse(&document.to_string()).map_err(|mistakes| words(&mistakes))
 }
@@ -282,10 +297,12 @@ mod tests {
     #[test]
     fn what_may_be_ordered_is_in_the_schema() {
         for key in ORDERABLE {
-            let (table, name) = key.split_once('.').expect("a table");
+            let (table, name) = key.rsplit_once('.').expect("a table");
             let table = SCHEMA.tables.iter().find(|known| known.path == table);
             let known = table.is_some_and(|table| table.keys.iter().any(|k| k.name == name));
             assert!(known, "{key}");
+            let page = include_str!("../../../docs/cloud.md");
+            assert!(page.contains(&format!("`{key}`")), "{key} in docs/cloud.md");
         }
     }
 
@@ -340,6 +357,11 @@ mod tests {
         let text = |text: &str| Some(Setting::Text(text.into()));
         check("site.name", text("Ward 5"), "");
         check("prepay.low_credit", None, "");
+        let list = "prepay.friendly.holiday_list";
+        check(list, text("2026-11-08 Diwali;*-01-26"), "");
+        check(list, text("2026-11-08;8.11.2026"), "is not a day");
+        check("prepay.load_limit.watts", Some(Setting::Whole(3_000)), "");
+        check("prepay.reconnect.mode", text("sometimes"), "mode");
         check("store.keep_readings_days", Some(Setting::Whole(30)), "");
         check(
             "store.keep_readings_days",

@@ -11,7 +11,7 @@ use crate::cloud::{Enrolled, HoldCause};
 use crate::configured::{Changes, SettingsDecision};
 use crate::decision::{Decision, Record};
 use crate::event::{Answer, Command};
-use crate::order::{Act, Hex32, Known, Order, Outcome, look_up};
+use crate::order::{Act, Hex32, Known, Order, Outcome, Taken, look_up};
 use crate::point_change::PointChange;
 use crate::refusal::Refusal;
 use crate::tokens::TokenRules;
@@ -52,7 +52,7 @@ pub(super) fn take(
         Known::New if order.with_former_key => return Err(Refusal::OrderKeyFormer),
         Known::New => {}
     }
-    let outcome = match judge(draft, order)? {
+    let outcome = match judge(draft, enrolled, order)? {
         Err(refusal) => Outcome::Refused { refusal },
         Ok(()) => match obey(draft, rules, order) {
             Ok(answer) => Outcome::Done {
@@ -65,7 +65,11 @@ pub(super) fn take(
 }
 
 /// Whether it is obeyed now; the outer error lets it wait, the inner one is final.
-fn judge(draft: &Draft<'_>, order: &Order) -> Result<Result<(), Refusal>, Refusal> {
+fn judge(
+    draft: &Draft<'_>,
+    enrolled: &Enrolled,
+    order: &Order,
+) -> Result<Result<(), Refusal>, Refusal> {
     let name = order.act.name();
     if !draft.now.clock_trusted && !order.act.gives() {
         return Err(Refusal::OrderClockNotTrusted);
@@ -79,11 +83,15 @@ fn judge(draft: &Draft<'_>, order: &Order) -> Result<Result<(), Refusal>, Refusa
     if matches!(name, Some("vend" | "enter-token" | "restore")) {
         draft.state.cloud.takes_money()?;
     }
-    let later = |point| {
-        let mut taken = draft.state.orders.values();
-        taken.any(|taken| taken.supply_of == Some(point) && taken.sequence > order.sequence)
+    let (supply_of, sets) = (order.act.supply_of(), order.act.sets());
+    let same = |taken: &Taken| {
+        supply_of.is_some() && taken.supply_of == supply_of || sets.is_some() && taken.sets == sets
     };
-    if order.act.supply_of().is_some_and(later) {
+    let mut taken = draft.state.orders.values();
+    let is_later = |taken: &Taken| {
+        taken.enrolment == enrolled.number && taken.sequence > order.sequence && same(taken)
+    };
+    if taken.any(is_later) {
         return Ok(Err(Refusal::OrderSuperseded));
     }
     Ok(name.map(|_| ()).ok_or(Refusal::OrderNotAllowed))
@@ -98,6 +106,7 @@ fn record(draft: &mut Draft<'_>, enrolled: &Enrolled, order: &Order, outcome: Ou
         enrolment: enrolled.number,
         act: order.act.name().unwrap_or("other").into(),
         supply_of: order.act.supply_of().filter(|_| is_done),
+        sets: order.act.sets().filter(|_| is_done),
         result: outcome.clone(),
     });
     Answer::Ordered {
@@ -168,13 +177,21 @@ pub(super) fn undo_settings(
 /// The command with the head-end before the name it gives.
 fn in_its_name(command: &Command) -> Command {
     let mut command = command.clone();
-    if let Command::Correct(asked) = &command {
-        let by = format!("cloud {}", asked.by());
-        return Command::Correct(asked.clone().in_the_name_of(&by));
-    }
-    if let Command::Agent(asked) = &command {
-        let by = format!("cloud {}", asked.by());
-        return Command::Agent(asked.clone().in_the_name_of(&by));
+    let cloud = |by: &str| format!("cloud {by}");
+    match &command {
+        Command::Correct(asked) => {
+            return Command::Correct(asked.clone().in_the_name_of(&cloud(asked.by())));
+        }
+        Command::Agent(asked) => {
+            return Command::Agent(asked.clone().in_the_name_of(&cloud(asked.by())));
+        }
+        Command::Guard(asked) => {
+            return Command::Guard(asked.clone().in_the_name_of(&cloud(asked.by())));
+        }
+        Command::Prepay(asked) => {
+            return Command::Prepay(asked.clone().in_the_name_of(&cloud(asked.by())));
+        }
+        _ => {}
     }
     if let Command::ChangeUsagePoint(PointChange { by, .. })
     | Command::Case(
@@ -183,6 +200,7 @@ fn in_its_name(command: &Command) -> Command {
         | CaseCommand::Close { by, .. },
     )
     | Command::SetPoint { by, .. }
+    | Command::WorkOnMeter { by, .. }
     | Command::Vend { by, .. }
     | Command::QuoteVend { by, .. }
     | Command::EnterToken { by, .. }

@@ -270,6 +270,17 @@ impl GuardCommand {
         self
     }
 
+    /// Who asks.
+    #[must_use]
+    pub fn by(&self) -> &str {
+        match self {
+            Self::LimitLoad { by, .. }
+            | Self::ResetOverload { by, .. }
+            | Self::Close { by, .. }
+            | Self::ClearTamper { by, .. } => by,
+        }
+    }
+
     /// The usage point it concerns.
     #[must_use]
     pub fn usage_point(&self) -> UsagePointId {

@@ -81,3 +81,15 @@ pub enum PointSetting {
         arming: Arming,
     },
 }
+
+impl PointSetting {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Phase { .. } => "phase",
+            Self::Feeder { .. } => "feeder",
+            Self::Arming { .. } => "arming",
+        }
+    }
+}

@@ -132,7 +132,9 @@ impl Deed {
             Command::EnterToken { .. } => Self::EnterToken,
             Command::OrderSupply { .. }
             | Command::Guard(_)
-            | Command::Prepay(PrepayCommand::ActivateEmergency { .. }) => Self::OrderSupply,
+            | Command::Prepay(
+                PrepayCommand::ActivateEmergency { .. } | PrepayCommand::WithdrawEmergency { .. },
+            ) => Self::OrderSupply,
             Command::AcknowledgeAlarm { .. } => Self::TendAlarms,
             Command::ResolveDispute { .. } | Command::Prepay(PrepayCommand::ClearHold { .. }) => {
                 Self::DecideDisputes

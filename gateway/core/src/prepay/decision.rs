@@ -61,6 +61,13 @@ pub enum PrepayDecision {
         /// How much is still owed; none: it can be offered again.
         left: Micro,
     },
+    /// Emergency credit was taken back by somebody: no more of it can be used than was.
+    EmergencyRevoked {
+        /// What is owed of it; none: it is offered again only after the credit was above the threshold.
+        owed: Micro,
+        /// Who.
+        by: String,
+    },
     /// Emergency credit that was not used is no longer offered or activated: there is credit again.
     EmergencyWithdrawn,
     /// Low-credit stages are armed.
@@ -187,6 +194,18 @@ impl PrepayState {
                 emergency.status = CreditStatus::InUse;
                 emergency.until = *until;
             }
+            PrepayDecision::EmergencyRevoked { owed, .. } => {
+                *emergency = Emergency {
+                    status: match *owed {
+                        Micro::ZERO => CreditStatus::Enabled,
+                        _ => CreditStatus::Exhausted,
+                    },
+                    granted: *owed,
+                    since: emergency.since,
+                    revoked: true,
+                    until: None,
+                };
+            }
             PrepayDecision::EmergencyExhausted => emergency.status = CreditStatus::Exhausted,
             PrepayDecision::EmergencyRepaid {
                 left: Micro::ZERO, ..
@@ -211,6 +230,13 @@ pub enum PrepayCommand {
         /// Who; `button` at the node.
         by: String,
     },
+    /// Take back emergency credit that is offered or activated. What was used of it stays owed.
+    WithdrawEmergency {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// Who.
+        by: String,
+    },
     /// Charge energy again after a register went backwards.
     ClearHold {
         /// The usage point.
@@ -229,9 +255,21 @@ impl PrepayCommand {
     #[must_use]
     pub fn in_the_name_of(mut self, who: &str) -> Self {
         match &mut self {
-            Self::ActivateEmergency { by, .. } | Self::ClearHold { by, .. } => *by = who.into(),
+            Self::ActivateEmergency { by, .. }
+            | Self::WithdrawEmergency { by, .. }
+            | Self::ClearHold { by, .. } => *by = who.into(),
         }
         self
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn by(&self) -> &str {
+        match self {
+            Self::ActivateEmergency { by, .. }
+            | Self::WithdrawEmergency { by, .. }
+            | Self::ClearHold { by, .. } => by,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod money;
 mod money_book;
 mod money_sheet;
 mod office;
+mod order_kinds;
 mod orders;
 mod people;
 mod prepay_sheet;

@@ -12,6 +12,14 @@ use serde_json::json;
 /// `emergency …`
 #[derive(Debug, Subcommand)]
 pub enum EmergencyAction {
+    /// Take back emergency credit that is offered or activated; what was used of it stays owed
+    Withdraw {
+        /// The usage point, for example UP-0007 or 7
+        usage_point: UsagePointId,
+        /// Which gateway.
+        #[command(flatten)]
+        target: Target,
+    },
     /// Activate emergency credit that is offered
     Activate {
         /// The usage point, for example UP-0007 or 7
@@ -81,16 +89,27 @@ pub fn words(point: &UsagePointFacts) -> String {
 
 /// `emergency …`
 pub fn emergency(action: &EmergencyAction) -> Result {
-    let EmergencyAction::Activate {
-        usage_point,
-        target,
-    } = action;
-    let ask = Command::Prepay(PrepayCommand::ActivateEmergency {
-        usage_point: *usage_point,
-        by: String::new(),
-    });
-    command(target, "activate emergency credit", ask)?;
-    let text = format!("emergency credit of {usage_point} is activated");
+    let by = String::new();
+    let (usage_point, target, ask, doing, words) = match action {
+        EmergencyAction::Activate {
+            usage_point: id,
+            target,
+        } => {
+            let usage_point = *id;
+            let ask = PrepayCommand::ActivateEmergency { usage_point, by };
+            (id, target, ask, "activate emergency credit", "activated")
+        }
+        EmergencyAction::Withdraw {
+            usage_point: id,
+            target,
+        } => {
+            let usage_point = *id;
+            let ask = PrepayCommand::WithdrawEmergency { usage_point, by };
+            (id, target, ask, "take emergency credit back", "taken back")
+        }
+    };
+    command(target, doing, Command::Prepay(ask))?;
+    let text = format!("emergency credit of {usage_point} is {words}");
     Ok(Said::done(
         text,
         json!({ "usage_point": usage_point.to_string() }),

@@ -22,6 +22,12 @@ pub(super) const KEYS: &[Key] = &[
         "File of days that are friendly from midnight to midnight, one a line: 2026-11-08 Diwali, or *-01-26 for every year.\n\
          Text after the day, and lines that begin with #, are for people.",
     ),
+    optional(
+        "holiday_list",
+        Kind::Text { max: LONGEST_LIST },
+        "\"2026-11-08 Diwali; *-01-26 Republic Day\"",
+        "More such days, written like the lines of that file with semicolons between them. A head-end orders them here.",
+    ),
     key(
         "notice_min",
         whole(0, 1_440),
@@ -29,6 +35,9 @@ pub(super) const KEYS: &[Key] = &[
         "So many minutes before they end, a supply that is on because of them alone is announced to be cut: page, display, journal.",
     ),
 ];
+
+/// Longest list of holidays, in characters: a hundred days with their names.
+const LONGEST_LIST: usize = 4_000;
 
 /// The section, without the days of the file.
 pub(super) fn friendly(values: &Values, mistakes: &mut Vec<Mistake>) -> Friendly {
@@ -47,9 +56,20 @@ pub(super) fn friendly(values: &Values, mistakes: &mut Vec<Mistake>) -> Friendly
             }
         }
     }
+    let list = values.optional_text("prepay.friendly.holiday_list");
+    let list = list.unwrap_or_default().replace(';', "\n");
+    let holidays = crate::holidays::parse(&list).unwrap_or_else(|found| {
+        const LIST: &str = "prepay.friendly.holiday_list";
+        let what = found.first().map(|mistake| mistake.what.clone());
+        let mistake = Mistake::at(values.line(LIST), LIST, what.unwrap_or_default());
+        if !mistakes.contains(&mistake) {
+            mistakes.push(mistake);
+        }
+        Default::default()
+    });
     Friendly {
         hours,
+        holidays,
         notice_min: values.whole("prepay.friendly.notice_min"),
-        ..Friendly::default()
     }
 }

@@ -27,6 +27,7 @@ use crate::watch::News;
 use gateway_core::event::Answer;
 use gateway_core::loss::live::Rounds;
 use gateway_core::meter_link::{Installed, MeterReading};
+use gateway_core::order::Outcome;
 use gateway_core::supply::Relay;
 use gateway_core::tokens::TokenRules;
 use gateway_core::{
@@ -126,6 +127,19 @@ pub struct Cycle {
     pub refused: BTreeMap<(NodeId, &'static str), u64>,
 }
 
+/// The node that a command or an order has just added.
+fn added(answer: &Answer) -> Option<NodeId> {
+    match answer {
+        Answer::NodeAdded { node } => Some(*node),
+        Answer::Ordered {
+            outcome: Outcome::Done { answer },
+            repeated: false,
+            ..
+        } => added(answer),
+        _ => None,
+    }
+}
+
 impl Cycle {
     /// Runs until [`Input::Stop`] or until nobody is left to ask.
     pub async fn run(
@@ -199,10 +213,10 @@ impl Cycle {
         if answer.is_ok() {
             self.batch.rows.person_secrets.extend(secret);
         }
-        if let Ok(Answer::NodeAdded { node }) = &answer
-            && self.is_sealed(*node)
+        if let Some(node) = answer.as_ref().ok().and_then(added)
+            && self.is_sealed(node)
         {
-            self.batch.new_key(*node);
+            self.batch.new_key(node);
         }
         answer
     }

@@ -137,6 +137,9 @@ fn describe_emergency(
             ("on", format!("Emergency credit {lent} activated by {by}"))
         }
         PrepayDecision::EmergencyInUse { .. } => ("supply", "Emergency credit in use".to_owned()),
+        PrepayDecision::EmergencyRevoked { by, .. } => {
+            ("off", format!("Emergency credit taken back by {by}"))
+        }
         PrepayDecision::EmergencyExhausted => ("off", "Emergency credit used up".to_owned()),
         PrepayDecision::EmergencyRepaid {
             amount,

@@ -34,6 +34,9 @@ fn next(draft: &Draft<'_>, rules: EmergencyRules, register: WattHours) -> Option
     let own = point.available(tariff, register) + point.prepay.provisional();
     let is_low = spent || own <= rules.threshold;
     match emergency.status {
+        CreditStatus::Enabled if emergency.revoked => {
+            (!is_low).then_some(PrepayDecision::EmergencyWithdrawn)
+        }
         CreditStatus::Enabled => {
             is_low.then_some(PrepayDecision::EmergencyOffered { limit: rules.limit })
         }
@@ -84,6 +87,28 @@ pub(super) fn activate(draft: &mut Draft<'_>, by: &str) -> Result<(), Refusal> {
     }
     let activation = activation(draft, draft.prepay().emergency, by.into());
     draft.push_prepay(activation);
+    Ok(())
+}
+
+/// Somebody takes back what is offered or activated.
+pub(super) fn withdraw(draft: &mut Draft<'_>, by: &str) -> Result<(), Refusal> {
+    let register = draft.register();
+    review(draft, register);
+    let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {
+        return Err(Refusal::NoSuchTariff);
+    };
+    let emergency = point.prepay.emergency;
+    let is_there = emergency.status != CreditStatus::Enabled;
+    if !is_there || emergency.revoked {
+        return Err(Refusal::EmergencyNotOffered);
+    }
+    let own = point.available(tariff, register) + point.prepay.provisional();
+    let owed = match emergency.is_active() {
+        true => (Micro::ZERO - own).max(Micro::ZERO),
+        false => Micro::ZERO,
+    };
+    let by = by.into();
+    draft.push_prepay(PrepayDecision::EmergencyRevoked { owed, by });
     Ok(())
 }
 

@@ -42,6 +42,11 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &PrepayCommand) -> Result<Answ
             activated?;
             return Ok(Answer::Done);
         }
+        PrepayCommand::WithdrawEmergency { usage_point, by } => {
+            usable(by)?;
+            draft.take(*usage_point)?;
+            emergency::withdraw(draft, by)?;
+        }
         PrepayCommand::ClearHold {
             usage_point,
             note,
