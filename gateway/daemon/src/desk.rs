@@ -10,6 +10,7 @@ use crate::notify::Notifier;
 use gateway_core::meter_link::MeterLink;
 use gateway_core::{Command, Moment, NodeId};
 use gateway_field::{Field, LinkQuality};
+use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
 use gateway_web::{
     CloudState, Desk, DeskError, Health, LinkFacts, MeterKinds, Problem, Submission, Test,
 };
@@ -99,6 +100,14 @@ impl Desk for DaemonDesk {
     fn test_meter(&self, link: MeterLink) -> Test {
         let bench = self.bench.clone();
         Box::pin(async move { bench.test(&link).await })
+    }
+
+    fn buses(&self) -> Vec<BusFacts> {
+        self.bench.buses().facts()
+    }
+
+    fn bus_work(&self, order: BusOrder, by: &str) -> Result<BusJob, String> {
+        self.bench.buses().work(order, by)
     }
 
     fn kinds(&self) -> MeterKinds {

@@ -17,6 +17,7 @@ mod drivers;
 mod gateway;
 mod holidays;
 mod home_assistant;
+mod line_work;
 mod logging;
 mod metrics;
 mod notify;

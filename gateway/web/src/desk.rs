@@ -2,6 +2,7 @@
 //!
 //! Decided here: nothing. The daemon implements [`Desk`]; a command that comes back with an [`Answer`] is on disk.
 
+use crate::bus_work::{BusFacts, BusJob, BusOrder};
 use gateway_core::meter_link::MeterLink;
 use gateway_core::{Answer, Command, Moment, NodeId, Refusal, UtcSeconds};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,20 @@ pub trait Desk: Send + Sync {
         Box::pin(async { Err("this gateway reads no such meters".into()) })
     }
 
+    /// The Modbus buses.
+    fn buses(&self) -> Vec<BusFacts> {
+        Vec::new()
+    }
+
+    /// Work on a bus between its own requests; an error is in words, with what to do next.
+    ///
+    /// # Errors
+    /// There is no such bus or job, the bus is at work already, or the task is written wrongly.
+    fn bus_work(&self, order: BusOrder, by: &str) -> Result<BusJob, String> {
+        let _ = (order, by);
+        Err("this gateway has no bus".into())
+    }
+
     /// What an installer can choose from.
     fn kinds(&self) -> MeterKinds {
         MeterKinds::default()
@@ -76,6 +91,25 @@ pub struct MeterShown {
     /// Why they are believed, in words.
     #[serde(default)]
     pub believed: String,
+}
+
+impl MeterShown {
+    /// The serial number it tells.
+    #[must_use]
+    pub fn serial(&self) -> Option<&str> {
+        let mut values = self.values.iter();
+        let serial = values.find(|(name, _)| name == "serial");
+        serial.map(|(_, serial)| serial.as_str())
+    }
+
+    /// The link it was seen by, bound to the serial number it tells if none is named: a meter that is moved is followed by it.
+    #[must_use]
+    pub fn bound(&self, link: MeterLink) -> MeterLink {
+        match (link.serial(), self.serial()) {
+            (None, Some(serial)) => link.with_serial(Some(serial.to_owned())),
+            _ => link,
+        }
+    }
 }
 
 /// What an installer can choose from.

@@ -9,6 +9,7 @@
 //! | [`api`] | the same for programs, under `/api/v1` |
 //! | [`committed`], [`Database`] | what is read |
 //! | [`desk`] | where changes go |
+//! | [`bus_work`] | what an installer has done on a bus |
 //! | [`paper`] | statements as files |
 //! | `live` | telling open pages that something changed |
 //!
@@ -21,6 +22,7 @@ mod access;
 pub mod api;
 mod app;
 mod assets;
+pub mod bus_work;
 pub mod committed;
 mod correction_form;
 mod database;
@@ -33,6 +35,7 @@ mod pages;
 pub mod paper;
 mod routes;
 mod serve;
+mod switch_form;
 mod view;
 mod words;
 

@@ -6,7 +6,7 @@
 use crate::failure::{Failure, sentence};
 use gateway_core::WattHours;
 use gateway_core::event::Role;
-use gateway_core::meter_link::{Install, MeterLink, Node, Switch, SwitchLink, WordOrder};
+use gateway_core::meter_link::{Install, MeterLink, Node, SwitchLink, WordOrder};
 use serde::Deserialize;
 
 /// Largest register a person may type, in kWh: ten times what any domestic meter shows.
@@ -28,8 +28,13 @@ pub(crate) struct MeterForm {
     /// Empty: as the model says.
     pub word_order: String,
     pub serial: String,
-    /// Empty: none; `own`: the device's own.
+    /// Empty: none; `own`: the device's own; `coil`, `opens-coil` or `register`: one on a bus.
     pub switch: String,
+    pub switch_bus: String,
+    pub switch_address: String,
+    pub switch_number: String,
+    pub switch_on: String,
+    pub switch_off: String,
     pub before_meter: String,
     pub initial_kwh: String,
     pub final_kwh: String,
@@ -82,8 +87,7 @@ impl MeterForm {
             }
         }
         if let Some(switch) = &node.switch {
-            form.switch = "own".into();
-            form.before_meter = if switch.before_meter { "yes" } else { "" }.into();
+            form.show_switch(switch);
         }
         form
     }
@@ -147,21 +151,6 @@ impl MeterForm {
         address.map_err(|_| wrong("no-address", words))
     }
 
-    /// The switch beside it.
-    pub(crate) fn switch(&self, link: &MeterLink) -> Result<Option<Switch>, Failure> {
-        let own = match (self.switch.as_str(), link) {
-            ("", _) => return Ok(None),
-            ("own", link) => own_switch(link),
-            _ => None,
-        };
-        let words = "A prepaid node switches by itself: choose no switch of its own beside it.";
-        let link = own.ok_or_else(|| wrong("switch-not-here", words))?;
-        Ok(Some(Switch {
-            link,
-            before_meter: self.before_meter == "yes",
-        }))
-    }
-
     /// The meter to install.
     pub(crate) fn install(&self) -> Result<Install, Failure> {
         let link = self.link()?;
@@ -192,6 +181,11 @@ impl MeterForm {
             ("word_order", &self.word_order),
             ("serial", &self.serial),
             ("switch", &self.switch),
+            ("switch_bus", &self.switch_bus),
+            ("switch_address", &self.switch_address),
+            ("switch_number", &self.switch_number),
+            ("switch_on", &self.switch_on),
+            ("switch_off", &self.switch_off),
             ("before_meter", &self.before_meter),
             ("initial_kwh", &self.initial_kwh),
             ("final_kwh", &self.final_kwh),

@@ -85,6 +85,40 @@ async fn a_meter_is_looked_at_then_installed_then_moved_and_moved_back() {
 }
 
 #[tokio::test]
+async fn a_coil_or_register_of_a_bus_switches_and_stays_one_when_the_meter_is_moved() {
+    let site = site();
+    let coil = "switch=opens-coil&switch_bus=hall&switch_address=40&switch_number=3";
+    let meter = "role=UP-0002&kind=modbus:sdm120&bus=hall&address=7&untested=yes";
+    let form = site.send(&get("/meters/new/add?role=UP-0002")).await;
+    assert!(
+        form.body.contains("a coil of a board on a bus"),
+        "{}",
+        form.body
+    );
+    let check = get(&format!("/meters/new/add/check?{meter}&{coil}"));
+    let checked = site.send(&check).await;
+    let words = "The supply is switched by coil 3 of hall/40.";
+    assert!(checked.body.contains(words), "{}", checked.body);
+    let done = site
+        .send(&post("/meters/new/add", &format!("{meter}&{coil}")))
+        .await;
+    assert_eq!(location(&done), "/meters/N-00000003?done=add");
+    let form = site.send(&get("/meters/N-00000003/move")).await.body;
+    for words in [
+        "value=\"opens-coil\" selected",
+        "name=\"switch_address\" inputmode=\"numeric\" maxlength=\"3\" value=\"40\"",
+    ] {
+        assert!(form.contains(words), "{words}: {form}");
+    }
+    let register = "kind=modbus:sdm120&bus=hall&address=8&untested=yes\
+        &switch=register&switch_bus=hall&switch_address=41&switch_number=7&switch_on=11&switch_off=22";
+    location(&site.send(&post("/meters/N-00000003/move", register)).await);
+    let switch = site.memory.lock().state.nodes[&NodeId(3)].switch.clone();
+    let words = switch.map(|switch| switch.words());
+    assert_eq!(words.as_deref(), Some("register 7 of hall/41"));
+}
+
+#[tokio::test]
 async fn what_shows_nothing_is_saved_only_all_the_same() {
     let site = site();
     let silent = "role=UP-0002&kind=mqtt:tasmota&device=plug9&login=plug-9";

@@ -68,11 +68,11 @@ pub enum Action {
         #[command(subcommand)]
         action: super::meter::MeterAction,
     },
-    /// Find meters on a Modbus line, without a daemon
+    /// Find meters on a Modbus line, or on a bus of the running gateway
     Scan(super::line::ScanArgs),
-    /// Print what a Modbus meter says, decoded and raw, without a daemon
+    /// Print what a Modbus meter says, decoded and raw
     Read(super::line::ReadArgs),
-    /// Check a Modbus meter against physics and say what is wrong, without a daemon
+    /// Check a Modbus meter against physics and say what is wrong
     Probe(super::line::ProbeArgs),
     /// Shadow mode: what would be cut, and whether it is
     Shadow {

@@ -23,7 +23,7 @@ pub fn ask(
 ) -> std::result::Result<Response, Failure> {
     let answer = control::ask(&target.socket(), request).map_err(|error| Failure {
         doing,
-        name: "daemon-unreachable",
+        name: "daemon-unreachable".into(),
         why: error.to_string(),
         exit: Exit::Unreachable,
     })?;

@@ -1,6 +1,7 @@
 //! What a subcommand says, and how it ends.
 
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -41,7 +42,7 @@ pub struct Failure {
     /// What was tried, for example `sell credit`.
     pub doing: &'static str,
     /// Stable name for scripts, for example `no-such-usage-point`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Why, and what to do next.
     pub why: String,
     /// How the process ends.
@@ -64,10 +65,14 @@ impl Said {
 
 impl Failure {
     /// Something that was refused.
-    pub fn refused(doing: &'static str, name: &'static str, why: impl Display) -> Self {
+    pub fn refused(
+        doing: &'static str,
+        name: impl Into<Cow<'static, str>>,
+        why: impl Display,
+    ) -> Self {
         Self {
             doing,
-            name,
+            name: name.into(),
             why: why.to_string(),
             exit: Exit::Refused,
         }

@@ -8,6 +8,7 @@ use gateway_core::meter_link::{MeterLink, Switch};
 use gateway_core::{NodeId, UtcSeconds, WattHours};
 use gateway_store::{NodeView, Reader, StoreError};
 use gateway_web::LinkFacts;
+use gateway_web::bus_work::BusOrder;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -70,6 +71,18 @@ pub(super) fn list(
 pub(super) async fn test(office: &Office, link: MeterLink) -> Response {
     match office.desk.test_meter(link).await {
         Ok(shown) => Response::MeterShows { shown },
+        Err(message) => Response::Failed { message },
+    }
+}
+
+pub(super) fn buses(office: &Office) -> Response {
+    let buses = office.desk.buses();
+    Response::Buses { buses }
+}
+
+pub(super) fn work(office: &Office, order: BusOrder, who: &str) -> Response {
+    match office.desk.bus_work(order, who) {
+        Ok(job) => Response::BusJob { job: Box::new(job) },
         Err(message) => Response::Failed { message },
     }
 }

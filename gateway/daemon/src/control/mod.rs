@@ -38,6 +38,7 @@ use gateway_core::person::Person;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
 use gateway_store::day_end::AgentView;
 use gateway_web::MeterShown;
+use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
 use gateway_web::paper::{DayEndPaper, ReceiptPaper, StatementPaper};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -133,6 +134,13 @@ pub enum Request {
     TestMeter {
         /// How it is reached.
         link: MeterLink,
+    },
+    /// Every Modbus bus.
+    Buses {},
+    /// Work on a bus between its own requests.
+    BusWork {
+        /// What.
+        order: BusOrder,
     },
     /// How the gateway is doing.
     Status {},
@@ -242,6 +250,16 @@ pub enum Response {
     MeterShows {
         /// It.
         shown: MeterShown,
+    },
+    /// Every Modbus bus.
+    Buses {
+        /// They.
+        buses: Vec<BusFacts>,
+    },
+    /// A job on a bus.
+    BusJob {
+        /// It.
+        job: Box<BusJob>,
     },
     /// How the gateway is doing.
     Status {

@@ -65,7 +65,9 @@ fn deed(request: &Request, database: &Path) -> Result<Option<Deed>, StoreError> 
         } => command.deed(role_now(command, database)?),
         Request::Command { command } => return Ok(Deed::of(command)),
         Request::OnBehalfOf { .. } => return Ok(None),
-        Request::NodeKey { .. } | Request::TestMeter { .. } => Deed::WorkOnMeters,
+        Request::NodeKey { .. } | Request::TestMeter { .. } | Request::BusWork { .. } => {
+            Deed::WorkOnMeters
+        }
         Request::CloudEnrol { .. } | Request::NotifyTest { .. } => Deed::ManageSite,
         Request::People {} => Deed::SeePeople,
         Request::UsagePoints {}
@@ -79,6 +81,7 @@ fn deed(request: &Request, database: &Path) -> Result<Option<Deed>, StoreError> 
         | Request::Cases { .. }
         | Request::Verify {}
         | Request::Meters {}
+        | Request::Buses {}
         | Request::Status {}
         | Request::CloudStatus {}
         | Request::NotifyStatus {}

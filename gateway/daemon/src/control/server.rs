@@ -232,6 +232,8 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::Meters {} => meter_list(office).await,
         Request::TestMeter { link } => installed::test(office, link).await,
         Request::People {} => people::list(office).await,
+        Request::Buses {} => installed::buses(office),
+        Request::BusWork { order } => installed::work(office, order, who),
         Request::Status {} => Response::Status {
             status: status(office),
         },

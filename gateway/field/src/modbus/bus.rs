@@ -3,7 +3,7 @@
 //! It opens the line, polls, tells contacts, asks what people want to know in between, and opens the line again when it is gone.
 
 use super::poller::{BusNews, Next, PollSettings, Poller};
-use super::{Answer, Ask, BusError, DirectionPin, Line, LineSettings, Quality};
+use super::{Answer, Ask, BusError, DirectionPin, Line, LineSettings, Quality, Speed};
 use crate::models::Catalog;
 use gateway_core::NodeId;
 use gateway_core::meter_link::Installed;
@@ -51,6 +51,7 @@ pub struct BusStatus {
 #[derive(Debug, Clone)]
 pub struct BusHandle {
     name: String,
+    line: LineSettings,
     questions: mpsc::Sender<Question>,
     downlinks: mpsc::Sender<(NodeId, Vec<u8>)>,
     status: Arc<Mutex<BusStatus>>,
@@ -60,6 +61,8 @@ pub struct BusHandle {
 struct Question {
     address: u8,
     ask: Ask,
+    speed: Option<Speed>,
+    patience: Option<Duration>,
     answer: oneshot::Sender<Result<Answer, BusError>>,
 }
 
@@ -71,20 +74,39 @@ pub trait Asker: Send {
         address: u8,
         ask: Ask,
     ) -> impl Future<Output = Result<Answer, BusError>> + Send;
+
+    /// Asks at another speed from now on; a network has none, and takes any.
+    fn tune(&mut self, speed: Speed) -> impl Future<Output = Result<(), BusError>> + Send;
 }
 
-impl Asker for BusHandle {
+/// Asks through the owner of a bus, between its own requests.
+#[derive(Debug, Clone)]
+pub struct BusAsker {
+    questions: mpsc::Sender<Question>,
+    speed: Option<Speed>,
+    patience: Option<Duration>,
+}
+
+impl Asker for BusAsker {
     async fn ask(&mut self, address: u8, ask: Ask) -> Result<Answer, BusError> {
         let (answer, answered) = oneshot::channel();
         let question = Question {
             address,
             ask,
+            speed: self.speed,
+            patience: self.patience,
             answer,
         };
         let stopped = || BusError::Line("the bus is stopped".into());
         let sent = self.questions.send(question).await;
         sent.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
+    }
+
+    /// The owner sets the port for each question and back; whether it can is known with the first one.
+    async fn tune(&mut self, speed: Speed) -> Result<(), BusError> {
+        self.speed = Some(speed);
+        Ok(())
     }
 }
 
@@ -93,6 +115,22 @@ impl BusHandle {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Asks between the bus's own requests; `patience` is the longest turnaround, the bus's own if absent.
+    #[must_use]
+    pub fn asker(&self, patience: Option<Duration>) -> BusAsker {
+        BusAsker {
+            questions: self.questions.clone(),
+            speed: None,
+            patience,
+        }
+    }
+
+    /// How the line is reached, and how fast it is.
+    #[must_use]
+    pub fn line(&self) -> &LineSettings {
+        &self.line
     }
 
     /// Queues a frame for a node of ours. False: the bus is stopped, or takes no more now; what is not sent is sent again.
@@ -133,6 +171,7 @@ impl Bus {
         let status = Arc::new(Mutex::new(BusStatus::default()));
         let handle = BusHandle {
             name: settings.poll.bus.clone(),
+            line: settings.line.clone(),
             questions: questions_in,
             downlinks: downlinks_in,
             status: status.clone(),
@@ -236,17 +275,13 @@ impl Bus {
             while let Ok((node, frame)) = self.downlinks.try_recv() {
                 self.poller.queue(node, frame);
             }
-            if let Ok(question) = self.questions.try_recv() {
-                let longest = self.settings.poll.longest_answer;
-                let result = line
-                    .exchange(question.address, &question.ask, longest)
-                    .await;
-                let gone = line_error(&result);
-                let _ = question.answer.send(result);
-                if gone.is_some() {
-                    return gone;
-                }
-                // One question, then one step of the round, so that a scan starves nobody.
+            // One question, then one step of the round, so that a scan starves nobody.
+            if !self.questions.is_empty()
+                && self.poller.lets_ask(self.now_ms())
+                && let Ok(question) = self.questions.try_recv()
+                && let Some(gone) = self.put(&mut line, question).await
+            {
+                return Some(gone);
             }
             match self.poller.next(self.now_ms()) {
                 Next::Ask(address, ask, allowed) => {
@@ -263,20 +298,48 @@ impl Bus {
                 }
                 Next::Sleep(until) => {
                     let until = self.began + Duration::from_millis(until);
-                    self.idle(&mut line, until, installed, news).await?;
+                    if let Some(gone) = self.idle(&mut line, until, installed, news).await? {
+                        return Some(gone);
+                    }
                 }
             }
         }
     }
 
-    /// Waits for the next moment, a change, or a question, which is asked.
+    /// Asks what somebody wants to know; gives back why the line is gone, if it is.
+    async fn put(&self, line: &mut Line, question: Question) -> Option<BusError> {
+        let own = self.settings.line.speed();
+        let other = question
+            .speed
+            .filter(|speed| own.is_some_and(|own| own != *speed));
+        let longest = self.settings.poll.longest_answer;
+        let patience = question.patience.unwrap_or(longest);
+        let result = match other.map(|speed| line.tune(speed)) {
+            Some(Err(error)) => Err(error),
+            _ => {
+                line.exchange(question.address, &question.ask, patience)
+                    .await
+            }
+        };
+        let mut gone = line_error(&result);
+        if let (Some(_), Some(own)) = (other, own) {
+            // A port that does not come back to its speed is opened anew.
+            let back = line.tune(own).err();
+            gone = gone.or(back.map(|error| BusError::Line(error.to_string())));
+        }
+        // Whoever asked may have gone.
+        let _ = question.answer.send(result);
+        gone
+    }
+
+    /// Waits for the next moment, a change, or a question, which is asked; the outer `None`: nobody wants the news any more.
     async fn idle(
         &mut self,
         line: &mut Line,
         until: Instant,
         installed: &mut watch::Receiver<Vec<Installed>>,
         news: &mpsc::Sender<BusNews>,
-    ) -> Option<()> {
+    ) -> Option<Option<BusError>> {
         tokio::select! {
             () = sleep_until(until) => {}
             () = news.closed() => return None,
@@ -288,12 +351,10 @@ impl Bus {
                 self.poller.queue(node, frame);
             }
             Some(question) = self.questions.recv() => {
-                let longest = self.settings.poll.longest_answer;
-                let result = line.exchange(question.address, &question.ask, longest).await;
-                let _ = question.answer.send(result);
+                return Some(self.put(line, question).await);
             }
         }
-        Some(())
+        Some(None)
     }
 
     fn follow(&mut self, installed: &[Installed]) {

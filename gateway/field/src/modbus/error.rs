@@ -23,6 +23,14 @@ pub enum BusError {
     /// The meter refused; the code is Modbus's.
     #[error("the meter refuses: {}", exception_words(*.0))]
     Exception(u8),
+    /// The port cannot be set to a speed or parity.
+    #[error("the port cannot be set so: {0}")]
+    Speed(String),
+    /// A relay that was tried did not confirm that it is as before again.
+    #[error(
+        "the relay was tried and does not confirm that it is as before again ({0}): look at it now"
+    )]
+    LeftOpen(Box<BusError>),
     /// The port or connection is gone.
     #[error("the line is down: {0}")]
     Line(String),
@@ -39,6 +47,8 @@ impl BusError {
             Self::WrongMeter => "wrong-meter",
             Self::SecondMaster => "second-master",
             Self::Exception(_) => "exception",
+            Self::Speed(_) => "speed",
+            Self::LeftOpen(_) => "left-open",
             Self::Line(_) => "line",
         }
     }

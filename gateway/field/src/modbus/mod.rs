@@ -22,12 +22,15 @@ mod line;
 mod patience;
 mod physics;
 mod poller;
+mod probe;
 mod quality;
+mod scan;
 mod schedule;
 mod search;
+mod speed;
 mod station;
 
-pub use bus::{Asker, Bus, BusHandle, BusSettings, BusStatus};
+pub use bus::{Asker, Bus, BusAsker, BusHandle, BusSettings, BusStatus};
 pub use error::BusError;
 pub use frame::{Ask, Reply};
 pub use inquiry::{Inquiry, RawBlock, inquire, serial};
@@ -37,6 +40,9 @@ pub use line::{
 pub use patience::Patience;
 pub use physics::{Finding, Timed, examine};
 pub use poller::{BusNews, Next, PollSettings, Poller, in_words, order};
+pub use probe::{Counted, ProbePlan, Probed, RelayAt, probe};
 pub use quality::Quality;
+pub use scan::{Ended, Found, Going, ScanFindings, ScanPlan, scan};
 pub use schedule::{next_interval, rest};
 pub use search::{Identity, Opened, Presence, QUESTIONS, identify, presence};
+pub use speed::{Speed, USUAL_SPEEDS};

@@ -44,11 +44,60 @@ impl Quality {
         self.failed.values().sum()
     }
 
+    fn percent(&self, kind: &str) -> u64 {
+        let all = self.answered + self.failures();
+        let count = self.failed.get(kind).copied().unwrap_or_default();
+        count * 100 / all.max(1)
+    }
+
+    /// The kinds of failures by how often they are, in parts of all requests.
+    #[must_use]
+    pub fn kinds(&self) -> String {
+        let mut kinds: Vec<_> = self.failed.iter().collect();
+        kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let words = kinds.iter().map(|(kind, _)| {
+            let what = match **kind {
+                "no-reply" => "unanswered",
+                "checksum" => "CRC errors",
+                "short" => "broken off",
+                "wrong-meter" => "answers of others",
+                "second-master" => "with somebody else asking",
+                "exception" => "refused",
+                other => other,
+            };
+            format!("{} % {what}", self.percent(kind))
+        });
+        let words: Vec<_> = words.collect();
+        words.join(", ")
+    }
+
+    /// Where to look, by the kind of failure that is the worst of those that occur.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        let has = |kind: &str| self.failed.contains_key(kind);
+        if has("second-master") {
+            "somebody else asks on this line: a bus has one master; disconnect the other or move it"
+        } else if has("wrong-meter") {
+            "two meters share an address, or one answers late"
+        } else if has("checksum") || has("short") {
+            match self.answered {
+                0 => "check A/B or termination, and whether speed and parity are the meter's",
+                _ => "check A/B or termination, and the cable's shield",
+            }
+        } else if has("exception") {
+            "the meter has no such register, or is busy: is it the right model?"
+        } else if self.answered == 0 {
+            "check address, baud rate, power and A/B"
+        } else {
+            "check power and cable"
+        }
+    }
+
     /// What it means, for an installer.
     #[must_use]
     pub fn words(&self) -> String {
         let all = self.answered + self.failures();
-        let percent = |kind: &str| self.failed.get(kind).map_or(0, |n| n * 100 / all.max(1));
+        let percent = |kind: &str| self.percent(kind);
         if all == 0 {
             return "not asked yet".into();
         }

@@ -197,29 +197,22 @@ fn plausibility(model: &Model, inquiry: &super::Inquiry) -> u32 {
 pub struct Opened {
     line: super::Line,
     patience: std::time::Duration,
-    /// Requests and how they ended.
-    pub quality: super::Quality,
 }
 
 impl Opened {
     /// A line, and the longest turnaround.
     #[must_use]
     pub fn new(line: super::Line, patience: std::time::Duration) -> Self {
-        Self {
-            line,
-            patience,
-            quality: super::Quality::default(),
-        }
+        Self { line, patience }
     }
 }
 
 impl Asker for Opened {
     async fn ask(&mut self, address: u8, ask: Ask) -> Result<super::Answer, BusError> {
-        let result = self.line.exchange(address, &ask, self.patience).await;
-        self.quality.count(result.as_ref().map(|_| ()));
-        if let Ok(answer) = &result {
-            self.quality.turnaround = self.quality.turnaround.max(answer.turnaround);
-        }
-        result
+        self.line.exchange(address, &ask, self.patience).await
+    }
+
+    async fn tune(&mut self, speed: super::Speed) -> Result<(), BusError> {
+        self.line.tune(speed)
     }
 }

@@ -192,8 +192,12 @@ async fn save(
     operator: Operator,
     (order, untested): (MeterOrder, bool),
 ) -> Result<Json<Done>, ApiFailure> {
+    let mut order = order;
     if let Some(link) = to_test(&order).filter(|_| !untested) {
-        look(app, link).await?;
+        let shown = look(app, link).await?;
+        if let MeterOrder::Move { link, .. } = &mut order {
+            *link = shown.bound(link.clone());
+        }
     }
     let command = Command::WorkOnMeter {
         work: Box::new(order),

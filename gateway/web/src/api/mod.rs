@@ -28,6 +28,10 @@
 //! | POST `cases/{number}/check` | `{"found": "tampering" \| "fault" \| "nothing" \| "no-access", "usage_point": "UP-0001", "text": "…"}`; without the last two: the line itself | `{"done": "done"}` |
 //! | POST `cases/{number}/close` | `{"outcome": "confirmed" \| "false" \| "technical", "usage_point": …, "text": …}` | `{"done": "done"}` |
 //! | GET `meters`, `meters/{number}` | | meters in use, with how well each is heard |
+//! | GET `buses` | | Modbus buses: line, addresses in use, the job under way |
+//! | POST `buses/{name}/work` | `{"task": "scan", "from": 1, "to": 30}`, `{"task": "read", "model": "sdm120", "address": 7}` or `{"task": "probe", …}` | the job; the bus goes on being polled |
+//! | GET `bus-work/{number}` | | how the job stands, and its result; asking keeps it going |
+//! | POST `bus-work/{number}/cancel` | `{}` | the job is ended |
 //! | POST `meters/test` | `{"link": {"via": "mqtt", "dialect": "tasmota", "device": "plug7", "credential": "plug-7"}}` | what it shows now |
 //! | POST `meters` | `{"usage_point": "UP-0007"` or `"feeder": "F-01", "link": …, "switch": "own", "initial_kwh": "6.294", "untested": false}`; without a link: our node | `{"done": "meter-installed", "node": "N-00000009"}` |
 //! | POST `meters/{number}/replace` | as above, with `"final_kwh"` instead of what it meters | the same |
@@ -46,6 +50,7 @@
 mod accounts;
 mod agents;
 mod answers;
+mod buses;
 mod cases;
 mod meters;
 mod parse;

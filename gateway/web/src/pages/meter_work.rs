@@ -203,15 +203,16 @@ pub(crate) async fn do_work(
             return Ok(show_form(&app, asking, &job, (typed, Some(failure))).await?);
         }
     };
-    if typed.untested != "yes"
-        && let Some(Err(words)) = look(&app, &order).await
-    {
-        return Ok(show_check(
-            &app,
-            asking,
-            &job,
-            (&typed, &order, Some(Err(words))),
-        ));
+    let mut order = order;
+    if typed.untested != "yes" {
+        match (look(&app, &order).await, &mut order) {
+            (Some(Err(words)), order) => {
+                let shown = (&typed, &*order, Some(Err(words)));
+                return Ok(show_check(&app, asking, &job, shown));
+            }
+            (Some(Ok(shown)), MeterOrder::Move { link, .. }) => *link = shown.bound(link.clone()),
+            _ => {}
+        }
     }
     let command = Command::WorkOnMeter {
         work: Box::new(order),

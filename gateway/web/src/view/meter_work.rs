@@ -88,6 +88,7 @@ pub(crate) struct MeterFormView {
     pub kinds: Vec<Choice>,
     pub logins: Vec<Choice>,
     pub buses: Vec<Choice>,
+    pub switch_buses: Vec<Choice>,
     pub has_meter: bool,
     pub has_initial: bool,
     pub has_final: bool,
@@ -114,6 +115,7 @@ impl MeterFormView {
         };
         let login = |name: &String| choice(name, name, &typed.login);
         let bus = |name: &String| choice(name, name, &typed.bus);
+        let switch_bus = |name: &String| choice(name, name, &typed.switch_bus);
         let about = rows.map(|rows| {
             let (node, link) = (rows.node.id, rows.node.link.words());
             format!("{node}, {}, reached by {link}", meters_words(rows))
@@ -128,6 +130,7 @@ impl MeterFormView {
             kinds: kinds(inputs.kinds, work, &typed.kind),
             logins: inputs.kinds.logins.iter().map(login).collect(),
             buses: inputs.kinds.buses.iter().map(bus).collect(),
+            switch_buses: inputs.kinds.buses.iter().map(switch_bus).collect(),
             has_meter: work != Work::Retire,
             has_initial: matches!(work, Work::Add | Work::Replace),
             has_final: matches!(work, Work::Replace | Work::Retire),
@@ -290,6 +293,14 @@ fn means(order: &MeterOrder, rows: Option<&MeterRows>) -> Vec<String> {
             "After that its usage point has no meter, and nothing is charged or cut. This cannot be undone; another meter can be installed.".to_owned(),
         ],
     };
+    let switch = match order {
+        MeterOrder::Add { install, .. } | MeterOrder::Replace { install, .. } => &install.switch,
+        MeterOrder::Move { switch, .. } => switch,
+        MeterOrder::Retire { .. } => &None,
+    };
+    if let Some(switch) = switch {
+        words.push(format!("The supply is switched by {}.", switch.words()));
+    }
     if !is_charged {
         words.retain(|words| !words.contains("charged") && !words.contains("account"));
     }

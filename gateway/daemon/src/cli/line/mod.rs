@@ -1,33 +1,37 @@
-//! `scan`, `read`, `probe`: a line and the meters on it, without a daemon.
+//! `scan`, `read`, `probe`: a line and the meters on it, opened for it or shared with the gateway that polls it.
 //!
-//! Decided here: the words of the command line and how results are shown. Not decided here: who is found and what is wrong
-//! (`gateway_field::modbus`).
+//! Decided here: the words of the command line, who opens the line, and how results are shown. Not decided here: what is done
+//! ([`crate::line_work`]), who is found and what is wrong (`gateway_field::modbus`).
 
 mod probe;
 mod read;
 mod scan;
+mod worker;
 
 pub use probe::{ProbeArgs, probe};
 pub use read::{ReadArgs, read};
 pub use scan::{ScanArgs, scan};
 
-use super::said::{Failure, Result};
+use super::args::Target;
 use clap::{Args, ValueEnum};
 use gateway_core::meter_link::WordOrder;
-use gateway_field::modbus::{
-    BusError, Direction, Line, LineSettings, Opened, SerialSettings, order,
-};
-use gateway_field::models::{Catalog, Model, Parity, Quantity};
-use std::future::Future;
+use gateway_field::modbus::{Direction, LineSettings, SerialSettings, Speed};
+use gateway_field::models::Catalog;
+use gateway_web::bus_work::{BusMeter, ParityWish, SpeedWish};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
+
+/// Longest time somebody may think about an answer if nothing else is said, in milliseconds.
+const TIMEOUT_MS: u64 = 300;
 
 /// Which line.
 #[derive(Debug, Clone, Args)]
 pub struct LineArgs {
-    /// A serial port
-    #[arg(long, conflicts_with = "tcp", required_unless_present = "tcp")]
+    /// A bus of the running gateway, which goes on polling it meanwhile
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["port", "tcp", "rtu"])]
+    pub bus: Option<String>,
+    /// A serial port; if the running gateway has it, it is asked through that bus
+    #[arg(long, conflicts_with = "tcp", required_unless_present_any = ["tcp", "bus"])]
     pub port: Option<PathBuf>,
     /// A meter, gateway or serial server: host and port
     #[arg(long, value_name = "HOST:PORT")]
@@ -38,21 +42,24 @@ pub struct LineArgs {
     /// Who switches the RS-485 transceiver
     #[arg(long, value_enum, default_value = "adapter")]
     pub direction: DirectionWord,
-    /// Longest time a meter may think about an answer, in milliseconds
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(10..=10_000))]
-    pub timeout_ms: u64,
+    /// Longest time a meter may think about an answer, in milliseconds; 300, or as the bus has it, if absent
+    #[arg(long, value_parser = clap::value_parser!(u64).range(10..=10_000))]
+    pub timeout_ms: Option<u64>,
     /// Directory of the site's own meter models
     #[arg(long, default_value = "/etc/prepaid-gateway/meter-models")]
     pub models: PathBuf,
+    /// Which gateway.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// How a serial line is set.
 #[derive(Debug, Clone, Args)]
 pub struct SpeedArgs {
-    /// Bits per second; as the model leaves the factory if absent
+    /// Bits per second; as the bus is set, or as the model leaves the factory, if absent
     #[arg(long)]
     pub baud: Option<u32>,
-    /// Parity; as the model leaves the factory if absent
+    /// Parity; likewise
     #[arg(long, value_enum)]
     pub parity: Option<ParityWord>,
     /// Stop bits
@@ -102,25 +109,35 @@ pub enum ParityWord {
     Odd,
 }
 
-impl From<ParityWord> for Parity {
+impl From<ParityWord> for ParityWish {
     fn from(word: ParityWord) -> Self {
         match word {
-            ParityWord::None => Self::N,
-            ParityWord::Even => Self::E,
-            ParityWord::Odd => Self::O,
+            ParityWord::None => Self::None,
+            ParityWord::Even => Self::Even,
+            ParityWord::Odd => Self::Odd,
+        }
+    }
+}
+
+impl SpeedArgs {
+    fn wish(&self) -> SpeedWish {
+        SpeedWish {
+            baud: self.baud,
+            parity: self.parity.map(ParityWish::from),
+            stop_bits: self.stop_bits,
         }
     }
 }
 
 impl LineArgs {
     /// The line at a speed.
-    fn settings(&self, baud: u32, parity: Parity, stop_bits: u8) -> LineSettings {
+    fn settings(&self, speed: Speed) -> LineSettings {
         match (&self.port, &self.tcp) {
             (Some(port), _) => LineSettings::Serial(SerialSettings {
                 port: port.clone(),
-                baud,
-                parity,
-                stop_bits,
+                baud: speed.baud,
+                parity: speed.parity,
+                stop_bits: speed.stop_bits,
                 direction: match self.direction {
                     DirectionWord::Adapter => Direction::Adapter,
                     DirectionWord::Kernel => Direction::Kernel,
@@ -133,7 +150,7 @@ impl LineArgs {
     }
 
     fn patience(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms)
+        Duration::from_millis(self.timeout_ms.unwrap_or(TIMEOUT_MS))
     }
 
     fn catalog(&self) -> Catalog {
@@ -142,57 +159,13 @@ impl LineArgs {
 }
 
 impl MeterArgs {
-    fn model(&self, doing: &'static str) -> std::result::Result<Arc<Model>, Failure> {
-        let catalog = self.line.catalog();
-        catalog.get(&self.model).ok_or_else(|| {
-            let known: Vec<_> = catalog.iter().map(|model| model.id.clone()).collect();
-            let why = format!(
-                "no meter model is called {}; there are {}",
-                self.model,
-                known.join(", ")
-            );
-            Failure::refused(doing, "no-such-model", why)
-        })
-    }
-
-    fn address(&self, model: &Model) -> u8 {
-        self.address.unwrap_or(model.link.address)
-    }
-
-    fn order(&self) -> Option<gateway_field::models::WordOrder> {
-        self.word_order.map(order)
-    }
-
-    async fn open(&self, model: &Model) -> std::result::Result<Opened, BusError> {
-        let settings = self.line.settings(
-            self.speed.baud.unwrap_or(model.link.baud),
-            self.speed.parity.map_or(model.link.parity, Parity::from),
-            self.speed.stop_bits.unwrap_or(model.link.stop_bits),
-        );
-        let line = Line::open(&settings, None).await?;
-        Ok(Opened::new(line, self.line.patience()))
-    }
-}
-
-/// Runs a subcommand that talks on a line.
-fn on_a_line(doing: &'static str, work: impl Future<Output = Result>) -> Result {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::refused(doing, "no-runtime", error))?;
-    runtime.block_on(work)
-}
-
-fn failed(doing: &'static str) -> impl Fn(BusError) -> Failure {
-    move |error| Failure::refused(doing, error.name(), error)
-}
-
-/// A value with its unit, as people read it.
-fn words(quantity: Quantity, value: f64) -> String {
-    match quantity.base_unit() {
-        "Wh" => format!("{:.3} kWh", value / 1000.0),
-        "" => format!("{value:.3}"),
-        "W" | "VA" | "var" => format!("{value:.1} {}", quantity.base_unit()),
-        unit => format!("{value:.2} {unit}"),
+    fn meter(&self) -> BusMeter {
+        BusMeter {
+            model: self.model.clone(),
+            address: self.address,
+            word_order: self.word_order,
+            speed: self.speed.wish(),
+            timeout_ms: self.line.timeout_ms,
+        }
     }
 }

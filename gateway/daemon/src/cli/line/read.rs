@@ -1,16 +1,19 @@
 //! `read`
 
-use super::super::said::{Result, Said};
+use super::super::ask::to_json;
+use super::super::said::{Failure, Result, Said};
 use super::super::table::{Align, Table};
-use super::{MeterArgs, failed, on_a_line, words};
+use super::MeterArgs;
+use super::worker::{Worker, on_a_line};
 use clap::Args;
-use gateway_field::modbus::{Inquiry, inquire};
-use gateway_field::models::{Model, Purpose};
+use gateway_web::bus_work::{BusTask, ReadResult};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::time::Duration;
 
 const DOING: &str = "read the meter";
+/// Between two readings of a meter that is watched.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// `read`
 #[derive(Debug, Args)]
@@ -28,22 +31,23 @@ pub fn read(args: &ReadArgs, as_json: bool) -> Result {
 }
 
 async fn run(args: &ReadArgs, as_json: bool) -> Result {
-    let model = args.meter.model(DOING)?;
-    let address = args.meter.address(&model);
-    let mut asker = args.meter.open(&model).await.map_err(failed(DOING))?;
+    let meter = args.meter.meter();
+    let task = BusTask::Read { meter };
+    let line = &args.meter.line;
+    let mut worker = Worker::find(DOING, line, &task).await?;
     loop {
-        let wanted = (&*model, args.meter.order());
-        let inquiry = inquire(&mut asker, address, wanted, Purpose::Everything).await;
-        let said = match inquiry {
-            Ok(inquiry) => said(&model, &inquiry),
+        let result: std::result::Result<ReadResult, Failure> =
+            worker.carry_out(DOING, line, &task).await;
+        let said = match result {
+            Ok(result) => said(&result),
             // One lost answer does not end a watch.
-            Err(error) if args.watch && error.name() != "line" => {
-                let text = format!("{error}\n");
-                Said::done(text, json!({ "error": error.name() }))
+            Err(failure) if args.watch && goes_on(&failure) => {
+                let json = json!({ "error": failure.name, "message": failure.why });
+                Said::done(format!("{}\n", failure.why), json)
             }
-            Err(error) => return Err(failed(DOING)(error)),
+            Err(failure) => return Err(failure),
         };
-        if !args.watch {
+        if !args.watch || worker.is_stopped() {
             return Ok(said);
         }
         let shown = if as_json {
@@ -51,63 +55,52 @@ async fn run(args: &ReadArgs, as_json: bool) -> Result {
         } else {
             said.text + "\n"
         };
-        if std::io::stdout().write_all(shown.as_bytes()).is_err() {
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(shown.as_bytes()).and_then(|()| out.flush());
+        drop(out);
+        if written.is_err() {
             return Ok(Said::done("", Value::Null));
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(EVERY).await;
     }
 }
 
-fn said(model: &Model, inquiry: &Inquiry) -> Said {
+/// Whether the next answer may be a good one.
+fn goes_on(failure: &Failure) -> bool {
+    let transient = [
+        "no-reply",
+        "checksum",
+        "short",
+        "wrong-meter",
+        "second-master",
+        "exception",
+    ];
+    transient.contains(&&*failure.name)
+}
+
+fn said(result: &ReadResult) -> Said {
     let mut table = Table::new(&[
         ("quantity", Align::Left),
         ("value", Align::Right),
         ("registers", Align::Left),
         ("raw", Align::Left),
     ]);
-    let mut values = Vec::new();
-    for point in &model.points {
-        let quantity = point.quantity;
-        let value = inquiry.sample.get(quantity);
-        let shown = match (value, inquiry.sample.faults.get(&quantity)) {
-            (Some(value), _) => words(quantity, value),
-            (None, Some(fault)) => fault.to_string(),
-            (None, None) => "not read".into(),
-        };
-        let raw = raw(inquiry, point.cell);
-        let cell = point.cell;
-        let at = format!("{}/{}", cell.function.code(), cell.address);
-        table.row(vec![quantity.to_string(), shown, at, raw.clone()]);
-        values.push(json!({
-            "quantity": quantity.to_string(), "value": value, "unit": quantity.base_unit(), "raw": raw,
-        }));
+    for value in &result.values {
+        table.row(vec![
+            value.quantity.clone(),
+            value.words.clone(),
+            value.at.clone(),
+            value.raw.clone(),
+        ]);
     }
-    let unverified = model.unverified.as_ref();
+    let unverified = result.unverified.as_ref();
     let unverified = unverified.map_or_else(String::new, |why| format!("unverified: {why}\n"));
-    let serial = inquiry.serial.as_deref().unwrap_or("unknown");
+    let serial = result.serial.as_deref().unwrap_or("unknown");
     let text = format!(
         "{}, serial {serial}, slowest answer {} ms\n{unverified}{}",
-        model.title(),
-        inquiry.turnaround.as_millis(),
+        result.title,
+        result.slowest_ms,
         table.render()
     );
-    let json = json!({ "model": model.id, "serial": inquiry.serial, "values": values });
-    Said::done(text, json)
-}
-
-/// The registers of a cell as they came, in hexadecimal.
-fn raw(inquiry: &Inquiry, cell: gateway_field::models::Cell) -> String {
-    let block = inquiry.raw.iter().find(|block| {
-        let end = usize::from(block.start) + block.words.len();
-        let last = usize::from(cell.address) + usize::from(cell.word_type.registers());
-        block.function == cell.function.code() && block.start <= cell.address && last <= end
-    });
-    let Some(block) = block else {
-        return String::new();
-    };
-    let from = usize::from(cell.address - block.start);
-    let count = usize::from(cell.word_type.registers());
-    let words = block.words.iter().skip(from).take(count);
-    let words: Vec<_> = words.map(|word| format!("{word:04X}")).collect();
-    words.join(" ")
+    Said::done(text, to_json(result))
 }

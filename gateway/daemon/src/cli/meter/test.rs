@@ -14,7 +14,7 @@ const DOING: &str = "test the meter";
 /// How often a meter that is watched is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-fn ask_for(
+pub(super) fn ask_for(
     target: &Target,
     doing: &'static str,
     link: &MeterLink,
@@ -32,7 +32,7 @@ pub(super) fn test(target: &Target, doing: &'static str, link: &MeterLink) -> Re
     Ok(Said::done(in_words(&shown), to_json(&shown)))
 }
 
-fn in_words(shown: &MeterShown) -> String {
+pub(super) fn in_words(shown: &MeterShown) -> String {
     let mut text = String::new();
     for (name, value) in &shown.values {
         text.push_str(&format!("{name:<10} {value}\n"));

@@ -4,13 +4,14 @@ use super::super::args::{RoleArgs, Target};
 use super::super::ask::{command, unexpected};
 use super::super::said::{Failure, Result, Said};
 use super::link::{LinkArgs, SwitchArgs, meter_link, switch_of};
-use super::test::test;
+use super::test::{ask_for, in_words};
 use crate::bill::Units;
 use crate::control::Response;
 use clap::Args;
 use gateway_core::event::Role;
 use gateway_core::meter_link::{Install, MeterLink, MeterOrder};
 use gateway_core::{Answer, Command, NodeId, WattHours};
+use gateway_web::MeterShown;
 use serde_json::json;
 
 /// `meter add`
@@ -72,6 +73,9 @@ pub struct MoveArgs {
     /// Its switch now.
     #[command(flatten)]
     pub switch: SwitchArgs,
+    /// Save it although it shows nothing there yet
+    #[arg(long)]
+    pub untested: bool,
     /// Which gateway.
     #[command(flatten)]
     pub target: Target,
@@ -83,9 +87,17 @@ pub(super) fn relink(args: &MoveArgs) -> Result {
     let link = meter_link(DOING, &args.link)?;
     let switch = switch_of(DOING, &args.switch, &link)?;
     let node = args.node;
+    // A node of ours proves who it is with every frame.
+    let untested = args.untested || link.is_sealed();
+    let shown = tested(&args.target, DOING, (&link, untested))?;
+    // The same meter is known by its number: another one at the new address is refused.
+    let (text, link) = match shown {
+        Some(shown) => (in_words(&shown), shown.bound(link)),
+        None => (String::new(), link),
+    };
     work(&args.target, DOING, MeterOrder::Move { node, link, switch })?;
     Ok(Said::done(
-        format!("{node} is reached another way now"),
+        format!("{text}{node} is reached another way now"),
         json!({ "node": node.to_string() }),
     ))
 }
@@ -116,6 +128,7 @@ pub(super) fn add(args: &AddArgs) -> Result {
     };
     let link = meter_link(DOING, &args.link)?;
     let shown = tested(&args.target, DOING, (&link, args.untested))?;
+    let shown = shown.as_ref().map(in_words).unwrap_or_default();
     let install = Install {
         switch: switch_of(DOING, &args.switch, &link)?,
         link,
@@ -139,6 +152,7 @@ pub(super) fn replace(args: &ReplaceArgs) -> Result {
     };
     let untested = args.untested || link == MeterLink::Node;
     let shown = tested(&args.target, DOING, (&link, untested))?;
+    let shown = shown.as_ref().map(in_words).unwrap_or_default();
     let install = Install {
         switch: switch_of(DOING, &args.switch, &link)?,
         link,
@@ -157,12 +171,12 @@ fn tested(
     target: &Target,
     doing: &'static str,
     (link, untested): (&MeterLink, bool),
-) -> std::result::Result<String, Failure> {
+) -> std::result::Result<Option<MeterShown>, Failure> {
     if untested {
-        return Ok(String::new());
+        return Ok(None);
     }
-    match test(target, doing, link) {
-        Ok(said) => Ok(said.text),
+    match ask_for(target, doing, link) {
+        Ok(shown) => Ok(Some(shown)),
         Err(failure) => Err(Failure {
             why: format!("{}; to save it all the same add --untested", failure.why),
             ..failure

@@ -16,7 +16,7 @@ mod tcp;
 pub use rtu::{Pace, Rtu, Wire};
 pub use serial::{Direction, DirectionPin, SerialSettings};
 
-use super::{Ask, BusError, Reply};
+use super::{Ask, BusError, Reply, Speed};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -36,11 +36,11 @@ pub enum LineSettings {
 }
 
 impl LineSettings {
-    /// Characters of 11 bits that the line carries in a second; `None` if it is no serial line of ours.
+    /// How fast the line is; `None` if it is no serial line of ours.
     #[must_use]
-    pub fn baud(&self) -> Option<u32> {
+    pub fn speed(&self) -> Option<Speed> {
         match self {
-            Self::Serial(serial) => Some(serial.baud),
+            Self::Serial(serial) => Some(serial.speed()),
             Self::RtuOverTcp(_) | Self::Tcp(_) => None,
         }
     }
@@ -93,6 +93,17 @@ impl Line {
                 Ok(Self::Rtu(Rtu::new(stream, Pace::NETWORK)))
             }
             LineSettings::Tcp(address) => Ok(Self::Tcp(tcp::Tcp::connect(address).await?)),
+        }
+    }
+
+    /// Sets the speed of a serial line; a network has none, and takes any.
+    ///
+    /// # Errors
+    /// [`BusError::Speed`]: the port cannot do it.
+    pub fn tune(&mut self, speed: Speed) -> Result<(), BusError> {
+        match self {
+            Self::Rtu(rtu) => rtu.tune(speed),
+            Self::Tcp(_) => Ok(()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Answer;
 use crate::modbus::frame::{self, Ask};
-use crate::modbus::{BusError, Reply};
+use crate::modbus::{BusError, Reply, Speed};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -41,6 +41,15 @@ pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Sync {
         Ok(())
     }
 
+    /// Sets another speed; false: it has none.
+    ///
+    /// # Errors
+    /// It cannot do that speed.
+    fn tune(&mut self, speed: Speed) -> io::Result<bool> {
+        let _ = speed;
+        Ok(false)
+    }
+
     /// Whether [`Wire::listen`] has to be called at the right moment.
     fn turns(&self) -> bool {
         false
@@ -57,6 +66,10 @@ impl Wire for Box<dyn Wire> {
 
     fn listen(&mut self) -> io::Result<()> {
         (**self).listen()
+    }
+
+    fn tune(&mut self, speed: Speed) -> io::Result<bool> {
+        (**self).tune(speed)
     }
 
     fn turns(&self) -> bool {
@@ -113,6 +126,19 @@ impl<W: Wire> Rtu<W> {
             pace,
             silent_since: Instant::now(),
         }
+    }
+
+    /// Sets the speed, if what carries the bytes has one.
+    ///
+    /// # Errors
+    /// [`BusError::Speed`]: it cannot do it.
+    pub fn tune(&mut self, speed: Speed) -> Result<(), BusError> {
+        match self.wire.tune(speed) {
+            Ok(true) => self.pace = speed.pace(),
+            Ok(false) => {}
+            Err(error) => return Err(BusError::Speed(format!("{speed}: {error}"))),
+        }
+        Ok(())
     }
 
     /// Asks and waits for the answer; `patience` is the longest turnaround.

@@ -1,7 +1,7 @@
 //! Serial ports, and who switches the direction of an RS-485 transceiver.
 
 use super::rtu::{Pace, Wire};
-use crate::modbus::BusError;
+use crate::modbus::{BusError, Speed};
 use crate::models::Parity;
 use serial2_tokio::SerialPort;
 use std::fs::File;
@@ -49,18 +49,26 @@ pub struct SerialSettings {
 }
 
 impl SerialSettings {
-    /// How fast bytes travel: a start bit, eight of data, parity, stop bits.
+    /// How fast it is.
+    #[must_use]
+    pub fn speed(&self) -> Speed {
+        Speed {
+            baud: self.baud,
+            parity: self.parity,
+            stop_bits: self.stop_bits,
+        }
+    }
+
+    /// How fast bytes travel.
     #[must_use]
     pub fn pace(&self) -> Pace {
-        let parity = u32::from(self.parity != Parity::N);
-        Pace::serial(self.baud, 9 + parity + u32::from(self.stop_bits))
+        self.speed().pace()
     }
 }
 
 impl std::fmt::Display for SerialSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (port, baud, stop) = (self.port.display(), self.baud, self.stop_bits);
-        write!(f, "{port} at {baud} 8{:?}{stop}", self.parity)
+        write!(f, "{} at {}", self.port.display(), self.speed())
     }
 }
 
@@ -80,17 +88,8 @@ pub(super) fn open(
     let unusable = |error: io::Error| BusError::Line(format!("{name}: {error}"));
     let port = SerialPort::open(&settings.port, |mut line: serial2_tokio::Settings| {
         line.set_raw();
-        line.set_baud_rate(settings.baud)?;
         line.set_char_size(serial2_tokio::CharSize::Bits8);
-        line.set_parity(match settings.parity {
-            Parity::N => serial2_tokio::Parity::None,
-            Parity::E => serial2_tokio::Parity::Even,
-            Parity::O => serial2_tokio::Parity::Odd,
-        });
-        line.set_stop_bits(match settings.stop_bits {
-            2 => serial2_tokio::StopBits::Two,
-            _ => serial2_tokio::StopBits::One,
-        });
+        set_speed(&mut line, settings.speed())?;
         line.set_flow_control(serial2_tokio::FlowControl::None);
         Ok(line)
     });
@@ -118,6 +117,20 @@ pub(super) fn open(
     Ok(serial)
 }
 
+fn set_speed(line: &mut serial2_tokio::Settings, speed: Speed) -> io::Result<()> {
+    line.set_baud_rate(speed.baud)?;
+    line.set_parity(match speed.parity {
+        Parity::N => serial2_tokio::Parity::None,
+        Parity::E => serial2_tokio::Parity::Even,
+        Parity::O => serial2_tokio::Parity::Odd,
+    });
+    line.set_stop_bits(match speed.stop_bits {
+        2 => serial2_tokio::StopBits::Two,
+        _ => serial2_tokio::StopBits::One,
+    });
+    Ok(())
+}
+
 impl Serial {
     fn turn(&mut self, talk: bool) -> io::Result<()> {
         match (self.direction, &mut self.pin) {
@@ -135,6 +148,13 @@ impl Wire for Serial {
 
     fn listen(&mut self) -> io::Result<()> {
         self.turn(false)
+    }
+
+    fn tune(&mut self, speed: Speed) -> io::Result<bool> {
+        let mut line = self.port.get_configuration()?;
+        set_speed(&mut line, speed)?;
+        self.port.set_configuration(&line)?;
+        Ok(true)
     }
 
     fn turns(&self) -> bool {

@@ -9,6 +9,11 @@ use std::collections::BTreeMap;
 
 /// After so many readings that press, one that does not.
 const MOST_PRESSING: u32 = 6;
+/// Between two questions of people while a contact waits or an account is about to run out: a question costs a missing answer's time at most, so
+/// a twentieth of the line's.
+const REST_WHILE_PRESSING_MS: u64 = 10_000;
+/// And while meters are due for their usual reading.
+const REST_WHILE_DUE_MS: u64 = 2_000;
 /// How long an idle bus sleeps at most.
 const LONGEST_SLEEP_MS: u64 = 60_000;
 /// A reading in progress is waited for if its meter may be asked within so long.
@@ -142,6 +147,32 @@ impl Poller {
         if job.is_some() {
             self.job = job;
         }
+    }
+
+    /// Whether a question of people may go first now: whenever nothing is due; else once in a while, so that a scan comes to its end
+    /// on a bus that is always busy too.
+    pub fn lets_ask(&mut self, now_ms: u64) -> bool {
+        let usual = self.settings.usual;
+        let contacts = self.contacts.iter();
+        let mut waiting =
+            contacts.map(|contact| contact.order(now_ms).is_some() || contact.presses(now_ms));
+        let due = |meter: &&Meter| meter.due <= now_ms;
+        let mut meters = self.meters.iter().filter(due);
+        let presses = waiting.any(|waits| waits)
+            || meters.any(|meter| meter.presses(usual, self.is_open(meter)));
+        let is_due = self.job.is_some()
+            || self.meters.iter().any(|meter| due(&meter))
+            || self.nodes.iter().any(|node| node.at() <= now_ms);
+        let rest = match (presses, is_due) {
+            (true, _) => REST_WHILE_PRESSING_MS,
+            (false, true) => REST_WHILE_DUE_MS,
+            (false, false) => 0,
+        };
+        let lets = now_ms >= self.people_asked + rest;
+        if lets {
+            self.people_asked = now_ms;
+        }
+        lets
     }
 
     /// Whether nothing is used behind a meter; a contact on another bus is believed to be what it is to be.

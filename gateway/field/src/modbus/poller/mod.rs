@@ -75,6 +75,7 @@ pub struct Poller {
     job: Option<Job>,
     asked: Option<Asked>,
     pressing: u32,
+    people_asked: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -111,6 +112,7 @@ impl Poller {
             job: None,
             asked: None,
             pressing: 0,
+            people_asked: 0,
         }
     }
 

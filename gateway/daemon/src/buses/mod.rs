@@ -1,23 +1,18 @@
 //! The site's Modbus buses: one owner each, on a thread of its own, and what people see of them.
 
+mod measure;
+mod show;
+
 use crate::config::Config;
 use crate::drivers::Drivers;
+use crate::line_work::{Jobs, KeptRelay, Place};
 use gateway_core::NodeId;
-use gateway_core::meter_link::MeterLink;
-use gateway_field::devices::Shown;
-use gateway_field::modbus::{
-    Ask, Asker as _, Bus, BusError, BusHandle, BusNews, BusStatus, Inquiry, Quality, Reply,
-    in_words, inquire, order,
-};
-use gateway_field::models::{Catalog, Function, Model, Purpose};
+use gateway_core::meter_link::{Installed, MeterLink, SwitchLink};
+use gateway_field::modbus::{Bus, BusHandle, BusNews, BusStatus, LineSettings, Quality};
+use gateway_field::models::{Catalog, Model, RelayForm};
 use gateway_field::{Ack, Uplink};
 use gateway_web::MeterKind;
-use prepaid_common::modbus::{BASE, LAYOUT, MAGIC, UPLINK};
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use gateway_web::bus_work::{BusFacts, BusJob, BusOrder, InUse};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,6 +44,8 @@ pub struct LineQuality {
 pub struct Buses {
     handles: Arc<[BusHandle]>,
     catalog: Arc<Catalog>,
+    jobs: Jobs,
+    installed: Option<watch::Receiver<Vec<Installed>>>,
 }
 
 impl Buses {
@@ -101,57 +98,9 @@ impl Buses {
         Ok(Self {
             handles: handles.into(),
             catalog,
+            jobs: Jobs::default(),
+            installed: Some(drivers.installed.clone()),
         })
-    }
-
-    /// What a meter on a bus shows now.
-    ///
-    /// # Errors
-    /// In words, with what to do next.
-    pub async fn test(&self, link: &MeterLink) -> Result<Shown, String> {
-        if let MeterLink::NodeOnBus { bus, address } = link {
-            return self.greet(bus, *address).await;
-        }
-        let MeterLink::Modbus {
-            bus,
-            address,
-            model,
-            word_order,
-            ..
-        } = link
-        else {
-            return Err("it is not a meter on Modbus".into());
-        };
-        let mut handle = self.handle(bus)?.clone();
-        let model = self.model(model)?;
-        let words = word_order.map(order);
-        let found = inquire(&mut handle, *address, (&model, words), Purpose::Reading).await;
-        let failed = |error: BusError| format!("{bus}/{address}: {error}");
-        Ok(shown(&model, found.map_err(failed)?))
-    }
-
-    /// Which node of ours is at an address.
-    async fn greet(&self, bus: &str, address: u8) -> Result<Shown, String> {
-        let ask = Ask::Read {
-            function: Function::Holding,
-            start: BASE,
-            count: UPLINK,
-        };
-        let answer = self.handle(bus)?.clone().ask(address, ask).await;
-        let answer = answer.map_err(|error| format!("{bus}/{address}: {error}"))?;
-        match answer.reply {
-            Reply::Words(words) => match words[..] {
-                [MAGIC, LAYOUT, high, low] => {
-                    let node = NodeId(u32::from(high) << 16 | u32::from(low));
-                    Ok(Shown {
-                        values: vec![("node", node.to_string())],
-                        ..Shown::default()
-                    })
-                }
-                _ => Err(format!("{bus}/{address} is no node of ours")),
-            },
-            _ => Err(format!("{bus}/{address} is no node of ours")),
-        }
     }
 
     /// Queues a frame for a node of ours on a bus; what is not sent is sent again.
@@ -191,87 +140,108 @@ impl Buses {
             .collect()
     }
 
+    /// Work of an installer on a bus.
+    ///
+    /// # Errors
+    /// In words, with what to do next.
+    pub fn work(&self, order: BusOrder, by: &str) -> Result<BusJob, String> {
+        match order {
+            BusOrder::Begin { bus, task } => {
+                let bus = self.handle(&bus)?;
+                let place = Place {
+                    line: format!("bus {}", bus.name()),
+                    polled: Some(bus.line().speed()),
+                    in_use: in_use(&bus.status()),
+                    kept: self.kept(bus.name()),
+                };
+                self.jobs.begin((bus, place), &self.catalog, (task, by))
+            }
+            BusOrder::Look { job } => self.jobs.look(job),
+            BusOrder::Cancel { job } => self.jobs.cancel(job),
+        }
+    }
+
+    /// Relays on a bus that belong to meters in use.
+    fn kept(&self, bus: &str) -> Vec<(KeptRelay, NodeId)> {
+        let Some(installed) = &self.installed else {
+            return Vec::new();
+        };
+        let relay = |one: &Installed| {
+            let relay = match &one.switch.as_ref()?.link {
+                SwitchLink::Coil {
+                    bus: on,
+                    address,
+                    coil,
+                    ..
+                } if on == bus => (*address, true, *coil),
+                SwitchLink::Register {
+                    bus: on,
+                    address,
+                    register,
+                    ..
+                } if on == bus => (*address, false, *register),
+                SwitchLink::Meter => inside(&one.link, bus, &self.catalog)?,
+                _ => return None,
+            };
+            Some((relay, one.node))
+        };
+        installed.borrow().iter().filter_map(relay).collect()
+    }
+
+    /// What an installer may know of each bus.
+    pub fn facts(&self) -> Vec<BusFacts> {
+        let facts = |handle: &BusHandle| {
+            let status = handle.status();
+            BusFacts {
+                bus: handle.name().into(),
+                line: handle.line().to_string(),
+                port: match handle.line() {
+                    LineSettings::Serial(serial) => Some(serial.port.display().to_string()),
+                    LineSettings::RtuOverTcp(_) | LineSettings::Tcp(_) => None,
+                },
+                in_use: in_use(&status),
+                down: status.down,
+                job: self.jobs.on(handle.name()),
+            }
+        };
+        self.handles.iter().map(facts).collect()
+    }
+
     /// Buses whose line is down, and why.
     pub fn down(&self) -> Vec<(String, String)> {
         let down = |handle: &BusHandle| Some((handle.name().to_owned(), handle.status().down?));
         self.handles.iter().filter_map(down).collect()
     }
+}
 
-    /// Adds what is counted to the metrics.
-    pub fn measure(&self, registry: &mut Registry) {
-        let requests = Family::<RequestLabels, Counter>::default();
-        let turnaround = Family::<AddressLabels, Gauge>::default();
-        let implausible = Family::<AddressLabels, Counter>::default();
-        let up = Family::<BusLabels, Gauge>::default();
-        for handle in self.handles.iter() {
-            let status = handle.status();
-            let bus = handle.name().to_owned();
-            let labels = BusLabels { bus: bus.clone() };
-            up.get_or_create(&labels)
-                .set(i64::from(status.down.is_none()));
-            for (address, quality) in &status.addresses {
-                let count = |result: &str, count: u64| {
-                    let labels = RequestLabels {
-                        bus: bus.clone(),
-                        address: *address,
-                        meter: meter_at(&status, *address),
-                        result: result.into(),
-                    };
-                    requests.get_or_create(&labels).inc_by(count);
-                };
-                count("answered", quality.answered);
-                for (kind, failures) in &quality.failed {
-                    count(kind, *failures);
-                }
-                let labels = AddressLabels {
-                    bus: bus.clone(),
-                    address: *address,
-                };
-                let milliseconds = i64::try_from(quality.turnaround.as_millis());
-                turnaround
-                    .get_or_create(&labels)
-                    .set(milliseconds.unwrap_or(i64::MAX));
-                implausible
-                    .get_or_create(&labels)
-                    .inc_by(quality.implausible);
-            }
+/// The relay inside a meter on a bus.
+fn inside(link: &MeterLink, bus: &str, catalog: &Catalog) -> Option<KeptRelay> {
+    let MeterLink::Modbus {
+        bus: on,
+        address,
+        model,
+        ..
+    } = link
+    else {
+        return None;
+    };
+    let relay = catalog.get(model)?.relay.filter(|_| on == bus)?;
+    Some((*address, relay.form == RelayForm::Coil, relay.addr))
+}
+
+/// Addresses in use on a bus.
+fn in_use(status: &BusStatus) -> Vec<InUse> {
+    let addresses = status.addresses.iter();
+    let one = |(address, quality): (&u8, &Quality)| {
+        let mut meters = status.places.iter();
+        let meter = meters.find(|(_, at)| *at == address);
+        InUse {
+            address: *address,
+            node: meter.map(|(node, _)| node.to_string()),
+            words: quality.words(),
         }
-        let help = "Requests on Modbus, by bus, address and how they ended";
-        registry.register("modbus_requests", help, requests);
-        let help = "Slowest recent time between a request's end and its answer";
-        registry.register("modbus_turnaround_milliseconds", help, turnaround);
-        let help = "Modbus values that could not be, or had to be read again";
-        registry.register("modbus_implausible", help, implausible);
-        registry.register("modbus_up", "1 if the bus's line is open", up);
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct BusLabels {
-    bus: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AddressLabels {
-    bus: String,
-    address: u8,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    bus: String,
-    address: u8,
-    meter: String,
-    result: String,
-}
-
-/// The meter's number at an address; empty for a relay board.
-fn meter_at(status: &BusStatus, address: u8) -> String {
-    let places = status.places.iter();
-    let mut at = places.filter(|(_, place)| **place == address);
-    at.next()
-        .map(|(node, _)| node.to_string())
-        .unwrap_or_default()
+    };
+    addresses.map(one).collect()
 }
 
 impl From<&Quality> for LineQuality {
@@ -287,27 +257,6 @@ impl From<&Quality> for LineQuality {
             missed_in_a_row: quality.missed_in_a_row,
             words: quality.words(),
         }
-    }
-}
-
-fn shown(model: &Model, inquiry: Inquiry) -> Shown {
-    let mut values = vec![("model", model.title())];
-    if let Some(serial) = inquiry.serial {
-        values.push(("serial", serial));
-    }
-    match inquiry.sample.reading(model, NodeId(0)) {
-        Some(reading) => values.extend(in_words(&reading)),
-        None => values.push(("register", "none that can be believed".into())),
-    }
-    let faults = inquiry.sample.faults.iter();
-    Shown {
-        values,
-        raw: Vec::new(),
-        heard_ms: 0,
-        age_s: 0,
-        foreign: faults
-            .map(|(quantity, fault)| format!("{quantity}: {fault}"))
-            .collect(),
     }
 }
 
