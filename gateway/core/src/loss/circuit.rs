@@ -48,6 +48,8 @@ pub struct Circuit {
     believed: Option<(usize, f64)>,
     ridge: Vec<f64>,
     pub marks: VecDeque<Mark>,
+    /// What began before is how the site is.
+    pub honest_until: i64,
 }
 
 /// The honest explanation of everything so far.
@@ -58,8 +60,8 @@ pub struct Honest {
 }
 
 impl Circuit {
-    /// Learns a circuit from rows believed honest.
-    pub fn learn(columns: Columns, rows: &[Row]) -> Self {
+    /// Learns a circuit from rows believed honest. No change is looked for that began before the hour `honest_until`.
+    pub fn learn(columns: Columns, rows: &[Row], honest_until: i64) -> Self {
         let size = columns.residual() + 1;
         let mut fresh = columns.clone();
         let lines: Vec<Line> = rows.iter().map(|row| fresh.line(row)).collect();
@@ -75,6 +77,7 @@ impl Circuit {
             totals: vec![0.0; size],
             intervals: 0.0,
             marks: VecDeque::new(),
+            honest_until,
         };
         for _ in 0..3 {
             circuit.restart(size);
@@ -90,6 +93,13 @@ impl Circuit {
             circuit.step(row);
         }
         circuit
+    }
+
+    /// The youngest mark of at least this age that a change may have begun at.
+    pub fn mark(&self, now: i64, age: i64) -> Option<&Mark> {
+        let mut marks = self.marks.iter().rev();
+        let found = marks.find(|mark| now - mark.hour >= age);
+        found.filter(|mark| mark.hour >= self.honest_until)
     }
 
     fn restart(&mut self, size: usize) {

@@ -64,6 +64,9 @@ const PRIOR: [f64; GAINS] = {
 /// Class 1: at most 1 %, so half of that is a good standard deviation.
 const METER_GAIN: f64 = 0.005;
 
+/// A meter that was found to count wrongly: what was found is taken off, and known to a tenth.
+const DOUBTED_GAIN: f64 = 0.1;
+
 /// A photocell switches a street light up to so much before or after its declared time, by cloud
 /// and season, seconds.
 const TWILIGHT_S: f64 = 3600.0;
@@ -87,6 +90,7 @@ pub struct Columns {
     offsets: Offsets,
     declared: Vec<Unmetered>,
     explained: Vec<Explained>,
+    doubted: Vec<usize>,
     interval_s: f64,
     previous_feeder: f64,
     previous: Vec<f64>,
@@ -131,6 +135,7 @@ impl Columns {
             offsets,
             declared,
             explained: Vec::new(),
+            doubted: Vec::new(),
             interval_s: f64::from(interval_s.max(1)),
             previous_feeder: f64::NAN,
         }
@@ -161,6 +166,11 @@ impl Columns {
         self.explained = explained;
     }
 
+    /// What these meters of the site count is known to be wrong, by how much is learnt.
+    pub fn doubt(&mut self, meters: &[usize]) {
+        self.doubted = meters.to_vec();
+    }
+
     /// Position of the residual, which stands last.
     pub fn residual(&self) -> usize {
         self.silences() + self.members.len()
@@ -168,7 +178,11 @@ impl Columns {
 
     /// What is believed of the honest columns: the inverse squares of their standard deviations.
     pub fn ridge(&self) -> Vec<f64> {
-        let gains = self.members.iter().map(|_| METER_GAIN);
+        let gain = |meter: &usize| match self.doubted.contains(meter) {
+            true => DOUBTED_GAIN,
+            false => METER_GAIN,
+        };
+        let gains = self.members.iter().map(gain);
         PRIOR
             .iter()
             .copied()

@@ -14,6 +14,7 @@
 //! | `faults` | what no theft explains: the feeder meter, a meter on another phase or feeder |
 //! | `known` | what is explained already and is not found again |
 //! | [`watch`] | when it is said |
+//! | [`verdict`] | the one sentence a lineman is told |
 //! | [`balance`] | what a feeder delivered against what its meters took, span by span |
 //! | [`suggest`] | which phase a connection hangs on, as its voltages suggest |
 //! | [`live`] | from readings at any time to registers at quarter-hours |
@@ -38,6 +39,7 @@ mod sequential;
 pub mod site;
 mod statement;
 pub mod suggest;
+pub mod verdict;
 mod volts;
 pub mod watch;
 
@@ -46,4 +48,5 @@ pub use site::{
     Evidence, FeederReading, Finding, Interval, Kind, MeterReading, MeterSite, Phase, Settings,
     Site, Unmetered,
 };
+pub use verdict::Verdict;
 pub use watch::{PhaseCheck, Watch};

@@ -24,6 +24,9 @@ const NOWHERE: f64 = 0.5;
 /// And by so many standard deviations: one chance in some millions.
 const SURE: f64 = 5.0;
 
+/// Standard deviation of the moment a meter is read, as a share of an interval: 20 s evenly, of fifteen minutes.
+const LATE: f64 = 20.0 / 1.732 / 900.0;
+
 /// What speaks for each phase, and how uncertain that is.
 #[derive(Debug, Clone, Copy, Default)]
 struct Share {
@@ -119,6 +122,8 @@ fn regress(rows: &[Row], labels: &[Option<Phase>], phase: Phase) -> (Vec<f64>, V
     let mut pending = vec![0.0; size + 1];
     let mut follow = Follow::new();
     let mut seen = 0.0_f64;
+    let steps = steps(rows, meters);
+    let mut blur = vec![0.0; meters];
     for row in rows {
         let feeder = row.plain_feeder[phase.index()];
         let mut line = Line {
@@ -147,6 +152,11 @@ fn regress(rows: &[Row], labels: &[Option<Phase>], phase: Phase) -> (Vec<f64>, V
         if let Some(variance) = variance {
             gram.add(&pending, 1.0 / variance);
             seen += 1.0;
+            for (meter, blur) in blur.iter_mut().enumerate() {
+                let late = f64::from(row.plain[meter]) * LATE;
+                // Twice: where an interval begins and where it ends.
+                *blur += 2.0 * (steps[meter] * steps[meter] / 12.0 + late * late) / variance;
+            }
         }
     }
     let expected = |meter: usize| match labels.get(meter).copied().flatten() {
@@ -154,8 +164,12 @@ fn regress(rows: &[Row], labels: &[Option<Phase>], phase: Phase) -> (Vec<f64>, V
         None => 1.0 / 3.0,
     };
     let prior = |row: usize| if row < meters { expected(row) } else { 0.0 };
+    // What is noise in a register says nothing: that part is expected, or a house that uses less than the steps of its register seems to
+    // be nowhere.
+    let noise = |row: usize| blur.get(row).copied().unwrap_or(0.0);
+    let part = |row: usize| noise(row).min(gram.at(row, row));
     let right: Vec<f64> = (0..size)
-        .map(|row| gram.at(size, row) + prior(row))
+        .map(|row| gram.at(size, row) + prior(row) * (1.0 + part(row)))
         .collect();
     let mut ridge = vec![1.0; size];
     ridge[meters..].fill(1e-3);
@@ -169,6 +183,22 @@ fn regress(rows: &[Row], labels: &[Option<Phase>], phase: Phase) -> (Vec<f64>, V
         .collect();
     solution.truncate(meters);
     (solution, variances)
+}
+
+/// The step each register counts in, Wh: 1, 10 or 100.
+fn steps(rows: &[Row], meters: usize) -> Vec<f64> {
+    let step = |meter: usize| {
+        let advances = rows.iter().filter(|row| row.guess_sd[meter] <= 0.0);
+        let whole = advances.map(|row| f64::from(row.booked[meter]));
+        let whole: Vec<f64> = whole.filter(|wh| *wh > 0.0 && wh % 1.0 == 0.0).collect();
+        let steps = |step: &f64| {
+            let on = whole.iter().filter(|wh| **wh % step == 0.0).count();
+            // A settlement after a gap is no multiple of anything.
+            on * 20 >= whole.len() * 19
+        };
+        [100.0, 10.0].into_iter().find(steps).unwrap_or(1.0)
+    };
+    (0..meters).map(step).collect()
 }
 
 /// Correlation of each meter's voltage changes with those of the others labelled with each phase.

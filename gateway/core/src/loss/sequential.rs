@@ -91,11 +91,7 @@ fn shapes(circuit: &Circuit) -> Vec<(Shape, usize)> {
 pub fn ask(circuit: &Circuit, honest: &Honest, now: i64) -> Vec<Change> {
     let mut marks: Vec<&Mark> = Vec::new();
     for age in AGES {
-        let found = circuit
-            .marks
-            .iter()
-            .rev()
-            .find(|mark| now - mark.hour >= age);
+        let found = circuit.mark(now, age);
         if let Some(mark) =
             found.filter(|mark| marks.last().is_none_or(|last| last.hour != mark.hour))
         {
@@ -107,8 +103,11 @@ pub fn ask(circuit: &Circuit, honest: &Honest, now: i64) -> Vec<Change> {
 
 /// The same for moments around one that is known roughly.
 pub fn ask_about(circuit: &Circuit, honest: &Honest, now: i64, since_hour: i64) -> Vec<Change> {
-    let near =
-        |mark: &&Mark| (mark.hour - since_hour).abs() <= AROUND_H && now - mark.hour >= AGES[0];
+    let near = |mark: &&Mark| {
+        (mark.hour - since_hour).abs() <= AROUND_H
+            && now - mark.hour >= AGES[0]
+            && mark.hour >= circuit.honest_until
+    };
     let marks: Vec<&Mark> = circuit.marks.iter().filter(near).collect();
     // One moment for all shapes, or the ranking compares different days.
     let each = marks

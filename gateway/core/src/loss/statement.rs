@@ -52,6 +52,10 @@ impl Report<'_> {
         evidence.extend(self.besides.iter().copied());
         let share = nobody.map_or(0.0, |suspect| suspect.share);
         let mut findings = vec![finding(Kind::FeederLoss, share.max(0.3), evidence)];
+        // Nobody's house is pointed at for what follows all of them.
+        if self.besides.contains(&Evidence::FollowsEverything) {
+            return findings;
+        }
         // Of the meters among themselves; if nobody's tap explains it better, they are only where
         // it hangs nearest.
         let meters = (1.0 - share).max(1e-12);

@@ -5,14 +5,15 @@
 //! unseen. Invariants: nothing is used before its time; the same rounds give the same findings on
 //! every machine; memory is bounded by meters times days kept.
 
+mod case;
 mod turns;
 
 use super::align::{Align, Row};
 use super::circuit::{Circuit, Honest};
 use super::columns::Columns;
 use super::course;
-use super::faults::{self, Suspicion};
-use super::known::{self, Explained, Known};
+use super::faults;
+use super::known::{self, Explained, Form, Known};
 use super::phases::{self, Found};
 use super::rank;
 use super::sequential::{self, Change};
@@ -22,34 +23,13 @@ use super::volts::Offsets;
 use crate::UsagePointId;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use case::Case;
 
 /// History kept for ranking, days: four weeks show a month of bills.
 const KEPT_DAYS: i64 = 28;
 /// A site is learnt again after so many days without an open alarm: seasons change losses, premises
 /// and the honest errors of meters.
 const AGAIN_DAYS: i64 = 28;
-/// Questions above the threshold in a row that make an alarm, hours: an odd hour is over by the
-/// next.
-const IN_A_ROW: u32 = 2;
-/// Faults of meters and papers are asked for so often, hours: nobody steals meanwhile.
-const FAULTS_EVERY_H: i64 = 6;
-/// A weight so many times the threshold is not waited for.
-const OVERWHELMING: f64 = 2.0;
-/// Ranked again so many hours after the alarm: half a day, a day and a half, half a week, a week.
-const AGAIN_H: [i64; 4] = [12, 36, 84, 168];
-/// An alarm closes after so many hours below half the threshold.
-const QUIET_H: u32 = 24;
-/// An alarm on a circuit, or what may become one.
-#[derive(Debug, Clone, Copy, Default)]
-struct Case {
-    above: u32,
-    odd: u32,
-    below: u32,
-    opened_hour: Option<i64>,
-    since_hour: i64,
-    ranked: usize,
-    change: Option<Change>,
-}
 
 /// What the watch knows about the phase of a meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,61 +207,34 @@ impl Watch {
     fn ask(&mut self, now: i64) -> Vec<Finding> {
         let hour = now.div_euclid(3600);
         let mut findings = Vec::new();
-        let mut over = Vec::new();
-        let mut odd = None;
-        for (circuit, case) in &mut self.circuits {
+        let (mut over, mut odd) = (Vec::new(), None);
+        let mut circuits = core::mem::take(&mut self.circuits);
+        for at in 0..circuits.len() {
+            let Some((circuit, case)) = circuits.get(at) else {
+                continue;
+            };
+            let mut case = *case;
             let phase = self.per_phase.then(|| Phase::ALL[circuit.columns.slot]);
             let honest = circuit.honest_now();
             let changes = sequential::ask(circuit, &honest, hour);
             let Some(best) = rank::strongest(&changes) else {
                 continue;
             };
-            if let Some(suspicion) =
-                case.fault(circuit, &honest, (best.weight, self.threshold), hour)
-            {
+            let fault = case.fault(circuit, &honest, (best.weight, self.threshold), hour);
+            if let Some(suspicion) = fault {
                 odd = Some((circuit.columns.slot, suspicion));
-                continue;
-            }
-            let likely = best.weight > self.threshold / 2.0;
-            circuit.settle(&honest, likely.then_some(&best));
-            if let Some(change) = case.change.filter(|_| case.opened_hour.is_some())
-                && let Some(ended) = course::ended(circuit, &honest, &change, hour)
-            {
+            } else if let Some((change, ended)) = case.ended(circuit, &honest, hour) {
                 over.push((phase, change, ended, circuit.mean_wh(&change)));
-                continue;
+            } else if !self.has_moved_here(&circuits, at, &case, &best, hour) {
+                findings.extend(self.case(circuit, &honest, &mut case, best.weight, now));
             }
-            let before = case.opened_hour;
-            if !case.due(best.weight, self.threshold, hour) {
-                continue;
+            if let Some((circuit, kept)) = circuits.get_mut(at) {
+                let likely = best.weight > self.threshold / 2.0;
+                circuit.settle(&honest, likely.then_some(&best));
+                *kept = case;
             }
-            if before.is_none() {
-                case.since_hour = best.since_hour;
-            }
-            let changes = sequential::ask_about(circuit, &honest, hour, case.since_hour);
-            let Some(best) = rank::strongest(&changes) else {
-                continue;
-            };
-            case.change = Some(best);
-            let Some(offsets) = &self.offsets else {
-                continue;
-            };
-            let expected = expectations(circuit, &self.site, &self.expected);
-            let suspects = rank::rank(circuit, &honest, &changes, &self.rows, offsets, &expected);
-            let mut besides: Vec<Evidence> = course::trend(circuit, &honest, &best, hour)
-                .into_iter()
-                .collect();
-            if faults::is_ratio(circuit, &honest, best.since_hour, best.ratio) {
-                besides.push(Evidence::FollowsEverything);
-            }
-            let report = Report {
-                site: &self.site,
-                circuit,
-                best,
-                now,
-                besides,
-            };
-            findings.extend(report.findings(&suspects, &self.found, phase));
         }
+        self.circuits = circuits;
         for (phase, change, ended, mean_wh) in over {
             findings.push(self.end(now, phase, &change, (ended, mean_wh)));
         }
@@ -290,6 +243,80 @@ impl Watch {
         }
         findings
     }
+
+    /// Whether what seems lost on this circuit is a meter that has left another one at the same time, which is asked before an alarm.
+    fn has_moved_here(
+        &self,
+        circuits: &[(Circuit, Case)],
+        at: usize,
+        case: &Case,
+        best: &Change,
+        hour: i64,
+    ) -> bool {
+        if case.opened_hour.is_some() || best.weight <= self.threshold {
+            return false;
+        }
+        let Some((here, _)) = circuits.get(at) else {
+            return false;
+        };
+        let lost = here.mean_wh(best);
+        let others = circuits
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != at);
+        others.into_iter().any(|(_, (other, _))| {
+            faults::left(other, &other.honest_now(), best.since_hour, hour).is_some_and(|gone| {
+                gone.weight > self.threshold / 4.0 && alike(-gone.mean_wh, lost)
+            })
+        })
+    }
+
+    /// What is said of one circuit now, if anything is due.
+    fn case(
+        &self,
+        circuit: &Circuit,
+        honest: &Honest,
+        case: &mut Case,
+        weight: f64,
+        now: i64,
+    ) -> Vec<Finding> {
+        let hour = now.div_euclid(3600);
+        let before = case.opened_hour;
+        if !case.due(weight, self.threshold, hour) {
+            return Vec::new();
+        }
+        if before.is_none() {
+            let changes = sequential::ask(circuit, honest, hour);
+            case.since_hour = rank::strongest(&changes).map_or(hour, |best| best.since_hour);
+        }
+        let changes = sequential::ask_about(circuit, honest, hour, case.since_hour);
+        let (Some(best), Some(offsets)) = (rank::strongest(&changes), &self.offsets) else {
+            return Vec::new();
+        };
+        case.change = Some(best);
+        let expected = expectations(circuit, &self.site, &self.expected);
+        let suspects = rank::rank(circuit, honest, &changes, &self.rows, offsets, &expected);
+        let trend = course::trend(circuit, honest, &best, hour);
+        let mut besides: Vec<Evidence> = trend.into_iter().collect();
+        if faults::is_ratio(circuit, honest, best.since_hour, best.ratio) {
+            besides.push(Evidence::FollowsEverything);
+        }
+        let report = Report {
+            site: &self.site,
+            circuit,
+            best,
+            now,
+            besides,
+        };
+        let phase = self.per_phase.then(|| Phase::ALL[circuit.columns.slot]);
+        report.findings(&suspects, &self.found, phase)
+    }
+}
+
+/// What a meter that moved took from one phase it brings to the other. A shape that is not the meter's own may explain a fourth of
+/// it only, and none explains twice as much.
+fn alike(gone: f64, lost: f64) -> bool {
+    lost > gone / 4.0 && lost < gone * 2.0
 }
 
 /// How much likelier than usual each member of a circuit is.
@@ -314,6 +341,13 @@ fn relearn(
 ) -> Circuit {
     let here = known::of_circuit(known, phase);
     columns.explain(Vec::new());
+    let wrong = |meter: &super::site::MeterSite| {
+        let of = |known: &Known| known.until.is_none() && known.form == Form::PartOf(meter.id);
+        here.iter().any(of)
+    };
+    let meters = site.meters.iter().enumerate();
+    let doubted: Vec<usize> = meters.filter(|(_, m)| wrong(m)).map(|(at, _)| at).collect();
+    columns.doubt(&doubted);
     if !here.is_empty() {
         let ids: Vec<UsagePointId> = columns
             .members
@@ -334,67 +368,8 @@ fn relearn(
         let explained = here.iter().filter_map(of).collect();
         columns.explain(explained);
     }
-    Circuit::learn(columns, rows)
-}
-
-impl Case {
-    /// A fault of meters or papers that is sure, where no loss is.
-    fn fault(
-        &mut self,
-        circuit: &Circuit,
-        honest: &Honest,
-        (lost, threshold): (f64, f64),
-        hour: i64,
-    ) -> Option<Suspicion> {
-        if hour % FAULTS_EVERY_H != 0 || self.opened_hour.is_some() {
-            return None;
-        }
-        let suspicion = faults::ask(circuit, honest, hour);
-        // What is lost since then makes the time before look better than it was.
-        let clear = |s: &Suspicion| s.weight > threshold && lost < s.weight / 2.0;
-        let suspicion = suspicion.filter(clear);
-        self.odd = if suspicion.is_some() { self.odd + 1 } else { 0 };
-        suspicion.filter(|_| self.odd >= IN_A_ROW)
-    }
-
-    /// True if findings are due.
-    fn due(&mut self, weight: f64, threshold: f64, hour: i64) -> bool {
-        self.above = if weight > threshold {
-            self.above + 1
-        } else {
-            0
-        };
-        self.below = if weight < threshold / 2.0 {
-            self.below + 1
-        } else {
-            0
-        };
-        match self.opened_hour {
-            None => {
-                let sure = self.above >= IN_A_ROW || weight > OVERWHELMING * threshold;
-                if sure {
-                    (self.opened_hour, self.ranked) = (Some(hour), 0);
-                }
-                sure
-            }
-            Some(_) if self.below >= QUIET_H => {
-                *self = Self::default();
-                false
-            }
-            Some(opened) => {
-                let again = AGAIN_H
-                    .get(self.ranked)
-                    .map_or_else(|| self.later(), |after| *after)
-                    <= hour - opened;
-                self.ranked += usize::from(again);
-                again
-            }
-        }
-    }
-
-    /// After the first week it is looked at once a week.
-    fn later(&self) -> i64 {
-        let weeks = self.ranked + 2 - AGAIN_H.len();
-        168 * i64::try_from(weeks).unwrap_or(i64::MAX / 168)
-    }
+    // The first days teach; a change during them is not told apart from the site.
+    let learnt = i64::from(site.settings.learn_days.max(1)) * 24;
+    let first = rows.first().map_or(0, |row| row.end_s.div_euclid(3600));
+    Circuit::learn(columns, rows, first + learnt)
 }

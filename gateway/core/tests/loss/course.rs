@@ -64,13 +64,17 @@ fn check_fault(fault: Fault, named: impl Fn(Kind) -> bool, phase: Phase) {
             fault: Some((from, fault)),
             ..Feeder::default()
         };
-        let findings = run(&feeder, 14);
+        let findings = run(&feeder, 18);
         let found = kinds(&findings, &named);
-        assert!(!found.is_empty(), "{fault:?} from {from}: {findings:?}");
+        assert_eq!(found.len(), 1, "once, {fault:?} from {from}: {findings:?}");
         assert_eq!(found[0].phase, Some(phase), "{fault:?} from {from}");
-        let from_start = from == 0;
+        // A small house that moves at night may look like a tap where it went, until the morning.
+        let may_seem = from > 0 && matches!(fault, Fault::Moved { .. });
         let thefts = kinds(&findings, Kind::is_loss);
-        assert!(!from_start || thefts.is_empty(), "{fault:?}: {thefts:?}");
+        assert!(
+            may_seem || thefts.is_empty(),
+            "{fault:?} from {from}: {thefts:?}"
+        );
     }
 }
 

@@ -6,14 +6,14 @@
 
 use super::scenario::{self, BadScenario, Scenario};
 use gateway_core::UsagePointId;
-use gateway_core::loss::{Finding, Kind, Settings, Watch};
+use gateway_core::loss::{Finding, Kind, Settings, Verdict, Watch};
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One line of output, as the scorer reads it; it ignores the last three.
+/// One line of output, as the scorer reads it; it ignores the last five.
 #[derive(Debug, Serialize)]
 pub struct Line {
     /// Whether it says that energy is taken; other lines speak of meters and papers, or of an end, and are for people.
@@ -35,6 +35,10 @@ pub struct Line {
     pub watts: u32,
     /// Why, in words.
     pub evidence: Vec<&'static str>,
+    /// What most likely is the matter, of all lines of this moment and phase together: a word, and a sentence for a lineman.
+    pub verdict: &'static str,
+    /// The sentence.
+    pub says: String,
 }
 
 /// The scenarios in `folder`: itself if it is one, or the folders in it that are, by name.
@@ -74,8 +78,11 @@ pub fn one(folder: &Path) -> Result<Vec<Line>, BadScenario> {
     let mut watch = Watch::new(scenario.site.clone());
     let mut lines = Vec::new();
     for round in &scenario.rounds {
-        for finding in watch.step(round) {
-            lines.push(line(&name, &scenario, &finding));
+        let findings = watch.step(round);
+        for together in findings.chunk_by(|one, next| one.phase == next.phase && is_of(one, next)) {
+            let verdict = Verdict::of(together);
+            let each = together.iter();
+            lines.extend(each.map(|finding| line(&name, &scenario, finding, verdict.as_ref())));
         }
     }
     Ok(lines)
@@ -115,11 +122,17 @@ fn take<'a>(folders: &'a [PathBuf], next: &AtomicUsize) -> Option<(usize, &'a Pa
     folders.get(at).map(|folder| (at, folder))
 }
 
-fn line(name: &str, scenario: &Scenario, finding: &Finding) -> Line {
+/// Whether a finding belongs to the alarm before it: the suspects follow the loss.
+fn is_of(before: &Finding, finding: &Finding) -> bool {
+    before.kind.is_loss() && matches!(finding.kind, Kind::Meter { .. })
+}
+
+fn line(name: &str, scenario: &Scenario, finding: &Finding, verdict: Option<&Verdict>) -> Line {
     let named = |meter: UsagePointId| {
         let at = usize::try_from(meter.0).unwrap_or(usize::MAX);
         scenario.names.get(at).cloned()
     };
+    let known = |meter| named(meter).unwrap_or_else(|| String::from("?"));
     let (kind, meter) = match finding.kind {
         Kind::FeederLoss => ("feeder_loss", None),
         Kind::Meter { meter } => ("meter", named(meter)),
@@ -142,6 +155,8 @@ fn line(name: &str, scenario: &Scenario, finding: &Finding) -> Line {
             .iter()
             .map(|evidence| evidence.words())
             .collect(),
+        verdict: verdict.map_or("", Verdict::name),
+        says: verdict.map_or_else(String::new, |verdict| verdict.words(known)),
     }
 }
 

@@ -3,12 +3,14 @@
 //! Decided here: what is said then, and what the watch forgets. Deliberately not: whether it is so ([`crate::loss::course`],
 //! [`crate::loss::faults`], [`crate::loss::phases`]).
 
-use super::{Case, Watch};
+use super::{Case, Watch, alike};
 use crate::UtcSeconds;
 use crate::loss::align::Row;
+use crate::loss::circuit::Circuit;
 use crate::loss::faults::{self, Fault, Suspicion};
 use crate::loss::known::{Form, Known};
 use crate::loss::phases;
+use crate::loss::rank;
 use crate::loss::sequential::{self, Change, Shape};
 use crate::loss::site::{Evidence, Finding, Kind, Phase};
 use crate::loss::statement::rounded;
@@ -113,25 +115,16 @@ impl Watch {
         }
     }
 
-    /// Something is not as the papers say. What was before it is not comparable: the feeder is learnt anew from then on.
+    /// Something is not as the papers say. It is said once, and taken off from then on.
     pub(super) fn fault(&mut self, now: i64, slot: usize, suspicion: &Suspicion) -> Vec<Finding> {
-        let since_s = suspicion.since_hour * 3600;
+        let since = UtcSeconds(suspicion.since_hour * 3600);
         let noted = self.per_phase.then(|| Phase::ALL[slot]);
         let watts = suspicion.mean_wh * 3600.0 / f64::from(self.site.settings.interval_s.max(1));
-        let after: Vec<Row> = self
-            .rows
-            .iter()
-            .filter(|row| row.end_s > since_s)
-            .cloned()
-            .collect();
-        let circuit = self
-            .circuits
-            .iter()
-            .find(|(circuit, _)| circuit.columns.slot == slot);
+        let mut circuits = self.circuits.iter();
+        let circuit = circuits.find(|(circuit, _)| circuit.columns.slot == slot);
         let place = |member: usize| {
-            circuit
-                .and_then(|(c, _)| c.columns.members.get(member))
-                .copied()
+            let members = circuit.map(|(circuit, _)| &circuit.columns.members);
+            members.and_then(|members| members.get(member)).copied()
         };
         let place = match suspicion.fault {
             Fault::Ratio => None,
@@ -146,38 +139,64 @@ impl Watch {
             // It counts a part too much: its own ratio, or a fault.
             Some((_, meter)) if suspicion.size > -PRESENT => Kind::CountsTooMuch { meter },
             Some((at, meter)) => {
-                let to = self.went_to(at, slot, suspicion, &after);
+                let to = self.went_to(at, slot, suspicion, &self.since(since));
                 evidence.push(match to {
                     Some(_) => Evidence::AppearsOnAnotherPhase,
                     None => Evidence::AppearsOnNoPhase,
                 });
-                if let (Some(site), Some(to)) = (self.site.meters.get_mut(at), to) {
-                    // Where it was found is where it is looked for from now on.
-                    site.phase = Some(to);
-                }
                 Kind::Misplaced { meter, to }
             }
         };
-        let moved_to = match kind {
-            Kind::Misplaced { to, .. } => to,
-            _ => None,
-        };
-        self.told.push(kind);
-        self.rows = after;
-        self.circuits.clear();
-        let finding = |kind, phase, since_s, evidence| Finding {
+        let finding = |kind, phase, since, evidence| Finding {
             at: UtcSeconds(now),
             kind,
             phase,
             confidence_permille: 990,
-            since: UtcSeconds(since_s),
+            since,
             watts: u32::try_from(rounded(libm::fabs(watts))).unwrap_or(0),
             evidence,
         };
-        // What looked like a loss on the phase it moved to was this.
-        let over = moved_to.map(|to| finding(Kind::Ended, Some(to), now, Vec::new()));
-        let fault = finding(kind, noted, since_s, evidence);
-        core::iter::once(fault).chain(over).collect()
+        let mut findings = Vec::new();
+        if !self.told.contains(&kind) {
+            self.told.push(kind);
+            findings.push(finding(kind, noted, since, evidence));
+        }
+        match kind {
+            Kind::Misplaced { to: Some(to), .. } => {
+                self.moved(place, to, since);
+                // What looked like a loss on the phase it moved to was this.
+                let ended = finding(Kind::Ended, Some(to), UtcSeconds(now), Vec::new());
+                findings.push(ended);
+            }
+            _ => self.teach(Known {
+                phase: noted,
+                form: match kind {
+                    Kind::CountsTooMuch { meter } | Kind::Misplaced { meter, .. } => {
+                        Form::PartOf(meter)
+                    }
+                    _ => Form::Everything,
+                },
+                from: since,
+                until: None,
+                watts: rounded(watts),
+                seen: UtcSeconds(now),
+            }),
+        }
+        findings
+    }
+
+    fn since(&self, since: UtcSeconds) -> Vec<Row> {
+        let rows = self.rows.iter().filter(|row| row.end_s > since.0);
+        rows.cloned().collect()
+    }
+
+    /// Where it was found is where it is looked for from now on. What was before is not comparable: the feeder is learnt anew.
+    fn moved(&mut self, place: Option<usize>, to: Phase, since: UtcSeconds) {
+        if let Some(site) = place.and_then(|at| self.site.meters.get_mut(at)) {
+            site.phase = Some(to);
+        }
+        self.rows = self.since(since);
+        self.circuits.clear();
     }
 
     /// The phase a meter appears on that is missing on its own; nothing if none is known.
@@ -192,12 +211,17 @@ impl Watch {
         let found = phases::find(after, &labels, self.per_phase);
         let found = found.get(at).filter(|found| found.contradicts);
         // Half a day may not tell; what one phase lost and another gained at the same time is the same.
-        let same_time = |case: &Case| {
-            let apart = (case.since_hour - suspicion.since_hour).abs();
-            case.opened_hour.is_some() && apart <= SAME_TIME_H
+        let gained = |(circuit, _): &&(Circuit, Case)| {
+            let hour = self.rows.last().map_or(0, |row| row.end_s.div_euclid(3600));
+            let changes = sequential::ask(circuit, &circuit.honest_now(), hour);
+            rank::strongest(&changes).is_some_and(|best| {
+                best.weight > self.threshold / 2.0
+                    && (best.since_hour - suspicion.since_hour).abs() <= SAME_TIME_H
+                    && alike(-suspicion.mean_wh, circuit.mean_wh(&best))
+            })
         };
-        let mut others = self.circuits.iter();
-        let gained = others.find(|(c, case)| c.columns.slot != slot && same_time(case));
+        let mut others = self.circuits.iter().filter(|(c, _)| c.columns.slot != slot);
+        let gained = others.find(gained);
         let gained = gained.map(|(circuit, _)| Phase::ALL[circuit.columns.slot]);
         found
             .map(|found| found.phase)
