@@ -31,6 +31,9 @@ fn is_none(energy: &WattHours) -> bool {
     energy.0 == 0
 }
 
+/// The day of a clock that was never right: 1970-01-01.
+pub(crate) const NO_DAY: LocalDay = LocalDay(0);
+
 /// A prepaid account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
@@ -81,6 +84,9 @@ pub struct Settlement {
     /// The period that begins after it, if it closes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opens: Option<BillingPeriod>,
+    /// First day of that period the fixed charge is due for, if it is not the period's first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_from: Option<LocalDay>,
     /// The part of the advance that was used in bands.
     #[serde(default, skip_serializing_if = "Bands::is_empty")]
     pub bands: Bands,
@@ -217,6 +223,30 @@ impl Account {
         Some(settlement)
     }
 
+    /// Whether it was opened before the clock was ever right: none of its days so far is one.
+    #[must_use]
+    pub fn knows_no_day(&self) -> bool {
+        self.period.due_from <= NO_DAY
+    }
+
+    /// The settlement of what was used before any day was known; days are due from today on.
+    #[must_use]
+    pub fn begin_days(
+        &self,
+        tariff: &Tariff,
+        connection: Connection,
+        calendar: Calendar,
+        advance: &Advance,
+        today: LocalDay,
+    ) -> Settlement {
+        let through = self.period.through;
+        Settlement {
+            opens: Some(calendar.period_of(today)),
+            due_from: Some(today),
+            ..self.settlement(tariff, connection, advance, through)
+        }
+    }
+
     /// The settlement of the advance alone, with which another band begins.
     #[must_use]
     pub fn begin_band(
@@ -268,6 +298,7 @@ impl Account {
             through,
             charges: self.cost(tariff, &usage) - self.period.charged,
             opens: None,
+            due_from: None,
             bands: advance.bands,
             band: None,
             uncertain: advance.uncertain,
@@ -283,7 +314,8 @@ impl Account {
         self.band = settlement.band.unwrap_or(self.band);
         match settlement.opens {
             Some(next) => {
-                self.period = OpenPeriod::starting(next, next.first);
+                let due_from = settlement.due_from.unwrap_or(next.first);
+                self.period = OpenPeriod::starting(next, due_from);
                 self.period.previous_energy = settlement.previous_energy.unwrap_or_default();
             }
             None => {

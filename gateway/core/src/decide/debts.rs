@@ -2,6 +2,7 @@
 
 use super::{Draft, supply};
 use crate::Micro;
+use crate::account::NO_DAY;
 use crate::calendar::LocalDay;
 use crate::correction::CorrectionAct;
 use crate::debt::{Debt, DebtChange, DebtDecision, DebtKind, Take, Terms};
@@ -24,6 +25,12 @@ pub(super) fn collect(draft: &mut Draft<'_>, through: LocalDay) {
     let Some(point) = &draft.point else { return };
     let debts = &point.debts;
     if debts.remaining() <= Micro::ZERO || debts.through >= through {
+        return;
+    }
+    // Days before the clock was ever right are none.
+    if debts.through <= NO_DAY {
+        let known = draft.rules.calendar.day_of(draft.now.at);
+        collected(draft, known.max(through), Vec::new());
         return;
     }
     let takes = debts.of_days(&draft.prepay().debt, through);

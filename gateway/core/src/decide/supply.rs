@@ -1,6 +1,7 @@
 //! Settling, and what credit means for the supply.
 
 use super::{Draft, bands, debts, kept, prepay, usable, versions};
+use crate::account::NO_DAY;
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::LocalDay;
 use crate::decision::Decision;
@@ -54,6 +55,11 @@ fn settle_charges(draft: &mut Draft<'_>, register: WattHours, today: LocalDay) {
         } else {
             point.account.period.through
         };
+        let day_known = draft.rules.calendar.day_of(draft.now.at);
+        if draft.now.clock_trusted && day_known > NO_DAY && point.account.knows_no_day() {
+            begin_days(draft, register, day_known);
+            continue;
+        }
         if let Some((version, day)) = versions::next_change(draft, today)
             && day <= point.account.period.period.last()
         {
@@ -78,6 +84,21 @@ fn settle_charges(draft: &mut Draft<'_>, register: WattHours, today: LocalDay) {
             return;
         }
     }
+}
+
+/// Time is known for the first time since the account was opened: days begin to count.
+fn begin_days(draft: &mut Draft<'_>, register: WattHours, today: LocalDay) {
+    let (Some(point), Some(tariff)) = (&draft.point, draft.tariff()) else {
+        return;
+    };
+    let calendar = draft.rules.calendar;
+    let advance = bands::advance_to(draft, point, tariff, register);
+    let (account, connection) = (&point.account, point.connection());
+    let settlement = account.begin_days(tariff, connection, calendar, &advance, today);
+    draft.push(Decision::Settled {
+        usage_point: point.id,
+        settlement,
+    });
 }
 
 /// Brings the reasons and the low-credit alarm of the usage point in hand up to date with its credit.

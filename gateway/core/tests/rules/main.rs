@@ -10,6 +10,7 @@ mod credit;
 mod debt_book;
 mod debts;
 mod extremes;
+mod first_day;
 mod guard;
 mod guard_sheet;
 mod journal;
