@@ -21,6 +21,15 @@ impl<'a> Bytes<'a> {
         taken
     }
 
+    /// Takes a byte if it is the next one.
+    pub(crate) fn starts_with(&mut self, byte: u8) -> bool {
+        let starts = self.0.first() == Some(&byte);
+        if starts {
+            self.0 = &self.0[1..];
+        }
+        starts
+    }
+
     pub(crate) fn u8(&mut self) -> u8 {
         u8::from_be_bytes(self.array())
     }

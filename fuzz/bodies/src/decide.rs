@@ -1,6 +1,7 @@
 //! The rules under any script of events: money is conserved, the state is the fold of its journal.
 
 use crate::bytes::Bytes;
+use crate::money;
 use crate::rating::{any_tariff, phases};
 use gateway_core::alarm::AlarmKind;
 use gateway_core::calendar::Calendar;
@@ -19,6 +20,11 @@ use prepaid_common::wire::SwitchReason;
 const MOST_EVENTS: usize = 120;
 /// Largest amount the configuration allows, in micro-units.
 const LARGEST_AMOUNT: u64 = 1_000_000_000_000_000;
+
+/// The byte before other prepayment rules.
+const SETTINGS: u8 = 0xf0;
+/// The byte before a command about money.
+const MONEY: u8 = 0xf1;
 
 struct Site {
     state: State,
@@ -59,8 +65,15 @@ pub fn decide(data: &[u8]) {
         if bytes.is_empty() {
             break;
         }
+        // As a site's settings are read again at any time.
+        if bytes.starts_with(SETTINGS) {
+            site.rules.prepay = money::rules(&mut bytes, &site.rules.prepay);
+            continue;
+        }
         let event = site.next_event(&mut bytes);
+        let before = site.journal.len();
         site.happens(&event);
+        site.says_all_at_once(&event, before);
     }
     let mut folded = State::default();
     for record in &site.journal {
@@ -110,6 +123,14 @@ impl Site {
                 .values()
                 .any(|vend| vend.receipt == receipt);
             assert!(issued, "a receipt without a vend");
+            let largest = self.rules.prepay.largest_balance;
+            let points = self.state.usage_points.values();
+            let vended = points.filter(|point| event_is_for(event, point.id));
+            assert!(
+                vended
+                    .map(|point| point.account.balance)
+                    .all(|balance| balance <= largest)
+            );
         }
         self.conserved();
     }
@@ -121,9 +142,15 @@ impl Site {
         assert_eq!(sum, 0);
         for point in self.state.usage_points.values() {
             let credit = self.state.ledger.get(&LedgerAccount::Credit(point.id));
-            let balance = point.account.balance;
-            assert_eq!(credit.copied().unwrap_or_default(), balance);
-            assert!(balance <= self.rules.prepay.largest_balance);
+            assert_eq!(credit.copied().unwrap_or_default(), point.account.balance);
+            let of = |account| self.state.ledger.get(&account).copied().unwrap_or_default();
+            let provisional = of(LedgerAccount::Provisional(point.id));
+            assert_eq!(provisional, point.prepay.provisional());
+            for debt in &point.debts.registers {
+                assert!(debt.remaining >= Micro::ZERO);
+                let account = LedgerAccount::Debt(point.id, debt.kind);
+                assert_eq!(of(account), -debt.remaining);
+            }
             if let Some(tariff) = self.state.tariff_of(point) {
                 let lease = point.affordable(tariff);
                 assert!(lease >= point.account.settled_to);
@@ -139,7 +166,26 @@ impl Site {
         }
     }
 
+    /// A look at the clock decides everything that is due: a second one at the same moment finds nothing. But for a step of a century,
+    /// which is settled in parts.
+    fn says_all_at_once(&self, event: &Event, before: usize) {
+        let clock = Moment {
+            at: UtcSeconds(self.now),
+            clock_trusted: self.trusted,
+        };
+        if *event == Event::Tick && self.journal.len() - before < 1_000 {
+            let again = rule(&self.state, &self.rules, clock, event);
+            assert_eq!(again.decisions.first(), None);
+        }
+    }
+
     fn next_event(&mut self, bytes: &mut Bytes<'_>) -> Event {
+        if bytes.starts_with(MONEY) {
+            return Event::Command({
+                let recent = self.recent(bytes);
+                money::asked(bytes, recent)
+            });
+        }
         match bytes.u8() % 16 {
             0 => {
                 let mut tariff = any_tariff(bytes);
@@ -265,6 +311,10 @@ impl Site {
     }
 }
 
+fn event_is_for(event: &Event, id: UsagePointId) -> bool {
+    matches!(event, Event::Command(Command::Vend { usage_point, .. }) if *usage_point == id)
+}
+
 fn guard(bytes: &mut Bytes<'_>) -> GuardCommand {
     let (usage_point, by) = (point(bytes), text(bytes));
     match bytes.u8() % 4 {
@@ -296,7 +346,7 @@ fn status(bytes: &mut Bytes<'_>) -> Option<NodeStatus> {
     })
 }
 
-fn point(bytes: &mut Bytes<'_>) -> UsagePointId {
+pub(crate) fn point(bytes: &mut Bytes<'_>) -> UsagePointId {
     match bytes.u8() {
         0xff => UsagePointId(u32::MAX),
         small => UsagePointId(u32::from(small % 4)),
@@ -310,7 +360,7 @@ fn node(bytes: &mut Bytes<'_>) -> NodeId {
     }
 }
 
-fn text(bytes: &mut Bytes<'_>) -> String {
+pub(crate) fn text(bytes: &mut Bytes<'_>) -> String {
     match bytes.u8() {
         0xff => "\u{7}".repeat(usize::from(bytes.u8())),
         small => format!("text {}", small % 16),

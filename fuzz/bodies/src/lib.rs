@@ -9,6 +9,7 @@ mod decide;
 mod frame;
 mod journal;
 mod links;
+mod money;
 mod node;
 mod rating;
 mod text;

@@ -157,11 +157,17 @@ fn tokens_count_once_over_restarts_and_keys_stay_in_their_file() {
         let add = [["usage-point", "add", "A", "--id", id].as_slice(), &tariff].concat();
         assert_eq!(site.asked(&add).0, 0);
     }
+    let debt = ["debt", "open", "7", "arrears", "100", "--percent", "50"];
+    let debt = [&debt[..], &["--reason", "bills of before"]].concat();
+    assert_eq!(site.asked(&debt).0, 0);
     let token = site.bought("25.0", 1);
     let (code, taken) = site.enter(&token);
     assert_eq!(code, 0, "{taken}");
-    // 25 kWh of the first block: (3.96 + 1.60) with 16 % duty.
+    // 25 kWh of the first block: (3.96 + 1.60) with 16 % duty. All of it is credit: a token pays no debt.
     assert_eq!(taken["amount_micro"], 161_240_000, "{taken}");
+    let (_, owed) = site.asked(&["debt", "list", "7"]);
+    let register = &owed["usage_points"][0]["debts"]["registers"][0];
+    assert_eq!(register["remaining"], 100_000_000, "{owed}");
     assert_eq!(taken["units_wh"], 25_000);
     let check = |answer: (i32, Value), name: &str| {
         assert_eq!((answer.0, answer.1["error"].as_str()), (1, Some(name)));

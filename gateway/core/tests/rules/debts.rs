@@ -241,7 +241,7 @@ fn a_debt_is_opened_changed_and_written_off_with_a_reason() {
 }
 
 #[test]
-fn a_token_pays_no_debt_and_obeys_no_vend_rule() {
+fn a_recharge_obeys_the_rules_of_its_class() {
     let mut site = Site::with_one_point();
     site.rules.prepay.vend.smallest = amount("500");
     let refused = site.vend("v", "499.99");

@@ -328,3 +328,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_token_pays_no_debt_and_repays_emergency_credit() {
+    use gateway_core::debt::{CapPeriod, DebtKind};
+    let money = crate::debts::amount;
+    let mut site = site();
+    let cap = Some(("500", CapPeriod::Week));
+    site.open_debt(DebtKind::Arrears, "300", crate::debts::terms(50, "0", cap));
+    site.open_debt(
+        DebtKind::Accumulated,
+        "40",
+        crate::debts::terms(100, "0", None),
+    );
+    site.rules.prepay.emergency.limit = money("200");
+    site.rules.prepay.emergency.automatic = true;
+    site.rules.prepay.vend.smallest = money("500");
+    site.now = NOVEMBER + 3_600;
+    assert_eq!(site.read(10_000), None);
+    let before = site.available();
+    assert!(before < Micro::ZERO, "emergency credit is in use");
+    // A tenth of a unit, far below the smallest recharge; then 100 units.
+    for (tid, tenths) in [(7, 1), (8, 1_000)] {
+        let before = site.available();
+        let taken = amount(enter(&mut site, &credit(0, tid, tenths)));
+        assert_eq!(site.available(), before + taken, "all of it is credit");
+        let left = |kind| site.owed(kind);
+        let owed = (left(DebtKind::Arrears), left(DebtKind::Accumulated));
+        assert_eq!(owed, (money("300"), money("40")));
+    }
+    assert!(!site.point().prepay.emergency.is_active(), "it is repaid");
+    // The cap has not counted it either: the next recharge pays its half and what was put off.
+    site.vend("paid", "600").expect("a recharge");
+    assert_eq!(site.owed(DebtKind::Arrears), Micro::ZERO);
+    assert_eq!(site.owed(DebtKind::Accumulated), Micro::ZERO);
+    restart(&mut site);
+}
