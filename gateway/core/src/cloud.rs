@@ -27,6 +27,8 @@ pub enum HoldCause {
     Copy,
     /// The head-end has accepted an instance started after this one.
     Superseded,
+    /// A backup was restored.
+    Restored,
 }
 
 /// Money is held.

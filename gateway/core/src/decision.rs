@@ -325,6 +325,13 @@ pub enum Decision {
         /// What became of it.
         result: Outcome,
     },
+    /// Tokens issued until then are OLD here: which of them were used is not known since a backup was restored.
+    TokensOutdated {
+        /// Where.
+        usage_point: UsagePointId,
+        /// The last of them.
+        until: crate::tokens::Tid,
+    },
     /// No money is taken from now on: this gateway may be an older copy of itself.
     MoneyHeld {
         /// Why.

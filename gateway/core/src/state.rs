@@ -247,7 +247,9 @@ impl State {
                 };
                 self.vends.insert(key.clone(), vend);
             }
-            Decision::TokenProvisioned { .. } | Decision::TokenEntered { .. } => {
+            Decision::TokenProvisioned { .. }
+            | Decision::TokensOutdated { .. }
+            | Decision::TokenEntered { .. } => {
                 self.apply_token(&record.decision);
             }
             Decision::Correction { .. } => self.apply_correction(record),
@@ -288,6 +290,7 @@ impl State {
             Decision::Correction { what, .. } => keys.extend(what.vend().map(Key::Vend)),
             Decision::Agent(what) => keys.push(Key::Agent(what.id())),
             Decision::TokenProvisioned { usage_point, .. }
+            | Decision::TokensOutdated { usage_point, .. }
             | Decision::TokenEntered { usage_point, .. } => keys.push(Key::Tokens(*usage_point)),
             Decision::CloudEnrolled { .. }
             | Decision::CloudKeyRolled { .. }
@@ -331,6 +334,11 @@ impl State {
             } => {
                 if let Some(tokens) = self.tokens.get_mut(usage_point) {
                     tokens.acceptance.apply(entry);
+                }
+            }
+            Decision::TokensOutdated { usage_point, until } => {
+                if let Some(tokens) = self.tokens.get_mut(usage_point) {
+                    tokens.acceptance.refuse_up_to(*until);
                 }
             }
             _ => {}

@@ -6,6 +6,7 @@
 //! | [`Reader`] | what others may read, committed rows only |
 //! | [`mod@verify`] | whether the database is what the journal says it is |
 //! | `journal` | numbers, hash chain, postings |
+//! | [`backup`] | a copy beside the running gateway, and what a restore of it would undo |
 //! | `rows` | one row per entity of the state |
 //! | [`statement`] | what a usage point was charged, line by line, and whether it adds up |
 //! | `outgoing` | rows as a head-end gets them |
@@ -16,6 +17,7 @@
 //! Invariants: one process writes at a time; a commit that fails leaves everything as it was; a restart reads rows and replays
 //! nothing; node keys and people's hashes are in no journal; nothing here reads a clock.
 
+pub mod backup;
 mod batch;
 pub mod day_end;
 mod error;

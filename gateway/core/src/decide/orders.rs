@@ -5,6 +5,7 @@
 //! head-end asks again.
 
 use super::{Draft, commanded, tokens, usable, vends};
+use crate::UsagePointId;
 use crate::alarm::{AlarmKind, Subject};
 use crate::case::CaseCommand;
 use crate::cloud::{Enrolled, HoldCause};
@@ -14,10 +15,11 @@ use crate::event::{Answer, Command};
 use crate::order::{Act, Hex32, Known, Order, Outcome, Taken, look_up};
 use crate::point_change::PointChange;
 use crate::refusal::Refusal;
-use crate::tokens::TokenRules;
+use crate::tokens::{BaseDate, Tid, TokenRules, VendingTime};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
 
 /// Longest evidence: two numbers, two hashes and a sentence.
 const LONGEST_EVIDENCE: usize = 200;
@@ -290,8 +292,26 @@ pub(super) fn hold(
             evidence: evidence.clone(),
         });
         draft.raise(AlarmKind::MoneyHeld, Subject::Site, evidence);
+        if cause == HoldCause::Restored {
+            outdate_tokens(draft);
+        }
     }
     Ok(Answer::Done)
+}
+
+/// Which tokens were used after the backup is not known, so that none of that time is taken: they go back to where they were bought, or come again
+/// as records of the head-end. Vending systems write local time.
+fn outdate_tokens(draft: &mut Draft<'_>) {
+    let offset = i64::from(draft.rules.calendar.utc_offset_s);
+    let local = VendingTime(draft.now.at.0.saturating_add(offset));
+    let tokens = draft.state.tokens.iter();
+    let until = |base: BaseDate| base.tid_at(local).unwrap_or(Tid::LAST);
+    let outdated: Vec<(UsagePointId, Tid)> = tokens
+        .map(|(id, tokens)| (*id, until(tokens.acceptance.terms().base_date)))
+        .collect();
+    for (usage_point, until) in outdated {
+        draft.push(Decision::TokensOutdated { usage_point, until });
+    }
 }
 
 pub(super) fn release(draft: &mut Draft<'_>, note: &str, by: &str) -> Result<Answer, Refusal> {

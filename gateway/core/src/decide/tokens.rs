@@ -82,7 +82,7 @@ pub(super) fn restore(
         return Err(Refusal::RestoreNotMoney);
     };
     let tokens = provision(draft, rules, usage_point)?;
-    tokens.acceptance.fresh(*tid).map_err(Refusal::Token)?;
+    tokens.acceptance.restorable(*tid).map_err(Refusal::Token)?;
     if amount <= Micro::ZERO {
         return Err(Refusal::AmountNotPositive);
     }

@@ -291,11 +291,19 @@ impl Acceptance {
         })
     }
 
-    pub(crate) fn fresh(&self, tid: Tid) -> Result<Tid, Rejection> {
+    fn fresh(&self, tid: Tid) -> Result<Tid, Rejection> {
         if tid.is_after(self.expiry) {
             return Err(Rejection::KeyExpired);
         }
         self.memory.judge(tid).map(|()| tid)
+    }
+
+    /// Whether an entry that a head-end has on record may be made again: its token was not used here.
+    pub(crate) fn restorable(&self, tid: Tid) -> Result<(), Rejection> {
+        if tid.is_after(self.expiry) {
+            return Err(Rejection::KeyExpired);
+        }
+        self.memory.judge_again(tid)
     }
 
     fn key_part(

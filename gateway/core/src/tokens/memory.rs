@@ -24,9 +24,16 @@ pub struct Memory {
 impl Memory {
     /// Whether a token may be used.
     pub(super) fn judge(&self, tid: Tid) -> Result<(), Rejection> {
+        if self.old_up_to.is_some_and(|floor| tid <= floor) {
+            return Err(Rejection::Old);
+        }
+        self.judge_again(tid)
+    }
+
+    /// Whether a token whose use is on record elsewhere may be used again here: that it was refused up to an identifier does not matter.
+    pub(super) fn judge_again(&self, tid: Tid) -> Result<(), Rejection> {
         let full = self.used.len() >= REMEMBERED;
-        let before_all = full && self.used.first().is_some_and(|oldest| tid < *oldest);
-        if before_all || self.old_up_to.is_some_and(|floor| tid <= floor) {
+        if full && self.used.first().is_some_and(|oldest| tid < *oldest) {
             return Err(Rejection::Old);
         }
         if self.used.contains(&tid) {

@@ -3,6 +3,7 @@
 
 use crate::site::{DAY, NODE, NOVEMBER, POINT, Site, msedcl, msedcl_reference, reading};
 use gateway_core::alarm::{AlarmKind, Subject};
+use gateway_core::cloud::HoldCause;
 use gateway_core::event::{Answer, Command};
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::tariff::Phases;
@@ -263,6 +264,31 @@ fn four_key_change_tokens_in_any_order_bring_a_new_key() {
         let old = enter(&mut site, &credit(0, 8, 10)).expect_err("the old key");
         assert_eq!(old.name(), "wrong-key");
     }
+}
+
+#[test]
+fn after_a_restored_backup_no_token_of_before_is_taken() {
+    let mut site = site();
+    enter(&mut site, &credit(0, 1_000, 100)).expect("taken before the backup");
+    let now = VendingTime(site.now + i64::from(site.rules.calendar.utc_offset_s));
+    let minute = BaseDate::Y2014.tid_at(now).expect("a minute").minutes();
+    site.command(Command::HoldMoney {
+        cause: HoldCause::Restored,
+        evidence: "the backup of yesterday was restored".into(),
+    })
+    .expect("held");
+    site.command(Command::ReleaseMoney {
+        note: "compared".into(),
+        by: "clerk".into(),
+    })
+    .expect("released");
+    let old = Err(Refusal::Token(Rejection::Old));
+    // Which of these were used since the backup is not known.
+    for tid in [1_000, 2_000, minute] {
+        assert_eq!(enter(&mut site, &credit(0, tid, 100)), old, "{tid}");
+    }
+    enter(&mut site, &credit(0, minute + 2, 100)).expect("issued since");
+    assert_eq!(restarted(&site), site.state);
 }
 
 #[test]

@@ -175,6 +175,10 @@ pub enum Action {
         #[command(flatten)]
         target: Target,
     },
+    /// Make an encrypted copy of the gateway's memory, also beside the running gateway
+    Backup(super::backup::BackupArgs),
+    /// Put a backup in the place of the database, or only say what that would undo
+    Restore(super::backup::RestoreArgs),
     /// Who may use the gateway, and as what
     Person {
         /// What to do.
@@ -216,7 +220,7 @@ pub enum Action {
 }
 
 /// The configuration of a packaged gateway.
-const DEFAULT_CONFIG: &str = "/etc/prepaid-gateway/gateway.toml";
+pub(super) const DEFAULT_CONFIG: &str = "/etc/prepaid-gateway/gateway.toml";
 
 /// `run`
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod agent;
 mod alarm;
 mod args;
 mod ask;
+mod backup;
 mod case;
 mod check;
 mod cloud;
@@ -87,6 +88,8 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
             action: DisputeAction::Resolve(args),
         } => alarm::resolve(args),
         Action::Person { action } => person::carry_out(action),
+        Action::Backup(args) => backup::backup(args),
+        Action::Restore(args) => backup::restored(args),
         Action::Verify { target } => verify::verify(target),
         Action::Operator {
             action: OperatorAction::SetPassword { data, generate },

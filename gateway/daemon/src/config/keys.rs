@@ -217,6 +217,11 @@ pub static SCHEMA: Schema = Schema {
             "State for Home Assistant over MQTT, read-only; docs/home-assistant.md.",
             super::home_assistant::KEYS,
         ),
+        table(
+            "backup",
+            "Encrypted copies of the gateway's memory, made by `prepaid-gateway backup` and daily by its timer; docs/backup.md.",
+            super::backup::KEYS,
+        ),
         table("web", "The page and the HTTP API.", WEB),
         table("clock", "Whether the time may be believed.", CLOCK),
         table(

@@ -5,6 +5,7 @@
 //!
 //! Invariant: an empty file is a valid configuration; `packaging/gateway.toml` is generated and means the same.
 
+mod backup;
 mod broker;
 pub mod check;
 mod cloud;
@@ -24,6 +25,7 @@ mod read;
 mod schema;
 mod template;
 
+pub use backup::Backup;
 pub use broker::Broker;
 pub use cloud::Cloud;
 pub use home_assistant::HomeAssistant;
@@ -72,6 +74,8 @@ pub struct Config {
     pub notify: Notify,
     /// `[home_assistant]`
     pub home_assistant: HomeAssistant,
+    /// `[backup]`
+    pub backup: Backup,
     /// The page.
     pub web: Web,
     /// Whether the clock is believed.
@@ -267,6 +271,7 @@ impl Config {
             cloud: cloud::cloud(&values, &mut mistakes),
             notify: notify::notify(&values, &mut mistakes),
             home_assistant: home_assistant::home_assistant(&values, &mut mistakes),
+            backup: backup::backup(&values, &mut mistakes),
             web: web(&values, &mut mistakes),
             clock: match values.text("clock.trust").as_str() {
                 "always" => ClockTrust::Always,

@@ -68,6 +68,9 @@ pub enum StartError {
         /// Why.
         error: DeskError,
     },
+    /// That a backup was restored cannot be recorded.
+    #[error("hold money after a restored backup: {0}")]
+    Restored(DeskError),
     /// The operator's password is not stored.
     #[error("take over the operator's password: {0}")]
     Password(DeskError),

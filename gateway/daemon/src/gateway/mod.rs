@@ -16,7 +16,7 @@ use crate::drivers::Drivers;
 use crate::home_assistant::Publisher;
 use crate::notify;
 use crate::ordered::Ordered;
-use crate::{buses, cloud, control, devices, holidays, tariffs, token_keys};
+use crate::{backup, buses, cloud, control, devices, holidays, tariffs, token_keys};
 use gateway_core::Command;
 use gateway_field::devices::SiteMessage;
 use gateway_field::{Credentials, Field, FieldConfig};
@@ -114,6 +114,8 @@ impl Gateway {
             cloud: link,
             bench: devices::Bench::new(clock, buses, &drivers.links, logins(config)),
         });
+        let held = backup::take_note(&config.store.data_dir, &desk).await;
+        held.map_err(StartError::Restored)?;
         let heard = (drivers, site_messages);
         let (app, page, tasks) = serve_people(config, &path, &desk, heard, stopped).await?;
         Ok(Self {

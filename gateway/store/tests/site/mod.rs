@@ -68,10 +68,11 @@ pub struct Site {
 impl Site {
     /// An empty site.
     pub fn empty() -> Self {
-        Self::empty_in(Directory::new())
+        Self::in_directory(Directory::new())
     }
 
-    fn empty_in(directory: Directory) -> Self {
+    /// What a directory holds; an empty site if that is nothing.
+    pub fn in_directory(directory: Directory) -> Self {
         let (store, state) = Store::open(&directory.database()).unwrap();
         Self {
             directory,
@@ -90,7 +91,7 @@ impl Site {
     }
 
     pub fn with_usage_points_in(parent: &Path, count: u32) -> Self {
-        let mut site = Self::empty_in(Directory::within(parent));
+        let mut site = Self::in_directory(Directory::within(parent));
         site.command(Command::AdoptTariff {
             tariff: Box::new(tariff()),
         })

@@ -311,6 +311,10 @@ fn describe_administration(decision: &Decision) -> (&'static str, String) {
                 terms.supply_group, terms.tariff_index, terms.revision
             ),
         ),
+        Decision::TokensOutdated { .. } => (
+            "admin",
+            "Tokens bought before a backup was restored are refused".to_owned(),
+        ),
         Decision::TariffChanged {
             from, to, change, ..
         } => {
