@@ -95,9 +95,8 @@ fn in_place(mut plan: Plan, file: &Path, data: &Path, work: &Path) -> Result<Pla
     let stamp = now().replace(['-', ':'], "");
     if database.exists() {
         // Whoever holds it keeps it: a running gateway, or another restore.
-        match Store::open(&database) {
-            Err(error @ StoreError::InUse { .. }) => return Err(error.into()),
-            Ok(_) | Err(_) => {}
+        if let Err(error @ StoreError::InUse { .. }) = Store::open(&database) {
+            return Err(error.into());
         }
         let aside = data.join(format!("replaced-{stamp}"));
         fs::create_dir(&aside).map_err(BackupError::file(&aside))?;

@@ -114,8 +114,6 @@ impl Gateway {
             cloud: link,
             bench: devices::Bench::new(clock, buses, &drivers.links, logins(config)),
         });
-        let held = backup::take_note(&config.store.data_dir, &desk).await;
-        held.map_err(StartError::Restored)?;
         let heard = (drivers, site_messages);
         let (app, page, tasks) = serve_people(config, &path, &desk, heard, stopped).await?;
         Ok(Self {
@@ -165,6 +163,8 @@ async fn serve_people(
     (drivers, site_messages): (Drivers, mpsc::Receiver<SiteMessage>),
     stopped: watch::Receiver<bool>,
 ) -> Result<(gateway_web::App, SocketAddr, Vec<JoinHandle<()>>), StartError> {
+    let held = backup::take_note(&config.store.data_dir, desk).await;
+    held.map_err(StartError::Restored)?;
     adopt_tariffs(config, desk.as_ref()).await?;
     let file = config::operator_password_in(&config.store.data_dir);
     let taken = people::take_over_password(&file, desk.as_ref()).await;
