@@ -81,6 +81,10 @@ def office(*words):
     return json.loads(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout)
 
 
+def office_text(*words):
+    return subprocess.run([gateway, *words, "--data", data], stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout
+
+
 def base(mode="ro"):
     return sqlite3.connect(f"file:{data}/gateway.db?mode={mode}", uri=True, timeout=10)
 
@@ -225,6 +229,34 @@ try:
     assert records().count("case-opened") == 1, records()
     office("verify")
     print("   checked and closed by a person; killed once more, it stays closed; verify finds nothing")
+
+    whose = closed["closing"]["usage_point"]
+    assert whose, closed
+    estimate = api(f"cases/{number}")["estimate"]
+    assert estimate["energy"] > 0 and estimate["amount"] > 0 and estimate["tariff"] == TARIFF, estimate
+    assert "on top of" in page_of(f"/cases/{number}") and "Charge it" in page_of(f"/cases/{number}")
+    api(f"cases/{number}/assess", {"percent": "20", "reason": "a hook behind the board"})
+    case = api(f"cases/{number}")
+    assert case["assessments"][0]["standing"] == "posted" and case["assessments"][0]["amount"] == estimate["amount"], case["assessments"]
+    debts = [debt for point in office("debt", "list")["usage_points"] for debt in point["debts"]["registers"]]
+    assert [(debt["kind"], debt["remaining"]) for debt in debts] == [("fraud", estimate["amount"])], debts
+    assert case["notices"] and case["notices"][-1]["news"] == "confirmed", case["notices"]
+    print(f"   the resident was told; {estimate['energy']} Wh charged as a debt of {estimate['amount'] / 1e6:.2f}")
+
+    month = time.strftime("%Y-%m", time.gmtime(hour - QUARTER_S))
+    losses = json.loads(office_text("report", "loss", "--month", month, "--format", "json"))["report"]
+    feeder = losses["feeders"][0]
+    balance = feeder["whole"]["balance"]
+    parts = sum(balance[part] for part in ["metered_wh", "unmetered_wh", "non_technical_wh", "technical_wh"])
+    assert balance["delivered_wh"] == parts > 0 and balance["known_s"] > 86400 and number in feeder["cases"], losses
+    assert balance["non_technical_wh"] > 0 and 0 < balance["technical_wh"] < balance["delivered_wh"] // 5, balance
+    assert "delivered_wh" in office_text("report", "loss", "--month", month, "--format", "csv")
+    office("report", "loss", "--month", month, "--format", "pdf", "--out", path("losses.pdf"))
+    assert open(path("losses.pdf"), "rb").read(5) == b"%PDF-"
+    assert "Non-technical" in page_of(f"/losses/{month}.html") and api(f"losses/{month}")["month"] == month
+    print(f"   losses of {month}: {balance['delivered_wh']} Wh delivered, {balance['metered_wh']} metered, {balance['non_technical_wh']} non-technical, "
+          f"{balance['technical_wh']} technical, {balance['unknown_s'] // 3600} h not known")
+    office("verify")
 finally:
     for process in reversed(started):
         if process.poll() is None:

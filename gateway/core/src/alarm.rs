@@ -44,6 +44,8 @@ pub enum AlarmKind {
     SwitchWelded,
     /// The switch is open and no current passes the meter, and yet there is voltage on the load side.
     SuppliedFromElsewhere,
+    /// No supply voltage at a connection while its neighbours have theirs.
+    SupplyMissing,
     /// A device's counter was set from outside.
     RegisterSet,
     /// Nothing was heard of a meter for days.
@@ -82,6 +84,7 @@ impl AlarmKind {
             Self::SuppliedFromElsewhere => {
                 "switch is open and yet there is voltage: supplied from elsewhere"
             }
+            Self::SupplyMissing => "no supply voltage while the neighbours have theirs",
             Self::ReadingsMissing => "no readings for days; have the meter read",
             Self::RegisterSet => "register was set from outside",
             Self::OlderThanItsNodes => {

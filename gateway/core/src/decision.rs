@@ -7,7 +7,7 @@ use crate::account::{Change, Settlement};
 use crate::agent::AgentDecision;
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::BillingPeriod;
-use crate::case::{Found, LossReport, Outcome as CaseOutcome};
+use crate::case::{AssessmentDecision, Found, LossReport, News, Outcome as CaseOutcome};
 use crate::cloud::HoldCause;
 use crate::configured::SettingsDecision;
 use crate::correction::CorrectionDecision;
@@ -28,6 +28,7 @@ use crate::tariff::{Phases, Tariff};
 use crate::tokens::{Entry, KeyCheck, KeyTerms};
 use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -424,14 +425,29 @@ pub enum Decision {
         /// Who.
         by: String,
     },
-    /// The resident of a usage point is told about a case, on the display of the node.
+    /// The resident of a usage point is told about a case, on the display of the node and the resident's page.
     ResidentTold {
         /// The case.
         case: u64,
         /// The usage point.
         usage_point: UsagePointId,
-        /// The words.
+        /// What.
+        news: News,
+        /// The words on the display.
         text: String,
+        /// The site's own words for the page, by language.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        page: BTreeMap<String, String>,
+    },
+    /// A confirmed case is charged, or that has ended; the posting is a record of its own.
+    Assessment {
+        /// The case.
+        case: u64,
+        /// Whose premises.
+        usage_point: UsagePointId,
+        /// What.
+        #[serde(flatten)]
+        what: AssessmentDecision,
     },
     /// Something at a usage point was changed by the office.
     UsagePointChanged(PointChange),
@@ -488,6 +504,7 @@ impl Decision {
             | Self::CaseNoted { case, .. }
             | Self::CaseFieldCheck { case, .. }
             | Self::CaseClosed { case, .. }
+            | Self::Assessment { case, .. }
             | Self::ResidentTold { case, .. } => Some(*case),
             _ => None,
         }
@@ -512,6 +529,7 @@ impl Decision {
             | Self::SupplyDesired { usage_point, .. }
             | Self::SupplyReported { usage_point, .. }
             | Self::ResidentTold { usage_point, .. }
+            | Self::Assessment { usage_point, .. }
             | Self::Prepay { usage_point, .. }
             | Self::PhaseSet { usage_point, .. }
             | Self::FeederSet { usage_point, .. }

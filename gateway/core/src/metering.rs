@@ -49,6 +49,9 @@ pub struct LastReading {
     /// The load above its limit that it and those before it show; not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<Over>,
+    /// Since when its supply voltage is missing in every reading; not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dark_since: Option<UtcSeconds>,
 }
 
 /// Why a register's new value could not be taken as an advance.

@@ -5,6 +5,7 @@
 
 use crate::UtcSeconds;
 use crate::calendar::Calendar;
+use crate::case::ResidentRules;
 use crate::prepay::PrepayRules;
 use crate::prepay::friendly::Window;
 use crate::tamper_policy::TamperPolicy;
@@ -29,6 +30,8 @@ pub struct Rules {
     pub armed: bool,
     /// What is tampering, and what follows.
     pub tamper: TamperPolicy,
+    /// What residents are told about cases.
+    pub resident: ResidentRules,
 }
 
 impl Default for Rules {
@@ -45,6 +48,7 @@ impl Default for Rules {
             silent_after_s: 900,
             armed: true,
             tamper: TamperPolicy::default(),
+            resident: ResidentRules::default(),
         }
     }
 }

@@ -73,6 +73,7 @@ fn report(node: u32, minute: i64, at: i64) -> LastReading {
     LastReading {
         at: UtcSeconds(at),
         over: None,
+        dark_since: None,
         reading: Reading {
             node: NodeId(node),
             register: WattHours(register),

@@ -9,6 +9,7 @@
 //! | [`backup`] | a copy beside the running gateway, and what a restore of it would undo |
 //! | `rows` | one row per entity of the state |
 //! | [`statement`] | what a usage point was charged, line by line, and whether it adds up |
+//! | [`losses`] | a month's losses, feeder by feeder |
 //! | `outgoing` | rows as a head-end gets them |
 //! | `telemetry` | readings, last readings, load profiles |
 //!
@@ -23,6 +24,7 @@ pub mod day_end;
 mod error;
 mod finding;
 mod journal;
+pub mod losses;
 mod migrate;
 mod outgoing;
 mod phases;

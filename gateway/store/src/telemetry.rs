@@ -297,6 +297,7 @@ fn last_reading(row: &Row<'_>) -> rusqlite::Result<LastReading> {
     Ok(LastReading {
         at: UtcSeconds(row.get(0)?),
         over: None,
+        dark_since: None,
         reading: Reading {
             node: NodeId(row.get(1)?),
             register: register(row, 2)?,

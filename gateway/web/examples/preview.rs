@@ -195,6 +195,7 @@ async fn main() -> std::io::Result<()> {
         rules: memory.lock().rules.clone(),
         takes_tokens: true,
         tls: false,
+        ground: gateway_core::case::Ground::default(),
         metrics_from: Vec::new(),
     };
     let access = match std::env::args().nth(2) {

@@ -4,6 +4,7 @@ use crate::access::{Access, Limiter, NameLimiter, PasswordCheck, Sessions};
 use crate::committed::{Committed, ReadError};
 use crate::desk::Desk;
 use gateway_core::Rules;
+use gateway_core::case::Ground;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +30,8 @@ pub struct Site {
     pub takes_tokens: bool,
     /// Whether browsers reach the page over TLS; cookies are then never sent in clear.
     pub tls: bool,
+    /// Loads without a meter and how feeders are watched, for the loss report.
+    pub ground: Ground,
     /// Addresses besides loopback that may read `/metrics`.
     pub metrics_from: Vec<IpAddr>,
 }

@@ -7,7 +7,8 @@
 
 use gateway_core::agent::AgentId;
 use gateway_core::alarm::Alarm;
-use gateway_core::case::Case;
+use gateway_core::calendar::{Calendar, LocalDay};
+use gateway_core::case::{Case, Estimate, Ground, Layout};
 use gateway_core::event::Role;
 use gateway_core::ledger::LedgerAccount;
 use gateway_core::loss::live::Round;
@@ -21,6 +22,7 @@ use gateway_core::{
     FeederId, Micro, NodeId, Record, UsagePoint, UsagePointId, UtcSeconds, WattHours,
 };
 use gateway_store::day_end::{AgentView, DayEnd};
+use gateway_store::losses::LossMonth;
 use gateway_store::{AccountStatement, PersonSecret};
 use std::collections::BTreeMap;
 
@@ -138,6 +140,28 @@ pub trait Committed: Send + Sync {
     /// The rows could not be read.
     fn cases(&self) -> Result<Vec<Case>, ReadError>;
 
+    /// What the energy of a case would have cost somebody, and how that is reckoned; nothing without a tariff.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn estimate(
+        &self,
+        case: &Case,
+        whose: UsagePointId,
+        calendar: Calendar,
+    ) -> Result<Option<Estimate>, ReadError>;
+
+    /// The losses of the calendar month that holds a local day.
+    ///
+    /// # Errors
+    /// The rows could not be read.
+    fn loss_month(
+        &self,
+        day: LocalDay,
+        at: (Calendar, UtcSeconds),
+        ground: &Ground,
+    ) -> Result<LossMonth, ReadError>;
+
     /// Registers at quarter-hours with `from <= end <= to`, and whose they are.
     ///
     /// # Errors
@@ -206,6 +230,8 @@ pub struct RoundRows {
     pub roles: BTreeMap<NodeId, Role>,
     /// What each usage point is called.
     pub labels: BTreeMap<UsagePointId, String>,
+    /// Who hangs on which feeder.
+    pub layout: Layout,
 }
 
 /// A span of time.

@@ -7,14 +7,19 @@ use crate::committed::{
 use crate::failure::sentence;
 use gateway_core::agent::AgentId;
 use gateway_core::alarm::Alarm;
-use gateway_core::case::Case;
+use gateway_core::calendar::{Calendar, LocalDay};
+use gateway_core::case::{self, Case, Estimate, Ground, Layout};
 use gateway_core::event::Role;
 use gateway_core::loss::suggest::PhaseSuggestion;
+use gateway_core::meter_link::Node;
 use gateway_core::metering::LastReading;
 use gateway_core::person::Person;
 use gateway_core::tariff::Tariff;
-use gateway_core::{Decision, NodeId, Record, UsagePoint, UsagePointId, UtcSeconds, WattHours};
+use gateway_core::{
+    Decision, NodeId, Record, State, UsagePoint, UsagePointId, UtcSeconds, WattHours,
+};
 use gateway_store::day_end::{AgentView, DayEnd};
+use gateway_store::losses::LossMonth;
 use gateway_store::{AccountStatement, NodeView, Reader, StoreError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -227,19 +232,42 @@ impl Committed for Database {
         self.with(Reader::cases)
     }
 
+    fn estimate(
+        &self,
+        case: &Case,
+        whose: UsagePointId,
+        calendar: Calendar,
+    ) -> Result<Option<Estimate>, ReadError> {
+        let state = self.with(Reader::state)?;
+        Ok(case::estimate(&state, calendar, &case.report, whose))
+    }
+
+    fn loss_month(
+        &self,
+        day: LocalDay,
+        at: (Calendar, UtcSeconds),
+        ground: &Ground,
+    ) -> Result<LossMonth, ReadError> {
+        self.with(|reader| reader.together(|reader| reader.loss_month(day, at, ground)))
+    }
+
     fn rounds(&self, span: Span) -> Result<RoundRows, ReadError> {
         self.with(|reader| {
-            let nodes = reader.nodes()?.into_iter();
-            let points = reader
-                .usage_points()?
-                .into_iter()
-                .map(|view| view.usage_point);
+            let nodes = reader.nodes()?.into_iter().map(|view| view.node);
+            let points = reader.usage_points()?.into_iter();
+            let points = points.map(|view| view.usage_point);
+            let site = State {
+                nodes: nodes.map(|node| (node.id, node)).collect(),
+                usage_points: points.map(|point| (point.id, point)).collect(),
+                ..State::default()
+            };
+            let role = |node: &Node| Some((node.id, node.role?));
+            let label = |point: &UsagePoint| (point.id, point.label.clone());
             Ok(RoundRows {
                 rounds: reader.rounds(span.from, span.to)?,
-                roles: nodes
-                    .filter_map(|view| Some((view.node.id, view.node.role?)))
-                    .collect(),
-                labels: points.map(|point| (point.id, point.label)).collect(),
+                roles: site.nodes.values().filter_map(role).collect(),
+                labels: site.usage_points.values().map(label).collect(),
+                layout: Layout::of(&site),
             })
         })
     }

@@ -115,6 +115,8 @@ fn status_of(refusal: MoneyRefusal) -> StatusCode {
         MoneyRefusal::AgentExists
         | MoneyRefusal::PersonIsAgents
         | MoneyRefusal::DebtExists
+        | MoneyRefusal::CaseNotConfirmed
+        | MoneyRefusal::CaseAssessedBefore
         | MoneyRefusal::ReversedBefore
         | MoneyRefusal::TooManyProposals
         | MoneyRefusal::FloatUsedUp { .. }

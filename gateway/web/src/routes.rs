@@ -172,8 +172,14 @@ fn site() -> Routes {
             Needs::May(Deed::TendAlarms),
             pages::acknowledge,
         )
+        .get("/losses/{file}", see, pages::losses)
         .get("/cases", see, pages::cases)
         .get("/cases/{number}", see, pages::case)
+        .post(
+            "/cases/{number}/assess",
+            Needs::May(Deed::CorrectAccounts),
+            pages::assess_case,
+        )
         .post(
             "/cases/{number}/{change}",
             Needs::May(Deed::WorkOnCases),

@@ -1,6 +1,6 @@
 //! How decisions change cases.
 
-use super::{Case, Closing, FieldCheck, LossReport, Note, TamperNote};
+use super::{Case, Closing, FieldCheck, LossReport, Note, ResidentNotice, TamperNote, assess};
 use crate::{Decision, Micro, Record, UtcSeconds};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -37,6 +37,7 @@ impl Case {
             notes: Vec::new(),
             checks: Vec::new(),
             notices: Vec::new(),
+            assessments: Vec::new(),
             closing: None,
         }
     }
@@ -90,7 +91,18 @@ impl Case {
                     text,
                 });
             }
-            Decision::ResidentTold { usage_point, .. } => self.notices.push(usage_point),
+            Decision::ResidentTold {
+                usage_point,
+                news,
+                text,
+                ..
+            } => self.notices.push(ResidentNotice {
+                at,
+                usage_point,
+                news,
+                display: text,
+            }),
+            Decision::Assessment { .. } => assess::apply(&mut self.assessments, at, decision),
             _ => {}
         }
     }

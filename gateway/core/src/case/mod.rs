@@ -11,17 +11,24 @@
 //! estimates and never post anything.
 
 mod apply;
+mod assess;
 mod layout;
 pub mod lesson;
+mod month;
 mod observer;
 mod report;
+mod resident;
 
 pub(crate) use apply::apply;
+pub use assess::{Assessment, AssessmentDecision, Estimate, Standing, estimate};
 pub use layout::{Layout, Metered};
 pub use lesson::Lesson;
+pub use month::{Balance, CircuitMonth, FeederMonth, Installed, Months, NoPhases};
 pub use observer::{Ground, Observer};
 pub use report::{Accused, LossReport, MOST_SUSPECTS, Verdict};
+pub use resident::{News, ResidentNotice, ResidentRules, Tell, Texts, standing};
 
+use crate::debt::Terms;
 use crate::loss::Phase;
 use crate::{FeederId, Micro, UsagePointId, UtcSeconds};
 use alloc::collections::BTreeMap;
@@ -167,7 +174,10 @@ pub struct Case {
     pub checks: Vec<FieldCheck>,
     /// Whom the gateway told, and what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notices: Vec<UsagePointId>,
+    pub notices: Vec<ResidentNotice>,
+    /// What of it was charged, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assessments: Vec<Assessment>,
     /// How it ended; absent while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closing: Option<Closing>,
@@ -279,6 +289,22 @@ pub enum CaseCommand {
         /// Who decides.
         by: String,
     },
+    /// Charge a confirmed case as a debt, or propose it if it is above the limit.
+    Assess {
+        /// The case.
+        case: u64,
+        /// Whose premises; those of the closing if absent.
+        usage_point: Option<UsagePointId>,
+        /// How much; the estimate if absent.
+        amount: Option<Micro>,
+        /// How it is paid back.
+        #[serde(default)]
+        terms: Terms,
+        /// Why, for the statement.
+        reason: String,
+        /// Who.
+        by: String,
+    },
 }
 
 impl CaseCommand {
@@ -287,7 +313,10 @@ impl CaseCommand {
     pub fn in_the_name_of(mut self, who: &str) -> Option<Self> {
         match &mut self {
             Self::Report { .. } => return None,
-            Self::Note { by, .. } | Self::Check { by, .. } | Self::Close { by, .. } => {
+            Self::Note { by, .. }
+            | Self::Check { by, .. }
+            | Self::Close { by, .. }
+            | Self::Assess { by, .. } => {
                 *by = who.into();
             }
         }

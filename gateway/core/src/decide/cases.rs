@@ -1,6 +1,6 @@
 //! Cases: opened and kept current by what the watch reports, advanced and closed by people.
 
-use super::{Draft, usable};
+use super::{Draft, assess, residents, usable};
 use crate::alarm::{AlarmKind, Subject};
 use crate::case::{
     self, Case, CaseCommand, LONGEST_NOTE, LossReport, MOST_CASES, MOST_NOTES, Outcome,
@@ -9,7 +9,7 @@ use crate::case::{
 use crate::decision::Decision;
 use crate::event::Answer;
 use crate::refusal::Refusal;
-use crate::{Micro, UsagePointId, WattHours};
+use crate::{Micro, UsagePointId};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -48,6 +48,7 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &CaseCommand) -> Result<Answer
             Ok(Answer::Done)
         }
         CaseCommand::Close { .. } => close(draft, command),
+        CaseCommand::Assess { .. } => assess::ask(draft, command),
     }
 }
 
@@ -73,6 +74,7 @@ fn hear(draft: &mut Draft<'_>, report: &LossReport) {
                     recurred,
                 });
                 join_open_tampers(draft, number, report, &case.tampers);
+                residents::suspected(draft, number, report, &case.notices);
                 if recurred {
                     raise(draft, number, report, money);
                 }
@@ -127,6 +129,7 @@ fn open_case(draft: &mut Draft<'_>, report: &LossReport, money: Micro) {
     });
     join_open_tampers(draft, number, report, &[]);
     raise(draft, number, report, money);
+    residents::suspected(draft, number, report, &[]);
 }
 
 fn raise(draft: &mut Draft<'_>, case: u64, report: &LossReport, money: Micro) {
@@ -182,33 +185,17 @@ pub(super) fn join(draft: &mut Draft<'_>, usage_point: UsagePointId, details: &s
     }
 }
 
-/// What the lost energy would have cost the first suspect where its account stands; without a suspect, or with a tariff nobody knows,
-/// what it would have cost the first usage point.
+/// What the lost energy would have cost the first suspect where its account stands; without a suspect, what it would have cost the first
+/// usage point.
 fn worth(draft: &Draft<'_>, report: &LossReport) -> Micro {
-    if report.verdict.is_technical() {
-        return Micro::ZERO;
-    }
     let points = &draft.state.usage_points;
     let suspect = report.suspects.first().map(|suspect| suspect.usage_point);
-    let point = suspect.and_then(|id| points.get(&id));
-    let Some(point) = point.or_else(|| points.values().next()) else {
-        return Micro::ZERO;
-    };
-    let Some(tariff) = draft.state.tariff_of(point) else {
-        return Micro::ZERO;
-    };
-    let now = point.account.settled_to;
-    let cost = |register| point.account.pending(tariff, point.connection(), register);
-    // An account that was never charged so much in a period would be priced in blocks nobody reaches: a month's worth at a time.
-    let share = report.energy.0.min(MONTH_WH);
-    let one = cost(now.saturating_add(WattHours(share))) - cost(now);
-    let parts = i128::from(report.energy.0);
-    let whole = i128::from(one.0) * parts / i128::from(share.max(1));
-    Micro(i64::try_from(whole).unwrap_or(i64::MAX)).max(Micro::ZERO)
+    let known = suspect.filter(|id| points.contains_key(id));
+    let whose = known.or_else(|| points.keys().next().copied());
+    let reckoned =
+        whose.and_then(|whose| case::estimate(draft.state, draft.rules.calendar, report, whose));
+    reckoned.map_or(Micro::ZERO, |reckoned| reckoned.amount)
 }
-
-/// Energy priced in one block tariff period: a household's month.
-const MONTH_WH: u64 = 300_000;
 
 fn note(draft: &mut Draft<'_>, case: u64, text: &str, by: &str) -> Result<Answer, Refusal> {
     check_text(by, text, false)?;
@@ -238,11 +225,13 @@ fn close(draft: &mut Draft<'_>, command: &CaseCommand) -> Result<Answer, Refusal
     still_open(draft, *case)?;
     known(draft, *usage_point)?;
     let confirmed = *outcome == Outcome::Confirmed;
-    let first = draft.case(*case)?.first_suspect().filter(|_| confirmed);
+    let found = draft.state.cases.get(case).ok_or(Refusal::NoSuchCase)?;
+    let first = found.first_suspect().filter(|_| confirmed);
+    let whose = usage_point.or(first);
     draft.push(Decision::CaseClosed {
         case: *case,
         outcome: *outcome,
-        usage_point: usage_point.or(first),
+        usage_point: whose,
         text: text.clone(),
         by: by.clone(),
     });
@@ -253,6 +242,7 @@ fn close(draft: &mut Draft<'_>, command: &CaseCommand) -> Result<Answer, Refusal
         draft.push(Decision::AlarmAcknowledged { kind, subject, by });
     }
     draft.clear(kind, subject);
+    residents::closed(draft, found, *outcome, whose);
     Ok(Answer::Done)
 }
 

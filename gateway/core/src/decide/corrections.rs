@@ -1,8 +1,9 @@
 //! Corrections: made at once up to the site's limit, proposed and approved by another person above it.
 
 use super::debts::{self, Signed};
-use super::{Draft, supply, usable};
+use super::{Draft, assess, supply, usable};
 use crate::alarm::{AlarmKind, Subject};
+use crate::case::Standing;
 use crate::correction::{
     Asked, CorrectionAct, CorrectionCommand, CorrectionDecision, LONGEST_REASON, MOST_PROPOSALS,
     Proposal,
@@ -35,7 +36,13 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &CorrectionCommand) -> Result<
             reason,
             by,
         } => once(draft, key.as_deref(), *usage_point, (what, reason, by)),
-        CorrectionCommand::Approve { proposal, by } => approve(draft, *proposal, by),
+        CorrectionCommand::Approve { proposal, by } => {
+            let answer = approve(draft, *proposal, by)?;
+            if let Answer::Corrected { number } = answer {
+                assess::ended(draft, *proposal, Standing::Posted { posting: number });
+            }
+            Ok(answer)
+        }
         CorrectionCommand::Refuse {
             proposal,
             reason,
@@ -51,6 +58,7 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &CorrectionCommand) -> Result<
                 by,
             };
             decide(draft, usage_point, refused);
+            assess::ended(draft, waits.number, Standing::Refused);
             Ok(Answer::Done)
         }
     }
@@ -347,6 +355,7 @@ pub(super) fn expire(draft: &mut Draft<'_>) {
                 Some(point.id),
                 CorrectionDecision::Expired { proposal },
             );
+            assess::ended(draft, proposal, Standing::Expired);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! another usage point is in hand, so that a later step sees what an earlier one decided; it leaves the state alone.
 
 mod agents;
+mod assess;
 mod bands;
 mod cases;
 mod commands;
@@ -12,11 +13,13 @@ mod debts;
 mod guard;
 mod kept;
 mod meters;
+mod neighbours;
 mod orders;
 mod people;
 mod points;
 mod prepay;
 mod readings;
+mod residents;
 mod supply;
 mod switches;
 mod time;

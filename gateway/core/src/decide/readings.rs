@@ -1,7 +1,7 @@
 //! Readings: from a raw register to credit used.
 
 use super::bands::{self, Known};
-use super::{Draft, guard, kept, prepay, supply, switches, versions};
+use super::{Draft, guard, kept, neighbours, prepay, supply, switches, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::{Answer, Reading, Role};
@@ -48,6 +48,7 @@ pub(super) fn accept(draft: &mut Draft<'_>, reading: &Reading) -> Result<Answer,
                 Some(node) if !node.link.is_sealed() => report_switch(draft, node, reading),
                 _ => judge_relay(draft, reading, before),
             }
+            neighbours::check(draft, reading);
             guard::tampering(draft, id, reading);
         }
     }
@@ -59,6 +60,7 @@ fn observe(draft: &mut Draft<'_>, reading: &Reading) {
         at: draft.now.at,
         reading: reading.clone(),
         over: None,
+        dark_since: None,
     });
 }
 
@@ -98,6 +100,7 @@ fn advance(draft: &mut Draft<'_>, fit: MeterFit, reading: &Reading) -> Result<()
                 ..reading.clone()
             },
             over: None,
+            dark_since: None,
         });
     let Some(last) = draft.state.readings.get(&reading.node).or(typed.as_ref()) else {
         // The last reading is gone (a repaired database): judge by the settlement instead.

@@ -2,13 +2,14 @@
 //! it shows by itself, before these.
 //!
 //! In order: an order off; friendly hours that are about to end for a supply that is on by them alone; emergency credit
-//! that is offered or used; a message of the supplier; little credit; what is left of the
+//! that is offered or used; a message of the supplier; news of a case that concerns these premises; little credit; what is left of the
 //! day's energy, in tenths, so that not every watt-hour is sent.
 
 use crate::UtcSeconds;
 use crate::WattHours;
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::Calendar;
+use crate::case;
 use crate::prepay::friendly::Window;
 use crate::state::State;
 use crate::supply::{Reason, SupplyOrder};
@@ -51,6 +52,9 @@ pub(super) fn lines(look: &Look<'_>) -> (String, bool) {
     }
     if let Some(message) = &look.point.message {
         return (message.text.clone(), false);
+    }
+    if let Some(notice) = case::standing(&look.state.cases, look.point.id, look.now) {
+        return (notice.display.clone(), false);
     }
     if supply.in_force().has(Reason::CreditExhausted) {
         // The node's own words ask for a press where one helps.

@@ -141,6 +141,7 @@ impl Deed {
             }
             Command::ReleaseMoney { .. } => Self::ManageSite,
             Command::Case(CaseCommand::Report { .. }) => return None,
+            Command::Case(CaseCommand::Assess { .. }) => Self::CorrectAccounts,
             Command::Case(_) => Self::WorkOnCases,
             Command::Person(_) => Self::ManagePeople,
             Command::ChangeUsagePoint(_) => Self::SetUpPoints,

@@ -44,6 +44,10 @@ pub enum MoneyRefusal {
     NoSuchDebt,
     /// A debt of this kind is owed already.
     DebtExists,
+    /// Only a case that was closed as confirmed is charged.
+    CaseNotConfirmed,
+    /// A case was charged to these premises before.
+    CaseAssessedBefore,
     /// A percentage above 100, or an amount below zero.
     TermsUnusable,
     /// More than is owed.
@@ -85,6 +89,8 @@ impl MoneyRefusal {
             Self::PercentTooLarge => "percent-too-large",
             Self::NoSuchDebt => "no-such-debt",
             Self::DebtExists => "debt-exists",
+            Self::CaseNotConfirmed => "case-not-confirmed",
+            Self::CaseAssessedBefore => "case-assessed-before",
             Self::TermsUnusable => "terms-unusable",
             Self::MoreThanOwed => "more-than-owed",
             Self::NothingToDo => "nothing-to-do",
@@ -130,6 +136,10 @@ impl fmt::Display for MoneyRefusal {
             }
             Self::PercentTooLarge => "a percentage is from 0 to 100",
             Self::NoSuchDebt => "no debt of this kind is owed; see `debt list`",
+            Self::CaseNotConfirmed => "only a case that was closed as confirmed can be charged",
+            Self::CaseAssessedBefore => {
+                "this case was charged to these premises before, or waits for a second person"
+            }
             Self::DebtExists => {
                 "a debt of this kind is owed already; use `debt change` to raise it"
             }

@@ -23,6 +23,7 @@ fn last(at: i64, register: u64, intervals: &[(i64, u64)]) -> LastReading {
     LastReading {
         at: UtcSeconds(QUARTER + at),
         over: None,
+        dark_since: None,
         reading: serde_json::from_value(reading).expect("a reading"),
     }
 }

@@ -3,6 +3,7 @@
 mod agents;
 mod allowance;
 mod book;
+mod case_people;
 mod cases;
 mod changes;
 mod corrections;
@@ -19,6 +20,7 @@ mod meters;
 mod money;
 mod money_book;
 mod money_sheet;
+mod neighbours;
 mod office;
 mod order_kinds;
 mod orders;

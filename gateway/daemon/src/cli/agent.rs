@@ -92,6 +92,8 @@ pub enum AgentAction {
 pub enum ReportAction {
     /// What an agent sold on a day, how its float moved, and the cash it should hold
     DayEnd(DayEndArgs),
+    /// A month's losses: delivered, metered, billed, technical and non-technical, by feeder and phase
+    Loss(super::losses::LossArgs),
 }
 
 /// `report day-end`
@@ -232,7 +234,10 @@ fn list(target: &Target) -> Result {
 /// `report …`
 pub fn report(action: &ReportAction) -> Result {
     const DOING: &str = "make the report";
-    let ReportAction::DayEnd(args) = action;
+    let args = match action {
+        ReportAction::DayEnd(args) => args,
+        ReportAction::Loss(args) => return super::losses::report(args),
+    };
     let request = Request::DayEnd {
         agent: args.agent.clone(),
         day: args.date,

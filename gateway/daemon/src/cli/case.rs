@@ -1,4 +1,4 @@
-//! `case list|show|note|check|close`
+//! `case list|show|note|check|close|assess`
 
 use super::args::Target;
 use super::ask::{ask, command, unexpected};
@@ -7,7 +7,7 @@ use super::table::{Align, Table, pairs};
 use crate::control::{Request, Response};
 use clap::{Args, Subcommand, ValueEnum};
 use gateway_core::case::{Case, CaseCommand, Found, Outcome};
-use gateway_core::{Command, Refusal, UsagePointId};
+use gateway_core::{Command, Micro, Refusal, UsagePointId};
 use serde_json::json;
 
 /// `case …`
@@ -44,6 +44,30 @@ pub enum CaseAction {
     Check(CheckArgs),
     /// Say what a case was
     Close(CloseArgs),
+    /// Charge a confirmed case as a debt; above the site's limit it waits for a second person
+    Assess(AssessArgs),
+}
+
+/// `case assess`
+#[derive(Debug, Args)]
+pub struct AssessArgs {
+    /// The case's number, from `case list`
+    pub case: u64,
+    /// How much; the estimate that `case show` shows if absent
+    #[arg(long)]
+    pub amount: Option<Micro>,
+    /// Whose premises; those the case was closed with if absent
+    #[arg(long)]
+    pub usage_point: Option<UsagePointId>,
+    /// How it is paid back.
+    #[command(flatten)]
+    pub terms: super::debt::TermsArgs,
+    /// Why, up to 150 bytes; it stands on the statement
+    #[arg(long)]
+    pub reason: String,
+    /// Which gateway.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// `case check`
@@ -150,6 +174,19 @@ pub fn carry_out(action: &CaseAction) -> Result {
                 by,
             };
             give(&args.target, "close the case", close)
+        }
+        CaseAction::Assess(args) => {
+            const DOING: &str = "charge the case";
+            let assess = CaseCommand::Assess {
+                case: args.case,
+                usage_point: args.usage_point,
+                amount: args.amount,
+                terms: args.terms.terms().unwrap_or_default(),
+                reason: args.reason.clone(),
+                by,
+            };
+            let answer = command(&args.target, DOING, Command::Case(assess))?;
+            super::correct::told(answer, DOING)
         }
     }
 }
@@ -268,8 +305,15 @@ fn show(target: &Target, number: u64) -> Result {
             why.join("; ")
         ));
     }
+    let worth = match ask(target, DOING, &Request::CaseWorth { case: number })? {
+        Response::CaseWorth { estimate } => estimate,
+        other => return Err(unexpected(DOING, &other)),
+    };
+    if let Some(worth) = &worth {
+        text.push_str(&format!("estimate {}\n", worth.words()));
+    }
     text.push_str(&history(&case));
-    Ok(Said::done(text, json!({ "case": case })))
+    Ok(Said::done(text, json!({ "case": case, "estimate": worth })))
 }
 
 /// Reports of nodes, notes, visits, and how it ended.
@@ -305,6 +349,22 @@ fn history(case: &Case) -> String {
             day(closing.at.0),
             closing.by,
             closing.text
+        ));
+    }
+    for notice in &case.notices {
+        let (at, whose, what) = (day(notice.at.0), notice.usage_point, notice.news.name());
+        text.push_str(&format!("{at} the resident of {whose} was told: {what}\n"));
+    }
+    for of in &case.assessments {
+        text.push_str(&format!(
+            "{} {} assessed with {:.2} for {} kWh by {}: {}; {}\n",
+            day(of.at.0),
+            of.usage_point,
+            of.amount,
+            of.energy,
+            of.by,
+            of.standing.words(),
+            of.reason
         ));
     }
     text

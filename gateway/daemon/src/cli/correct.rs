@@ -138,7 +138,11 @@ pub fn make(
 }
 
 fn give(target: &Target, doing: &'static str, asked: CorrectionCommand) -> Result {
-    let answer = command(target, doing, Command::Correct(asked))?;
+    told(command(target, doing, Command::Correct(asked))?, doing)
+}
+
+/// What became of a correction.
+pub fn told(answer: Answer, doing: &'static str) -> Result {
     let (text, json) = match answer {
         Answer::Corrected { number } => (
             format!("done, record {number}"),

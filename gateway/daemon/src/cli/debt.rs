@@ -83,7 +83,8 @@ pub struct TermsArgs {
 }
 
 impl TermsArgs {
-    fn terms(&self) -> Option<Terms> {
+    /// They, if any was given.
+    pub fn terms(&self) -> Option<Terms> {
         let none = self.percent.is_none() && self.per_day.is_none() && self.cap.is_none();
         (!none).then(|| Terms {
             percent_hundredths: self.percent.unwrap_or_default(),

@@ -17,6 +17,7 @@ mod correct;
 mod debt;
 mod guide;
 mod line;
+mod losses;
 mod meter;
 mod node;
 mod notify;

@@ -184,6 +184,18 @@ pub static SCHEMA: Schema = Schema {
             inherits: None,
         },
         table(
+            "loss.resident",
+            "What residents are told about missing energy.",
+            super::resident::KEYS,
+        ),
+        Table {
+            path: "loss.resident.text",
+            many: true,
+            doc: "The site's own words for the residents' pages, one section for each news and language.",
+            keys: super::resident::TEXT,
+            inherits: None,
+        },
+        table(
             "cloud",
             "A head-end, over any MQTT broker; docs/cloud.md is the protocol. Everything here works without one.",
             super::cloud::KEYS,

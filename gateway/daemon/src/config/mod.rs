@@ -22,6 +22,7 @@ mod notify;
 mod paths;
 mod prepay;
 mod read;
+mod resident;
 mod schema;
 mod template;
 
@@ -41,7 +42,7 @@ pub use template::template;
 
 use gateway_core::Rules;
 use gateway_core::calendar::Calendar;
-use gateway_core::case::Ground;
+use gateway_core::case::{Ground, ResidentRules};
 use gateway_core::tamper_policy::TamperPolicy;
 use gateway_core::tokens::TokenCredit;
 use gateway_field::modbus::BusSettings;
@@ -68,6 +69,8 @@ pub struct Config {
     pub field: Field,
     /// The watch over the feeders.
     pub loss: Ground,
+    /// What residents are told about cases.
+    pub resident: ResidentRules,
     /// The head-end.
     pub cloud: Cloud,
     /// Who is told what.
@@ -268,6 +271,7 @@ impl Config {
             },
             field: field(&values, &mut mistakes),
             loss: loss::loss(&values, values.offset("site.utc_offset"), &mut mistakes),
+            resident: resident::resident(&values, &mut mistakes),
             cloud: cloud::cloud(&values, &mut mistakes),
             notify: notify::notify(&values, &mut mistakes),
             home_assistant: home_assistant::home_assistant(&values, &mut mistakes),
@@ -299,6 +303,7 @@ impl Config {
             silent_after_s: self.prepay.silent_after_s,
             armed: self.prepay.armed,
             tamper: self.tamper,
+            resident: self.resident.clone(),
         }
     }
 

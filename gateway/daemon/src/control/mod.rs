@@ -32,14 +32,14 @@ pub use server::{Office, listen, serve};
 
 use crate::notify::ChannelFacts;
 use gateway_core::calendar::LocalDay;
-use gateway_core::case::Case;
+use gateway_core::case::{Case, Estimate};
 use gateway_core::meter_link::MeterLink;
 use gateway_core::person::Person;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
 use gateway_store::day_end::AgentView;
 use gateway_web::MeterShown;
 use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
-use gateway_web::paper::{DayEndPaper, ReceiptPaper, StatementPaper};
+use gateway_web::paper::{DayEndPaper, LossPaper, ReceiptPaper, StatementPaper};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -114,12 +114,23 @@ pub enum Request {
         #[serde(default)]
         day: Option<LocalDay>,
     },
+    /// A month's losses.
+    LossMonth {
+        /// A local day in it; today's if absent.
+        #[serde(default)]
+        day: Option<LocalDay>,
+    },
     /// Open alarms.
     Alarms {},
     /// Cases of missing energy; also closed ones if asked.
     Cases {
         /// Also closed ones.
         all: bool,
+    },
+    /// What a case's energy would have cost, at the tariff of whom it was about.
+    CaseWorth {
+        /// Its number.
+        case: u64,
     },
     /// The secret of a node, for its label.
     NodeKey {
@@ -221,6 +232,11 @@ pub enum Response {
         /// The report.
         paper: Box<DayEndPaper>,
     },
+    /// A month's losses.
+    LossMonth {
+        /// The report.
+        paper: Box<LossPaper>,
+    },
     /// Open alarms, oldest first.
     Alarms {
         /// They.
@@ -230,6 +246,11 @@ pub enum Response {
     Cases {
         /// They.
         cases: Vec<Case>,
+    },
+    /// What a case's energy would have cost, and how that is reckoned.
+    CaseWorth {
+        /// Absent where there is no tariff, or no energy is missing.
+        estimate: Option<Estimate>,
     },
     /// A node's secret.
     NodeKey {

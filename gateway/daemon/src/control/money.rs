@@ -8,7 +8,7 @@ use gateway_core::correction::Proposal;
 use gateway_core::debt::Debts;
 use gateway_core::prepay::MoneyRefusal;
 use gateway_core::{Micro, Refusal, UsagePoint, UsagePointId};
-use gateway_web::paper::{DayEndPaper, span};
+use gateway_web::paper::{DayEndPaper, LossPaper, span};
 use serde::{Deserialize, Serialize};
 
 /// What a usage point owes, and what waits for a second person.
@@ -30,6 +30,7 @@ pub(super) async fn answer(request: Request, office: &Office) -> Response {
         Request::Owed { id } => owed(office, id).await,
         Request::Agents {} => agents(office).await,
         Request::DayEnd { agent, day } => day_end(office, agent, day).await,
+        Request::LossMonth { day } => loss_month(office, day).await,
         _ => failed("the request is not understood".into()),
     }
 }
@@ -66,6 +67,24 @@ async fn agents(office: &Office) -> Response {
     read_rows(office, |reader| {
         let agents = reader.agents()?;
         Ok(Response::Agents { agents })
+    })
+    .await
+}
+
+/// A month's losses; those of the month in progress if no day is named.
+async fn loss_month(office: &Office, day: Option<LocalDay>) -> Response {
+    let letterhead = super::paper::letterhead(office);
+    let ground = office.ground.clone();
+    read_rows(office, move |reader| {
+        reader.together(|reader| {
+            let (calendar, now) = (letterhead.calendar, letterhead.made_at);
+            let day = day.unwrap_or_else(|| calendar.day_of(now));
+            let report = reader.loss_month(day, (calendar, now), &ground)?;
+            let currency = reader.tariffs()?.into_iter().next();
+            let currency = currency.map(|tariff| tariff.currency).unwrap_or_default();
+            let paper = Box::new(LossPaper::new(&letterhead, &currency, report));
+            Ok(Response::LossMonth { paper })
+        })
     })
     .await
 }

@@ -77,8 +77,10 @@ fn deed(request: &Request, database: &Path) -> Result<Option<Deed>, StoreError> 
         | Request::Owed { .. }
         | Request::Agents {}
         | Request::DayEnd { .. }
+        | Request::LossMonth { .. }
         | Request::Alarms {}
         | Request::Cases { .. }
+        | Request::CaseWorth { .. }
         | Request::Verify {}
         | Request::Meters {}
         | Request::Buses {}

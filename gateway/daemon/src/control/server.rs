@@ -11,6 +11,7 @@ use crate::buses::Buses;
 use crate::cloud::CloudLink;
 use crate::notify::Notifier;
 use gateway_core::calendar::Calendar;
+use gateway_core::case::{Ground, estimate};
 use gateway_core::event::Role;
 use gateway_core::point_change::PointChange;
 use gateway_core::{Command, NodeId, Refusal, UsagePointId};
@@ -57,6 +58,8 @@ pub struct Office {
     pub cloud: Option<CloudLink>,
     /// Who is told what.
     pub notifier: Option<Arc<Notifier>>,
+    /// Loads without a meter, for the loss report.
+    pub ground: Ground,
     /// The site's buses.
     pub buses: Buses,
 }
@@ -208,6 +211,7 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         }
         Request::Alarms {} => alarms(office).await,
         Request::Cases { all } => cases(office, all).await,
+        Request::CaseWorth { case } => worth(office, case).await,
         Request::NodeKey { node } => match (office.node_key)(node) {
             Some(key) => {
                 log::info!(node:% = node, by = who; "key of a node shown");
@@ -291,6 +295,22 @@ async fn cases(office: &Office, all: bool) -> Response {
         let mut cases = reader.cases()?;
         cases.retain(|case| all || case.is_open());
         Ok(Response::Cases { cases })
+    };
+    read_rows(office, read).await
+}
+
+async fn worth(office: &Office, number: u64) -> Response {
+    let calendar = office.calendar;
+    let read = move |reader: Reader| {
+        let state = reader.state()?;
+        let case = state.cases.get(&number);
+        let found = case.and_then(|case| {
+            let closing = case.closing.as_ref();
+            let place = closing.and_then(|closing| closing.usage_point);
+            let whose = place.or_else(|| case.first_suspect())?;
+            estimate(&state, calendar, &case.report, whose)
+        });
+        Ok(Response::CaseWorth { estimate: found })
     };
     read_rows(office, read).await
 }

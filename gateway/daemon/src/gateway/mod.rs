@@ -329,6 +329,7 @@ fn open_office(
         node_key: Arc::new(node_key),
         cloud: Some(cloud),
         notifier: Some(notifier),
+        ground: config.loss.clone(),
     };
     let until = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -359,6 +360,7 @@ async fn serve_page(
         rules: holidays::rules(config)?,
         takes_tokens: config.tokens.keys_file.is_some(),
         tls: false,
+        ground: config.loss.clone(),
         metrics_from: config.web.metrics_from.clone(),
     };
     let committed = Arc::new(gateway_web::Database::new(path.to_path_buf()));

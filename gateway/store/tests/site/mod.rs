@@ -219,6 +219,7 @@ pub fn accepted(node: u32, at: i64, register: u64, intervals: &[(i64, u64)]) -> 
     LastReading {
         at: UtcSeconds(at),
         over: None,
+        dark_since: None,
         reading: Reading {
             intervals: intervals.collect(),
             ..reading(node, register)

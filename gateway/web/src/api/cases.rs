@@ -6,13 +6,16 @@ use super::routes::{Body, json};
 use crate::access::Operator;
 use crate::app::App;
 use crate::failure::{ApiFailure, Failure};
-use crate::pages::{check_found, check_outcome, find, find_case, submit};
+use crate::pages::{
+    check_amount, check_found, check_outcome, check_percent, find, find_case, submit, whose,
+};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::{Extension, Json};
-use gateway_core::Command;
-use gateway_core::case::{Case, CaseCommand};
+use gateway_core::case::{Case, CaseCommand, Estimate};
+use gateway_core::debt::Terms;
+use gateway_core::{Command, Micro};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize)]
@@ -25,6 +28,24 @@ pub(super) struct Cases {
 pub(super) struct Wanted {
     #[serde(default)]
     all: bool,
+}
+
+/// A case, and what its energy would have cost.
+#[derive(Serialize)]
+pub(super) struct OneCase {
+    #[serde(flatten)]
+    case: Case,
+    estimate: Option<Estimate>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AssessBody {
+    usage_point: Option<String>,
+    amount: Option<String>,
+    percent: Option<String>,
+    per_day: Option<String>,
+    reason: String,
 }
 
 #[derive(Deserialize)]
@@ -66,8 +87,46 @@ pub(super) async fn cases(
 pub(super) async fn case(
     State(app): State<App>,
     Path(number): Path<String>,
-) -> Result<Json<Case>, ApiFailure> {
-    Ok(Json(find_case(&app, &number).await?))
+) -> Result<Json<OneCase>, ApiFailure> {
+    let case = find_case(&app, &number).await?;
+    let (calendar, of) = (app.0.site.rules.calendar, case.clone());
+    let read = move |rows: &dyn crate::Committed| match whose(&of) {
+        Some(whose) => rows.estimate(&of, whose, calendar),
+        None => Ok(None),
+    };
+    let estimate = app.read(read).await?;
+    Ok(Json(OneCase { case, estimate }))
+}
+
+/// Charges a confirmed case.
+pub(super) async fn assess(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(number): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Done>, ApiFailure> {
+    let asked: AssessBody = parse(&json(&headers, body)?)?;
+    let amount = |text: &String| check_amount(text);
+    let command = CaseCommand::Assess {
+        case: find_case(&app, &number).await?.number,
+        usage_point: place(&app, asked.usage_point).await?,
+        amount: asked.amount.as_ref().map(amount).transpose()?,
+        terms: Terms {
+            percent_hundredths: match &asked.percent {
+                Some(text) => check_percent(text)?,
+                None => 0,
+            },
+            per_day: match &asked.per_day {
+                Some(text) => check_amount(text)?,
+                None => Micro::ZERO,
+            },
+            cap: None,
+        },
+        reason: asked.reason,
+        by: operator.by,
+    };
+    Ok(Json(submit(&app, Command::Case(command)).await?.into()))
 }
 
 pub(super) async fn change(

@@ -77,8 +77,14 @@ pub(crate) fn routes() -> Routes {
             Needs::May(Deed::TendAlarms),
             acknowledge,
         )
+        .get("/losses/{month}", see, crate::pages::losses_json)
         .get("/cases", see, super::cases::cases)
         .get("/cases/{number}", see, super::cases::case)
+        .post(
+            "/cases/{number}/assess",
+            Needs::May(Deed::CorrectAccounts),
+            super::cases::assess,
+        )
         .post(
             "/cases/{number}/{change}",
             Needs::May(Deed::WorkOnCases),

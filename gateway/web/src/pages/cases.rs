@@ -12,7 +12,9 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
 use gateway_core::case::{Case, CaseCommand, Found, Outcome};
-use gateway_core::{Command, Refusal, UsagePointId};
+use gateway_core::debt::Terms;
+use gateway_core::person::Deed;
+use gateway_core::{Command, Micro, Refusal, UsagePointId};
 use serde::Deserialize;
 
 #[derive(Deserialize, Default)]
@@ -37,7 +39,7 @@ pub(crate) async fn cases(
     };
     let (cases, rows, currency) = app.read(read).await?;
     let rules = &app.0.site.rules;
-    let view = CasesView::new(&cases, &rows, (rules, &currency), is_all);
+    let view = CasesView::new(&cases, &rows, (rules, &currency), (is_all, now));
     let page = Page {
         title: "Cases",
         tab: Tab::Cases,
@@ -82,8 +84,15 @@ async fn show(
         from: gateway_core::UtcSeconds(from.0 - MARGIN_S),
         to: gateway_core::UtcSeconds(to.0 + MARGIN_S),
     };
-    let read = move |rows: &dyn crate::Committed| Ok((rows.rounds(span)?, rows.currency()?));
-    let (rows, currency): (RoundRows, String) = app.read(read).await?;
+    let (calendar, of) = (app.0.site.rules.calendar, case.clone());
+    let read = move |rows: &dyn crate::Committed| {
+        let estimate = match whose(&of) {
+            Some(whose) => rows.estimate(&of, whose, calendar)?,
+            None => None,
+        };
+        Ok((rows.rounds(span)?, rows.currency()?, estimate))
+    };
+    let (rows, currency, estimate): (RoundRows, String, _) = app.read(read).await?;
     let title = format!("Case {}", case.number);
     let view = CaseView::new(
         &CaseInputs {
@@ -92,6 +101,8 @@ async fn show(
             rules: &app.0.site.rules,
             currency: &currency,
             now,
+            estimate: estimate.as_ref(),
+            may_charge: operator.may(Deed::CorrectAccounts),
         },
         typed,
     );
@@ -102,6 +113,13 @@ async fn show(
         reload_s: None,
     };
     Ok(Shell::answer(app, Some(operator), headers, &page, &view))
+}
+
+/// Whose tariff prices a case: those premises it was found at, else the first suspect's.
+pub(crate) fn whose(case: &Case) -> Option<UsagePointId> {
+    let closing = case.closing.as_ref();
+    let found = closing.and_then(|closing| closing.usage_point);
+    found.or_else(|| case.first_suspect())
 }
 
 /// Two quarter-hours.
@@ -118,6 +136,85 @@ pub(crate) struct ChangeForm {
     outcome: String,
     #[serde(default)]
     usage_point: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AssessForm {
+    usage_point: String,
+    amount: String,
+    #[serde(default)]
+    percent: String,
+    reason: String,
+}
+
+/// Charges a confirmed case.
+pub(crate) async fn assess_case(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(number): Path<String>,
+    headers: HeaderMap,
+    form: Result<Form<AssessForm>, FormRejection>,
+) -> Result<Response, PageFailure> {
+    let Form(form) = form.map_err(|_| {
+        let words = "The form was not understood; nothing was charged.";
+        Failure::unusable("form-unusable", words)
+    })?;
+    let case = find_case(&app, &number).await?;
+    let asked = assessment(case.number, &form, &operator.by);
+    let failure = match asked {
+        Ok(command) => match submit(&app, Command::Case(command)).await {
+            Ok(_) => {
+                return Ok(Redirect::to(&format!("/cases/{}", case.number)).into_response());
+            }
+            Err(failure) => failure,
+        },
+        Err(failure) => failure,
+    };
+    let typed = TypedCase {
+        text: String::new(),
+        error: Some(failure.message),
+    };
+    let mut page = show(&app, (&operator, &headers), &case, typed).await?;
+    *page.status_mut() = failure.status;
+    Ok(page)
+}
+
+fn assessment(case: u64, form: &AssessForm, by: &str) -> Result<CaseCommand, Failure> {
+    Ok(CaseCommand::Assess {
+        case,
+        usage_point: Some(place(&form.usage_point)?),
+        amount: Some(check_amount(form.amount.trim())?),
+        terms: Terms {
+            percent_hundredths: match form.percent.trim() {
+                "" => 0,
+                text => check_percent(text)?,
+            },
+            ..Terms::default()
+        },
+        reason: form.reason.clone(),
+        by: by.to_owned(),
+    })
+}
+
+/// An amount as typed.
+pub(crate) fn check_amount(text: &str) -> Result<Micro, Failure> {
+    text.parse().map_err(|why| {
+        let words = format!("The amount \"{text}\" is not one: {why}.");
+        Failure::unusable("amount-unusable", &words)
+    })
+}
+
+/// A percentage as typed, in hundredths.
+pub(crate) fn check_percent(text: &str) -> Result<u16, Failure> {
+    let hundredths = text.parse::<Micro>().ok().map(|percent| percent.0 / 10_000);
+    let hundredths = hundredths.and_then(|hundredths| u16::try_from(hundredths).ok());
+    hundredths
+        .filter(|hundredths| *hundredths <= 10_000)
+        .ok_or_else(|| {
+            let words = "Write a percentage from 0 to 100.";
+            Failure::unusable("percent-unusable", words)
+        })
 }
 
 /// A note, a visit, or the end of a case.

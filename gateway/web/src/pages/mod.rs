@@ -24,7 +24,10 @@ mod usage_point;
 
 pub(crate) use agent::{agent, agent_receipt, agent_vend, confirm_agent_vend};
 pub(crate) use alarms::{acknowledge, alarms};
-pub(crate) use cases::{case, cases, change_case, check_found, check_outcome, find_case};
+pub(crate) use cases::{
+    assess_case, case, cases, change_case, check_amount, check_found, check_outcome, check_percent,
+    find_case, whose,
+};
 pub(crate) use changes::{confirm_supply, confirm_vend, enter_token, order_supply, vend};
 pub(crate) use day_end::{DayEndQuery, day_end_paper, find_agent};
 pub(crate) use journal::journal;
@@ -33,7 +36,7 @@ pub(crate) use meter_work::{check_work, do_work, to_test, undo_move, work_form};
 pub(crate) use meters::{arm_all, check_arming, find_meter, meter, meters};
 pub(crate) use my::{choose_language, my_home, my_point, my_receipt, my_statement, my_token};
 pub(crate) use neighbourhood::neighbourhood;
-pub(crate) use paper::{statement, statement_json};
+pub(crate) use paper::{losses, losses_json, statement, statement_json};
 pub(crate) use password::{change_password, password_form};
 pub(crate) use people::{add_person, change_role, new_secret, people, remove_person};
 pub(crate) use prepay::{activate_emergency, clear_hold};

@@ -4,7 +4,7 @@ use super::find;
 use crate::app::App;
 use crate::committed::{Span, StatementQuery};
 use crate::failure::{ApiFailure, Failure, PageFailure};
-use crate::paper::{Format, Letterhead, Link, Range, StatementPaper, span};
+use crate::paper::{Format, Letterhead, Link, LossPaper, Range, StatementPaper, span};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -121,6 +121,72 @@ pub(crate) async fn statement_json(
     wanted: Asked,
 ) -> Result<Json<StatementPaper>, ApiFailure> {
     Ok(Json(made(&app, &id, wanted).await?))
+}
+
+/// A month's losses, `2026-11.pdf` or its like, as the page or a file.
+pub(crate) async fn losses(
+    State(app): State<App>,
+    Path(file): Path<String>,
+) -> Result<Response, PageFailure> {
+    let named = file.rsplit_once('.');
+    let named = named.and_then(|(month, ending)| Some((month, ending.parse::<Format>().ok()?)));
+    let Some((month, format)) = named else {
+        let words = "A loss report's address is a month and .html, .pdf, .csv or .json.";
+        return Err(Failure::not_found(words).into());
+    };
+    let paper = lost(&app, month).await?;
+    let content = match format {
+        Format::Html => {
+            let form = |words, ending: &str| Link {
+                words,
+                href: format!("/losses/{}.{ending}", paper.month),
+            };
+            let back = Link {
+                words: "Back",
+                href: "/cases".to_owned(),
+            };
+            let links = [
+                back,
+                form("PDF", "pdf"),
+                form("CSV", "csv"),
+                form("JSON", "json"),
+            ];
+            return Ok(Html(paper.sheet().page(&links)).into_response());
+        }
+        Format::Pdf => paper.sheet().pdf(),
+        Format::Csv => paper.csv().into_bytes(),
+        Format::Json => serde_json::to_vec(&paper).unwrap_or_default(),
+    };
+    Ok(attachment(format, &paper.file_stem(), content))
+}
+
+/// The same for programs.
+pub(crate) async fn losses_json(
+    State(app): State<App>,
+    Path(month): Path<String>,
+) -> Result<Json<LossPaper>, ApiFailure> {
+    Ok(Json(lost(&app, &month).await?))
+}
+
+async fn lost(app: &App, month: &str) -> Result<LossPaper, Failure> {
+    let first = format!("{month}-01").parse::<LocalDay>();
+    let first = first
+        .map_err(|_| Failure::unusable("month-unusable", "A month is written like 2026-11."))?;
+    let site = &app.0.site;
+    let letterhead = Letterhead {
+        site: site.name.clone(),
+        calendar: site.rules.calendar,
+        made_at: app.0.desk.now().at,
+    };
+    let (ground, at) = (
+        site.ground.clone(),
+        (letterhead.calendar, letterhead.made_at),
+    );
+    let read = move |rows: &dyn crate::Committed| {
+        Ok((rows.loss_month(first, at, &ground)?, rows.currency()?))
+    };
+    let (report, currency) = app.read(read).await?;
+    Ok(LossPaper::new(&letterhead, &currency, report))
 }
 
 pub(super) fn attachment(format: Format, stem: &str, content: Vec<u8>) -> Response {

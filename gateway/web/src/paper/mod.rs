@@ -6,6 +6,7 @@
 //! | `pdf` | how it looks as PDF |
 //! | `receipt` | receipts for a till's printer |
 //! | `day_end` | an agent's day |
+//! | `losses` | a month's losses |
 //! | `statement` | what stands on a statement; its CSV |
 //! | `money` | how exact amounts look |
 //!
@@ -14,6 +15,7 @@
 //! Invariant: every amount on a paper is exact, with as many decimals as the paper's most precise one.
 
 mod day_end;
+mod losses;
 mod money;
 mod pdf;
 mod receipt;
@@ -21,6 +23,7 @@ mod sheet;
 mod statement;
 
 pub use day_end::DayEndPaper;
+pub use losses::LossPaper;
 pub use receipt::{ORIGINAL_WITHIN_S, ReceiptPaper, present_rate};
 pub(crate) use sheet::Link;
 pub use sheet::{Align, Row, Sheet, Table, Weight};

@@ -1,10 +1,12 @@
 //! Cases of missing energy: the list, and one with its evidence, pictures, history and forms.
 
+use super::assess::{self, AssessForm, AssessmentLine};
 use super::curves::{Plot, moment, named, plots};
 use crate::committed::RoundRows;
 use crate::format::{self, Money};
 use askama::Template;
-use gateway_core::case::{Case, Found, Outcome};
+use gateway_core::calendar::{Calendar, LocalDay};
+use gateway_core::case::{Case, Estimate, Found, Outcome};
 use gateway_core::{Rules, UsagePointId, UtcSeconds};
 
 /// Days before a loss that its pictures show: every kind of day.
@@ -69,6 +71,9 @@ pub(crate) struct CasesView {
     pub is_all: bool,
     pub open: usize,
     pub all: usize,
+    /// For the loss reports, like `2026-11`.
+    pub this_month: String,
+    pub last_month: String,
 }
 
 impl CasesView {
@@ -77,8 +82,15 @@ impl CasesView {
         cases: &[Case],
         rows: &RoundRows,
         (rules, currency): (&Rules, &str),
-        is_all: bool,
+        (is_all, now): (bool, UtcSeconds),
     ) -> Self {
+        let today = rules.calendar.day_of(now);
+        let months = Calendar {
+            period_start_day: 1,
+            ..rules.calendar
+        };
+        let first = months.period_of(today).first;
+        let named = |day: LocalDay| day.to_string().get(..7).unwrap_or("").to_owned();
         let shown = cases.iter().rev().filter(|case| is_all || case.is_open());
         Self {
             cases: shown
@@ -87,6 +99,8 @@ impl CasesView {
             is_all,
             open: cases.iter().filter(|case| case.is_open()).count(),
             all: cases.len(),
+            this_month: named(first),
+            last_month: named(LocalDay(first.0.saturating_sub(1))),
         }
     }
 }
@@ -128,6 +142,10 @@ pub(crate) struct CaseInputs<'a> {
     pub rules: &'a Rules,
     pub currency: &'a str,
     pub now: UtcSeconds,
+    /// What its energy would have cost, and how that is reckoned.
+    pub estimate: Option<&'a Estimate>,
+    /// Whether who looks may charge it.
+    pub may_charge: bool,
 }
 
 #[derive(Template)]
@@ -143,6 +161,10 @@ pub(crate) struct CaseView {
     pub places: Vec<Choice>,
     pub found: Vec<Choice>,
     pub outcomes: Vec<Choice>,
+    pub assessments: Vec<AssessmentLine>,
+    pub charge: Option<AssessForm>,
+    pub waits: bool,
+    pub worth: Option<String>,
     pub typed: TypedCase,
 }
 
@@ -199,6 +221,10 @@ impl CaseView {
                 ),
                 choice("false", "false: nothing was wrong"),
             ],
+            assessments: assess::lines(inputs),
+            charge: assess::form(inputs),
+            waits: assess::waits(inputs),
+            worth: inputs.estimate.map(Estimate::words),
             typed,
         }
     }

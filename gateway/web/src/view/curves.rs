@@ -57,9 +57,8 @@ pub(crate) fn plots(
     let Some(feeder) = feeder else {
         return Vec::new();
     };
-    let is_meter = |role: &Role| matches!(role, Role::UsagePoint(_));
-    let meters = rows.roles.iter().filter(|(_, role)| is_meter(role));
-    let meters: Vec<NodeId> = meters.map(|(node, _)| *node).collect();
+    let meters = rows.layout.on(report.feeder).into_iter();
+    let meters: Vec<NodeId> = meters.map(|meter| meter.node).collect();
     let registers = Registers::of(&rows.rounds);
     let spans = registers.spans((feeder, &meters), (from, to), length_s);
     if spans.iter().all(|span| span.delivered.is_none()) {

@@ -4,6 +4,7 @@ use crate::format::{self, Money};
 use askama::Template;
 use gateway_core::account::Change;
 use gateway_core::alarm::Subject;
+use gateway_core::case::AssessmentDecision;
 use gateway_core::event::Role;
 use gateway_core::metering::RegisterBreak;
 use gateway_core::order::Outcome;
@@ -116,9 +117,7 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
         | Decision::AlarmAcknowledged { .. } => describe_alarm(decision),
         Decision::Guard(decision) => ("supply", decision.words()),
         Decision::Prepay { what, .. } => super::prepay::describe(what, currency),
-        Decision::CaseOpened { .. } | Decision::ResidentTold { .. } => {
-            describe_case(decision, currency)
-        }
+        Decision::CaseOpened { .. } => describe_case(decision, currency),
         decision if decision.case().is_some() => describe_case(decision, currency),
         Decision::Person(decision) => ("admin", super::people::describe(decision)),
         _ => describe_cloud(decision)
@@ -187,12 +186,33 @@ fn describe_case(decision: &Decision, currency: &str) -> (&'static str, String) 
                 format!("Case {number} closed as {outcome} by {by}{}", said(text)),
             )
         }
-        Decision::ResidentTold { text, .. } => (
+        Decision::ResidentTold { text, news, .. } => (
             "admin",
-            format!("Case {number}: the resident was told \"{text}\""),
+            format!(
+                "Case {number}: the resident was told ({}): {text}",
+                news.name()
+            ),
         ),
+        Decision::Assessment { what, .. } => ("charge", assessment(number, what, currency)),
         _ => ("admin", String::new()),
     }
+}
+
+fn assessment(case: u64, what: &AssessmentDecision, currency: &str) -> String {
+    let (after, standing) = match what {
+        AssessmentDecision::Made {
+            amount,
+            energy,
+            by,
+            standing,
+            ..
+        } => {
+            let amount = Money::new(*amount, currency).text();
+            (format!("{amount} for {energy} kWh by {by}, "), standing)
+        }
+        AssessmentDecision::Ended { standing, .. } => (String::new(), standing),
+    };
+    format!("Case {case} assessed: {after}{}", standing.words())
 }
 
 fn describe_token(entry: &Entry, amount: String, by: &str) -> (&'static str, String) {

@@ -2,6 +2,7 @@
 
 mod agent;
 mod alarms;
+mod assess;
 mod cases;
 mod chart;
 mod confirm;

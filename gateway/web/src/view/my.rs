@@ -14,8 +14,6 @@ use gateway_core::{Decision, Micro, Record, Rules, UtcSeconds};
 
 /// Recharges shown.
 const RECHARGES: usize = 12;
-/// How long a message stays, in seconds: long enough to be read, short enough not to be furniture.
-const MESSAGES_FOR_S: u64 = 14 * 86_400;
 
 /// Why the power is off, and what to do about it.
 pub(crate) struct Why {
@@ -173,13 +171,27 @@ fn recharges(w: Words, records: &[Record], rules: &Rules, currency: &str) -> Vec
 }
 
 fn messages(w: Words, records: &[Record], now: UtcSeconds) -> Vec<String> {
-    let recent = records.iter().rev();
-    let recent = recent.filter(|record| now.seconds_since(record.at) < MESSAGES_FOR_S);
-    let message = |record: &Record| match &record.decision {
-        Decision::ResidentTold { text, .. } => Some(w.with("notice-theft", text)),
-        _ => None,
+    let told = records
+        .iter()
+        .rev()
+        .find_map(|record| match &record.decision {
+            Decision::ResidentTold { news, page, .. } => Some((record.at, *news, page)),
+            _ => None,
+        });
+    // The newest only: what was settled takes back what was said before.
+    let Some((at, news, page)) = told else {
+        return Vec::new();
     };
-    recent.filter_map(message).collect()
+    let days = u64::try_from(news.shown_days()).unwrap_or(0);
+    if now.seconds_since(at) >= days * 86_400 {
+        return Vec::new();
+    }
+    let ours = || {
+        w.find(&format!("notice-{}", news.name()))
+            .map(str::to_owned)
+    };
+    let said = page.get(w.code).cloned().or_else(ours);
+    said.into_iter().collect()
 }
 
 /// The list of somebody with several connections.

@@ -74,6 +74,7 @@ fn served() -> Served {
         node_key: Arc::new(|node| (node == NodeId(7)).then_some(Key([1; 16]))),
         cloud: None,
         notifier: None,
+        ground: Ground::default(),
         buses: Buses::default(),
     };
     let socket = crate::config::socket_in(&dir);
