@@ -4,15 +4,17 @@
 //! Seeds are fixed; `PROPTEST_CASES=5000 PROPTEST_RNG_SEED=7` looks further. A failure is shrunk and printed as steps.
 
 mod checks;
+mod office;
 mod steps;
 
 use crate::book::{self, Book, END, begin};
-use crate::money_book::{AGENTS, MoneyBook, Sold, Waits};
+use crate::money_book::{AGENTS, MoneyBook, Sold};
 use crate::site::*;
 use gateway_core::agent::AgentCommand;
-use gateway_core::correction::{CorrectionAct, CorrectionCommand};
+use gateway_core::correction::CorrectionAct;
 use gateway_core::event::{Answer, Command};
-use gateway_core::prepay::{MoneyRefusal as No, PrepayCommand};
+use gateway_core::ledger::LedgerAccount;
+use gateway_core::prepay::{CreditStatus, PrepayCommand};
 use gateway_core::*;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -96,6 +98,7 @@ impl Walk {
             }
             Act::Again(nth) => self.again(*nth),
             Act::Correct(act) => self.correct(act),
+            Act::Even(wh) => self.even(u64::from(*wh)),
             Act::Reverse(nth) => {
                 let sold = &self.money.sold;
                 let receipt = sold.get(nth % sold.len().max(1)).map_or(1, |it| it.receipt);
@@ -154,6 +157,11 @@ impl Walk {
         let through = self.energy.through;
         self.energy.read(now, advance, &in_book);
         self.days(through);
+        let provisional = self.site.point().prepay.provisional();
+        let ledger = &self.site.state.ledger;
+        let account = LedgerAccount::Provisional(POINT);
+        let stands = ledger.get(&account).copied().unwrap_or_default();
+        prop_assert_eq!((provisional, stands), (Micro::ZERO, Micro::ZERO));
         Ok(())
     }
 
@@ -205,6 +213,9 @@ impl Walk {
         let agent = (seller < AGENTS.len()).then_some(seller);
         let by = agent.map_or("clerk", |agent| AGENTS[agent].3).to_owned();
         let (key, usage_point) = (format!("key {number}"), POINT);
+        let emergency = self.site.point().prepay.emergency;
+        let in_use = [CreditStatus::InUse, CreditStatus::Exhausted].contains(&emergency.status);
+        let was = in_use.then(|| emergency.lent());
         let quote = self.site.command(Command::QuoteVend {
             usage_point,
             amount: Micro(amount),
@@ -243,6 +254,19 @@ impl Walk {
         let is_quoted =
             matches!(quote, Ok(Answer::Quoted { debts: quoted, .. }) if quoted == debts);
         prop_assert!(is_quoted, "the quote said otherwise");
+        let to_debts: i64 = takes.iter().map(|(_, amount)| amount).sum();
+        self.repaid(was, amount - to_debts)
+    }
+
+    /// What a payment repaid of emergency credit is not lent again: `before` is how much was, if it was in use.
+    fn repaid(&self, before: Option<Micro>, credit: i64) -> Outcome {
+        let held = self.energy.held.unwrap_or_default();
+        let owes_still = self.energy.cost(held) - self.money.credit;
+        let owed = owes_still + credit;
+        if let Some(before) = before.filter(|_| owes_still > 0 && owed > 0) {
+            let lent = self.site.point().prepay.emergency.lent().0;
+            prop_assert_eq!(lent, (before.0 - credit.min(owed)).max(0), "lent");
+        }
         Ok(())
     }
 
@@ -264,99 +288,6 @@ impl Walk {
         let same = matches!(same, Ok(Answer::Vended { receipt, repeated: true, .. }) if receipt == sold.receipt);
         prop_assert!(same);
         prop_assert_eq!(vend(1), Err(Refusal::KeyUsedForOtherVend));
-        Ok(())
-    }
-
-    fn correct(&mut self, act: &CorrectionAct) -> Outcome {
-        let made = self.site.correct(act.clone(), "asha");
-        match self.money.judges(act) {
-            Err(refusal) => {
-                prop_assert_eq!(made, Err(refusal));
-                self.reviewed = false;
-            }
-            Ok(amount) if amount > ALONE => {
-                let Ok(Answer::Proposed { proposal }) = made else {
-                    return Err(TestCaseError::fail(format!("not proposed: {made:?}")));
-                };
-                self.money.waiting.push(Waits {
-                    number: proposal,
-                    at: self.site.now,
-                    act: act.clone(),
-                    amount,
-                });
-                self.reviewed = false;
-            }
-            Ok(_) => {
-                prop_assert!(matches!(made, Ok(Answer::Corrected { .. })), "{:?}", made);
-                let (rules, at) = (self.rules(), self.site.now);
-                self.money.correct(&rules, at, act, None);
-            }
-        }
-        Ok(())
-    }
-
-    fn approve(&mut self, nth: usize, by: usize) -> Outcome {
-        let by = *["asha at 10.0.0.7", "ravi"].get(by).unwrap_or(&"mala");
-        let waiting = &self.money.waiting;
-        let waits = waiting.get(nth % waiting.len().max(1)).cloned();
-        let proposal = waits.as_ref().map_or(u64::MAX, |waits| waits.number);
-        if let Some(CorrectionAct::Reverse { receipt }) = waits.as_ref().map(|waits| &waits.act)
-            && self.money.is_of_an_older_debt(*receipt)
-        {
-            self.reviewed = false;
-            return Ok(());
-        }
-        let approved = self
-            .site
-            .command(Command::Correct(CorrectionCommand::Approve {
-                proposal,
-                by: by.into(),
-            }));
-        let now = self.site.now;
-        let refusal = match &waits {
-            _ if by == "ravi" => Some(No::NotForAgents.into()),
-            None => Some(No::NoSuchProposal.into()),
-            Some(_) if by.starts_with("asha") => Some(No::SamePerson.into()),
-            Some(waits) if now > waits.at + EXPIRES_S => Some(No::NoSuchProposal.into()),
-            Some(waits) => self.money.judges(&waits.act).err(),
-        };
-        if let Some(refusal) = refusal {
-            prop_assert_eq!(approved, Err(refusal));
-            self.reviewed = false;
-            return Ok(());
-        }
-        prop_assert!(
-            matches!(approved, Ok(Answer::Corrected { .. })),
-            "{:?}",
-            approved
-        );
-        let waits = waits.expect("not refused");
-        let rules = self.rules();
-        self.money
-            .correct(&rules, now, &waits.act, Some(waits.amount));
-        self.money
-            .waiting
-            .retain(|other| other.number != waits.number);
-        Ok(())
-    }
-
-    fn refuse(&mut self, nth: usize) -> Outcome {
-        self.reviewed = false;
-        let waiting = &self.money.waiting;
-        let Some(waits) = waiting.get(nth % waiting.len().max(1)).cloned() else {
-            return Ok(());
-        };
-        let refused = self
-            .site
-            .command(Command::Correct(CorrectionCommand::Refuse {
-                proposal: waits.number,
-                reason: "no proof".into(),
-                by: "mala".into(),
-            }));
-        prop_assert_eq!(refused, Ok(Answer::Done));
-        self.money
-            .waiting
-            .retain(|other| other.number != waits.number);
         Ok(())
     }
 

@@ -23,6 +23,8 @@ pub enum Act {
     /// A key again, and with another amount.
     Again(usize),
     Correct(CorrectionAct),
+    /// A correction after which the credit pays for so many watt-hours more, to the micro-unit.
+    Even(u16),
     /// Which of the vends so far.
     Reverse(usize),
     Approve {
@@ -98,6 +100,7 @@ pub fn act() -> impl Strategy<Value = (u16, Act)> {
         6 => vend,
         1 => any::<usize>().prop_map(Act::Again),
         6 => correction().prop_map(Act::Correct),
+        2 => (0_u16..3_000).prop_map(Act::Even),
         2 => any::<usize>().prop_map(Act::Reverse),
         2 => approve,
         1 => any::<usize>().prop_map(|nth| Act::Refuse { nth }),
