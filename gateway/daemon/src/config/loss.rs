@@ -115,3 +115,51 @@ pub(super) fn loss(values: &Values, utc_offset_s: i32, mistakes: &mut Vec<Mistak
         unmetered,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+    use gateway_core::FeederId;
+
+    #[test]
+    fn loads_without_a_meter_are_read_with_their_hours_phase_and_feeder() {
+        let text = "[site]\nutc_offset = \"-03:00\"\n[loss]\ngateway_w = 8\nlearn_days = 14\nyears_between_false_alarms = 5\n\
+                    [[loss.unmetered]]\nname = \"lights\"\nwatts = 240\non = \"18:30\"\noff = \"06:00\"\nphase = \"B\"\nfeeder = 2\n\
+                    [[loss.unmetered]]\nname = \"pump\"\nwatts = 50\n";
+        let ground = Config::parse(text).expect("a configuration").loss;
+        let of = |feeder: Option<u32>, phase, watts, hours: (u32, u32)| {
+            let (on_s, off_s) = (hours.0 * 60, hours.1 * 60);
+            let load = Unmetered {
+                phase,
+                watts,
+                on_s,
+                off_s,
+            };
+            (feeder.map(FeederId), load)
+        };
+        assert_eq!(
+            ground.unmetered,
+            [
+                of(None, None, 8, (0, 0)),
+                of(Some(2), Some(Phase::B), 240, (18 * 60 + 30, 6 * 60)),
+                of(None, None, 50, (0, 0)),
+            ]
+        );
+        let settings = ground.settings;
+        assert_eq!((settings.utc_offset_s, settings.learn_days), (-10_800, 14));
+        assert_eq!(settings.years_between_false_alarms, 5);
+        let empty = Config::parse("").expect("a configuration").loss;
+        assert!(empty.unmetered.is_empty());
+        for (right, wrong) in [
+            ("watts = 50", "watts = 0"),
+            ("name = \"pump\"\n", ""),
+            ("\"B\"", "\"D\""),
+            ("\"18:30\"", "\"25:00\""),
+            ("learn_days = 14", "learn_days = 2"),
+        ] {
+            let text = text.replace(right, wrong);
+            assert!(Config::parse(&text).is_err(), "{wrong}");
+        }
+    }
+}
