@@ -353,7 +353,8 @@ assert "sdm72d" in by_address[5]["models"] and "relay-board" in by_address[9]["m
 print("   scan: a meter, one without a voltage register, a relay board, by model and serial number")
 at_3 = ["--port", strange[0], "--baud", "9600", "--address", "3", "--model", "sdm120"]
 values = {one["quantity"]: one for one in line_tool("read", *at_3)["values"]}
-assert values["voltage"] == {"quantity": "voltage", "value": 230.0, "unit": "V", "raw": "4366 0000"}, values["voltage"]
+expected = {"quantity": "voltage", "value": 230.0, "unit": "V", "raw": "4366 0000"}
+assert expected.items() <= values["voltage"].items(), values["voltage"]
 probed = line_tool("probe", *at_3, "--seconds", "6", "--load-w", "10000")
 assert "they agree" in json.dumps(probed), probed
 probed = line_tool("probe", *at_3, "--seconds", "6", "--word-order", "cdab", wrong=True)
@@ -511,10 +512,12 @@ try:
     until("it cuts at its lease", lambda: not truth["closed"], 60)
     until("and reports it", lambda: point()["reported"] == "open" and register(name) == truth["register_wh"])
     assert abs(point()["available_micro"]) < 10_000, point()
+    quality = meters()[name]["quality"]
+    assert quality["good"] > 0 and quality["latency_ms"] is not None and quality["heard_ago_s"] is not None, quality
     shown = register(name)
-    rejected = lambda: sum(int(line.rsplit(" ", 1)[1]) for line in metrics().splitlines() if line.startswith("prepaid_gateway_rejected_total"))
-    was, spliced.fault = rejected(), "forged"
-    until("forged frames are rejected", lambda: rejected() > was, 90)
+    forged = lambda: meters()[name]["quality"]["errors"].get("not-authentic", 0)
+    was, spliced.fault = forged(), "forged"
+    until("forged frames are rejected, and counted at the node", lambda: forged() > was, 90)
     spliced.fault = None
     assert register(name) == shown and truth["closed"] is False
     cli("vend", "5", "10", "--key", "again")

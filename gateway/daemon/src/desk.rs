@@ -117,7 +117,14 @@ impl Desk for DaemonDesk {
     fn links(&self) -> BTreeMap<NodeId, LinkFacts> {
         let mut links = self.device_links();
         for (node, line) in self.bench.buses().qualities() {
-            links.insert(node, of_line(line));
+            let mut facts = of_line(line);
+            // Of our node on a bus the frames are known too.
+            if let Some(frames) = links.remove(&node) {
+                facts.errors.extend(frames.errors);
+                facts.latency_ms = frames.latency_ms;
+                facts.heard_ago_s = frames.heard_ago_s;
+            }
+            links.insert(node, facts);
         }
         links
     }

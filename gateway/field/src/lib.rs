@@ -46,6 +46,7 @@ mod error;
 mod external;
 mod field;
 mod frame;
+pub mod gpio;
 mod handshake;
 mod limits;
 pub mod link;

@@ -36,10 +36,15 @@ impl LinkQuality {
             self.slowest_ms = self.slowest_ms.map(|slowest| slowest / 2);
         }
         if let Some(latency) = latency_ms {
-            let latency = u32::try_from(latency).unwrap_or(u32::MAX);
-            self.latency_ms = Some(latency);
-            self.slowest_ms = self.slowest_ms.max(Some(latency));
+            self.took(latency);
         }
+    }
+
+    /// A question was answered after so long.
+    pub fn took(&mut self, latency_ms: u64) {
+        let latency = u32::try_from(latency_ms).unwrap_or(u32::MAX);
+        self.latency_ms = Some(latency);
+        self.slowest_ms = self.slowest_ms.max(Some(latency));
     }
 
     /// Counts something that was not used, or did not come.

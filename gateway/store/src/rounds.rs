@@ -2,7 +2,7 @@
 //!
 //! Decided here: how a round is packed and how long it is kept. A round's body is one entry of 24 bytes per node: node (4), the
 //! decivolts (2; zero if not measured), flags (2), import (8), export (8), little-endian. Flag 1: the import of the three phases follows as
-//! another 24 bytes.
+//! another 24 bytes. Flag 2: their decivolts follow (2 each) in 24 bytes more.
 
 use crate::error::Result;
 use crate::journal::{STORED, Stored};
@@ -19,6 +19,8 @@ const KEPT_DAYS: i64 = 35;
 const ENTRY: usize = 24;
 /// The imports of the phases follow.
 const PHASES: u16 = 1;
+/// The voltages of the phases follow.
+const VOLTS: u16 = 2;
 
 pub(crate) fn write(tx: &Transaction<'_>, rounds: &[Round]) -> Result<()> {
     for round in rounds {
@@ -73,12 +75,23 @@ fn pack(round: &Round) -> Vec<u8> {
     for (node, sample) in &round.samples {
         body.extend_from_slice(&node.0.to_le_bytes());
         body.extend_from_slice(&sample.decivolts.unwrap_or(0).to_le_bytes());
-        let flags = if sample.phases.is_some() { PHASES } else { 0 };
-        body.extend_from_slice(&flags.to_le_bytes());
+        let phases = if sample.phases.is_some() { PHASES } else { 0 };
+        let volts = if sample.phase_decivolts.is_some() {
+            VOLTS
+        } else {
+            0
+        };
+        body.extend_from_slice(&(phases | volts).to_le_bytes());
         body.extend_from_slice(&sample.register.0.to_le_bytes());
         body.extend_from_slice(&sample.export.0.to_le_bytes());
         for import in sample.phases.iter().flatten() {
             body.extend_from_slice(&import.0.to_le_bytes());
+        }
+        if let Some(volts) = sample.phase_decivolts {
+            for volts in volts {
+                body.extend_from_slice(&volts.to_le_bytes());
+            }
+            body.extend_from_slice(&[0; ENTRY - 6]);
         }
     }
     body
@@ -95,8 +108,9 @@ fn unpack(body: &[u8]) -> Vec<(NodeId, Sample)> {
     while let Some(entry) = entries.next() {
         let node = NodeId(u32::try_from(number(&entry[..4])).unwrap_or_default());
         let decivolts = u16::try_from(number(&entry[4..6])).unwrap_or_default();
-        let has_phases = entry[6] & PHASES.to_le_bytes()[0] != 0;
-        let phases = if has_phases { entries.next() } else { None };
+        let has = |flag: u16| entry[6] & flag.to_le_bytes()[0] != 0;
+        let phases = if has(PHASES) { entries.next() } else { None };
+        let volts = if has(VOLTS) { entries.next() } else { None };
         let import = |phases: &[u8; ENTRY]| {
             core::array::from_fn(|phase| WattHours(number(&phases[8 * phase..8 * phase + 8])))
         };
@@ -105,6 +119,11 @@ fn unpack(body: &[u8]) -> Vec<(NodeId, Sample)> {
             export: WattHours(number(&entry[16..24])),
             decivolts: Some(decivolts).filter(|dv| *dv > 0),
             phases: phases.map(import),
+            phase_decivolts: volts.map(|volts| {
+                core::array::from_fn(|phase| {
+                    u16::try_from(number(&volts[2 * phase..2 * phase + 2])).unwrap_or_default()
+                })
+            }),
         };
         samples.push((node, sample));
     }
@@ -122,6 +141,7 @@ mod tests {
             export: WattHours(export),
             decivolts,
             phases: None,
+            phase_decivolts: None,
         };
         let three = Sample {
             phases: Some([WattHours(1), WattHours(u64::MAX), WattHours(3)]),
@@ -132,6 +152,20 @@ mod tests {
             samples: vec![
                 (NodeId(1), sample(u64::MAX, 0, None)),
                 (NodeId(2), three),
+                (
+                    NodeId(3),
+                    Sample {
+                        phase_decivolts: Some([2_301, 2_315, u16::MAX]),
+                        ..three
+                    },
+                ),
+                (
+                    NodeId(4),
+                    Sample {
+                        phase_decivolts: Some([2_301, 0, 2_299]),
+                        ..sample(7, 0, None)
+                    },
+                ),
                 (NodeId(u32::MAX), sample(5, 7, Some(2_301))),
             ],
         };

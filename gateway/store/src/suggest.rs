@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::read::Reader;
+use gateway_core::UsagePoint;
 use gateway_core::event::Role;
 use gateway_core::loss::Phase;
 use gateway_core::loss::suggest::{PhaseSuggestion, suggest};
@@ -25,36 +26,58 @@ impl Reader {
         now: UtcSeconds,
     ) -> Result<Option<PhaseSuggestion>> {
         self.together(|reader| {
-            let mut set = BTreeMap::new();
-            for view in reader.usage_points()? {
-                let point = view.usage_point;
-                if point.id == id && point.phases == Phases::Three {
-                    return Ok(None);
-                }
-                let phase = match point.feeder_phase {
-                    Some(FeederPhase::A) => Phase::A,
-                    Some(FeederPhase::B) => Phase::B,
-                    Some(FeederPhase::C) => Phase::C,
-                    Some(FeederPhase::Three) | None => continue,
-                };
-                set.insert(point.id, phase);
-            }
+            let points = reader.usage_points()?;
+            let points = points.into_iter().map(|view| view.usage_point);
+            let points: BTreeMap<_, _> = points.map(|point| (point.id, point)).collect();
+            let Some(own) = points.get(&id).filter(|own| own.phases != Phases::Three) else {
+                return Ok(None);
+            };
             let mut meter = None;
             let mut references = Vec::new();
+            let mut feeders = Vec::new();
             for view in reader.nodes()? {
-                let Some(Role::UsagePoint(of)) = view.node.role else {
-                    continue;
-                };
-                if of == id {
-                    meter = Some(view.node.id);
+                let node = view.node.id;
+                match view.node.role {
+                    Some(Role::UsagePoint(of)) => {
+                        if of == id {
+                            meter = Some(node);
+                        }
+                        let other = points.get(&of).filter(|other| together(own, other));
+                        let phase = other.and_then(|other| single(other.feeder_phase));
+                        references.extend(phase.map(|phase| (node, phase)));
+                    }
+                    Some(Role::Feeder(of)) => feeders.push((of, node)),
+                    None => {}
                 }
-                references.extend(set.get(&of).map(|phase| (view.node.id, *phase)));
             }
             let Some(meter) = meter else {
                 return Ok(None);
             };
+            let feeder = match (own.feeder, feeders.as_slice()) {
+                (None, [(_, only)]) => Some(*only),
+                (None, _) => None,
+                (Some(set), all) => all.iter().find(|(of, _)| *of == set).map(|(_, node)| *node),
+            };
             let rounds = reader.rounds(UtcSeconds(now.0 - DAYS * 86_400), now)?;
-            Ok(Some(suggest(&rounds, meter, &references)))
+            Ok(Some(suggest(&rounds, meter, &references, feeder)))
         })
+    }
+}
+
+/// Whether two usage points may hang on the same feeder: a phase A of another transformer says nothing.
+fn together(one: &UsagePoint, other: &UsagePoint) -> bool {
+    match (one.feeder, other.feeder) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    }
+}
+
+/// The phase of a connection that has one.
+fn single(phase: Option<FeederPhase>) -> Option<Phase> {
+    match phase? {
+        FeederPhase::A => Some(Phase::A),
+        FeederPhase::B => Some(Phase::B),
+        FeederPhase::C => Some(Phase::C),
+        FeederPhase::Three => None,
     }
 }

@@ -64,7 +64,7 @@ pub trait Desk: Send + Sync {
         MeterKinds::default()
     }
 
-    /// How well each meter is heard that is not our node on MQTT.
+    /// How well each meter is heard.
     fn links(&self) -> BTreeMap<NodeId, LinkFacts> {
         BTreeMap::new()
     }

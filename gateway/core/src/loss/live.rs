@@ -32,6 +32,8 @@ pub struct Sample {
     pub decivolts: Option<u16>,
     /// Cumulative import of each phase, of a three-phase meter that counts them apart.
     pub phases: Option<[WattHours; 3]>,
+    /// Mean voltage of each phase since the last round, in tenths of a volt, of a meter that tells all three.
+    pub phase_decivolts: Option<[u16; 3]>,
 }
 
 /// All nodes at one moment, by number.
@@ -50,6 +52,7 @@ pub struct Rounds {
     wait_s: i64,
     waiting: BTreeMap<i64, BTreeMap<NodeId, Sample>>,
     volts: BTreeMap<NodeId, (u32, u32)>,
+    phase_volts: BTreeMap<NodeId, ([u32; 3], u32)>,
     done_s: i64,
 }
 
@@ -62,6 +65,7 @@ impl Rounds {
             wait_s: i64::from(wait_s),
             waiting: BTreeMap::new(),
             volts: BTreeMap::new(),
+            phase_volts: BTreeMap::new(),
             done_s: i64::MIN,
         }
     }
@@ -92,6 +96,13 @@ impl Rounds {
                 sum.0.saturating_add(u32::from(volts)),
                 sum.1.saturating_add(1),
             );
+        }
+        if let Some(volts) = phase_volts(last) {
+            let sum = self.phase_volts.entry(node).or_default();
+            for (sum, volts) in sum.0.iter_mut().zip(volts) {
+                *sum = sum.saturating_add(u32::from(volts));
+            }
+            sum.1 = sum.1.saturating_add(1);
         }
     }
 
@@ -148,11 +159,16 @@ impl Rounds {
             .volts
             .remove(&node)
             .and_then(|(sum, count)| u16::try_from(sum.checked_div(count)?).ok());
+        let means = self.phase_volts.remove(&node).and_then(|(sums, count)| {
+            let mean = |phase: usize| u16::try_from(sums[phase].checked_div(count)?).ok();
+            Some([mean(0)?, mean(1)?, mean(2)?])
+        });
         let sample = Sample {
             register,
             export: last.reading.export,
             decivolts: decivolts.or(last.reading.voltage_dv),
             phases,
+            phase_decivolts: means.or_else(|| phase_volts(last)),
         };
         self.waiting
             .entry(end)
@@ -178,4 +194,11 @@ impl Rounds {
         }
         due
     }
+}
+
+/// The voltages of all three phases, if the meter tells them.
+fn phase_volts(last: &LastReading) -> Option<[u16; 3]> {
+    let phases = last.reading.phases?;
+    let volts = |phase: usize| phases[phase].voltage_dv;
+    Some([volts(0)?, volts(1)?, volts(2)?])
 }

@@ -1,10 +1,10 @@
 //! Which phase of the feeder a single-phase connection hangs on, suggested from voltages.
 //!
 //! Meters on one phase see the same voltage rise and fall: the changes of a meter's voltage from one round to the next are compared with
-//! those of the meters whose phase somebody has set. Decided here: what is likely, and when that is enough to suggest it. Deliberately
+//! those of the meters whose phase somebody has set, and with the feeder meter's own voltages where it tells all three. Decided here: what is likely, and when that is enough to suggest it. Deliberately
 //! not: setting it. A suggestion is for a person.
 //!
-//! Terms: a *reference* is a meter whose phase is set; the *likeness* to a phase is the correlation of the meter's changes with the mean
+//! Terms: a *reference* is a meter whose phase is set, or a phase of the feeder meter; the *likeness* to a phase is the correlation of the meter's changes with the mean
 //! change of that phase's references, in thousandths. Invariant: floating-point sums in a fixed order, so the same rounds give the same answer.
 
 use super::Phase;
@@ -52,7 +52,8 @@ pub enum PhaseSuggestion {
         /// Changes seen.
         changes: u32,
     },
-    /// On fewer than two phases is there a meter whose phase is set, so that nothing can be told apart.
+    /// The feeder meter does not tell its three voltages, and on fewer than two phases is there a meter whose phase is set, so that nothing can
+    /// be told apart.
     NoReferences,
 }
 
@@ -84,7 +85,7 @@ impl PhaseSuggestion {
                 "too early to say: {changes} of {LEAST_CHANGES} quarter-hours with voltages"
             ),
             Self::NoReferences => {
-                "set the phase of one other usage point on each of two phases, and the voltages can tell".into()
+                "set the phase of one other usage point on each of two phases, or let the feeder meter tell its three voltages, and the voltages can tell".into()
             }
         }
     }
@@ -130,16 +131,26 @@ impl Sums {
 }
 
 /// Compares a meter's voltages with those of its neighbours. `references`: meters with the phase somebody set, by number; the meter
-/// itself among them is left out.
+/// itself among them is left out. `feeder`: the meter of the feeder they hang on; its voltages count where it tells all three.
 #[must_use]
-pub fn suggest(rounds: &[Round], meter: NodeId, references: &[(NodeId, Phase)]) -> PhaseSuggestion {
+pub fn suggest(
+    rounds: &[Round],
+    meter: NodeId,
+    references: &[(NodeId, Phase)],
+    feeder: Option<NodeId>,
+) -> PhaseSuggestion {
     let others: Vec<(NodeId, Phase)> = references
         .iter()
         .filter(|(node, _)| *node != meter)
         .copied()
         .collect();
     let has = |phase: Phase| others.iter().any(|(_, of)| *of == phase);
-    if Phase::ALL.into_iter().filter(|phase| has(*phase)).count() < 2 {
+    let tells = |round: &Round| {
+        let sample = feeder.and_then(|feeder| sample(round, feeder));
+        sample.is_some_and(|sample| sample.phase_decivolts.is_some())
+    };
+    let is_apart = Phase::ALL.into_iter().filter(|phase| has(*phase)).count() >= 2;
+    if !is_apart && !rounds.iter().any(tells) {
         return PhaseSuggestion::NoReferences;
     }
     let mut sums = [Sums::default(); 3];
@@ -151,6 +162,8 @@ pub fn suggest(rounds: &[Round], meter: NodeId, references: &[(NodeId, Phase)]) 
         for phase in Phase::ALL {
             let of_phase = others.iter().filter(|(_, of)| *of == phase);
             let changes = of_phase.filter_map(|(node, _)| change(before, after, *node));
+            let of_feeder = feeder.and_then(|feeder| phase_change((before, after), feeder, phase));
+            let changes = changes.chain(of_feeder);
             let (sum, count) = changes.fold((0.0, 0.0_f64), |(sum, n), dv| (sum + dv, n + 1.0));
             if count > 0.0 {
                 let mean = sum / count;
@@ -200,7 +213,20 @@ fn judge(sums: &[Sums; 3]) -> PhaseSuggestion {
 /// How much a meter's voltage changed from one round to the next, in tenths of a volt; nothing if it is not known or no fluctuation.
 fn change(before: &Round, after: &Round, node: NodeId) -> Option<f64> {
     let volts = |round: &Round| sample(round, node)?.decivolts.map(i32::from);
-    let change = volts(after)? - volts(before)?;
+    fluctuation(volts(before)?, volts(after)?)
+}
+
+/// The same of one phase of a meter that tells all three.
+fn phase_change((before, after): (&Round, &Round), node: NodeId, phase: Phase) -> Option<f64> {
+    let volts = |round: &Round| {
+        let volts = sample(round, node)?.phase_decivolts?;
+        Some(i32::from(volts[phase.index()]))
+    };
+    fluctuation(volts(before)?, volts(after)?)
+}
+
+fn fluctuation(before: i32, after: i32) -> Option<f64> {
+    let change = after - before;
     (change.abs() < STEP_DV).then(|| f64::from(change))
 }
 

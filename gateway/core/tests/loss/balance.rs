@@ -22,6 +22,7 @@ fn check(lines: &[Line], expected: &[(Option<i64>, i64, i64, u32)]) {
                 let (import, export) = (*register)?;
                 let sample = Sample {
                     phases: None,
+                    phase_decivolts: None,
                     register: WattHours(import),
                     export: WattHours(export),
                     decivolts: None,

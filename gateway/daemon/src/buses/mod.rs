@@ -82,7 +82,7 @@ impl Buses {
         let catalog = Arc::new(catalog);
         let mut handles = Vec::new();
         for settings in &config.field.modbus {
-            let (bus, handle) = Bus::new(settings.clone(), catalog.clone(), || None);
+            let (bus, handle) = Bus::new(settings.clone(), catalog.clone());
             let (news_in, news) = mpsc::channel(NEWS);
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

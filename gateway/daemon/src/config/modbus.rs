@@ -2,6 +2,7 @@
 
 use super::keys::{key, optional, required, whole};
 use super::{Key, Kind, Mistake, Values};
+use gateway_field::gpio::{NoLineName, PinSettings};
 use gateway_field::modbus::{BusSettings, Direction, LineSettings, PollSettings, SerialSettings};
 use gateway_field::models::Parity;
 use std::time::Duration;
@@ -51,10 +52,22 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "direction",
-        Kind::OneOf(&["adapter", "kernel", "rts"]),
+        Kind::OneOf(&["adapter", "kernel", "rts", "gpio"]),
         "\"adapter\"",
         "Who switches the RS-485 transceiver. \"adapter\": by itself, as USB adapters do; \"kernel\": the port's driver, by RTS;\n\
-         \"rts\": this program, by RTS, where the driver cannot.",
+         \"rts\": this program, by RTS, where the driver cannot; \"gpio\": this program, by direction_gpio.",
+    ),
+    optional(
+        "direction_gpio",
+        Kind::Text { max: 64 },
+        "\"gpiochip0/18\"",
+        "GPIO of the transceiver: chip and line, or the board's name for it, \"GPIO18\". gpioinfo lists them.",
+    ),
+    key(
+        "direction_talk",
+        Kind::OneOf(&["high", "low"]),
+        "\"high\"",
+        "Level of that GPIO while the gateway talks.",
     ),
     key(
         "poll_ms",
@@ -103,8 +116,16 @@ pub(super) fn buses(values: &Values, mistakes: &mut Vec<Mistake>) -> Vec<BusSett
                 continue;
             }
         };
+        let pin = match pin(bus) {
+            Ok(pin) => pin,
+            Err(what) => {
+                mistake("field.modbus.direction_gpio", what);
+                continue;
+            }
+        };
         buses.push(BusSettings {
             line,
+            pin,
             poll: PollSettings {
                 bus: name,
                 usual: Duration::from_millis(bus.whole("field.modbus.poll_ms")),
@@ -113,6 +134,24 @@ pub(super) fn buses(values: &Values, mistakes: &mut Vec<Mistake>) -> Vec<BusSett
         });
     }
     buses
+}
+
+/// The GPIO of the transceiver.
+fn pin(bus: &Values) -> Result<Option<PinSettings>, String> {
+    let named = bus.optional_text("field.modbus.direction_gpio");
+    let wanted = bus.text("field.modbus.direction") == "gpio"
+        && bus.optional_text("field.modbus.port").is_some();
+    match (named, wanted) {
+        (None, false) => Ok(None),
+        (None, true) => Err("direction = \"gpio\" needs the line, \"gpiochip0/18\"".into()),
+        (Some(_), false) => Err("is used with port and direction = \"gpio\" only".into()),
+        (Some(name), true) => Ok(Some(PinSettings {
+            line: name
+                .parse()
+                .map_err(|error: NoLineName| error.to_string())?,
+            active_low: bus.text("field.modbus.direction_talk") == "low",
+        })),
+    }
 }
 
 fn serial(bus: &Values, port: String) -> SerialSettings {
@@ -128,6 +167,7 @@ fn serial(bus: &Values, port: String) -> SerialSettings {
         direction: match bus.text("field.modbus.direction").as_str() {
             "kernel" => Direction::Kernel,
             "rts" => Direction::Rts,
+            "gpio" => Direction::Pin,
             _ => Direction::Adapter,
         },
     }

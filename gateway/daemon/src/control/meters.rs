@@ -34,7 +34,7 @@ pub struct MeterFacts {
     /// How well it answers, if it is polled on a bus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<LineQuality>,
-    /// How well it is heard; absent of our nodes on MQTT.
+    /// How well it is heard; absent of what was not heard since the start.
     #[serde(default)]
     pub quality: Option<LinkFacts>,
 }

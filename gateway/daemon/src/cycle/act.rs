@@ -16,6 +16,9 @@ impl Cycle {
     pub(super) fn flush(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         for (node, reason) in &batch.rejected {
+            if self.is_sealed(*node) {
+                self.told.hearing.refused(*node, reason);
+            }
             let count = self.refused.entry((*node, reason)).or_default();
             *count += 1;
             // Once per commit and node: whoever forges frames does not fill the log.
@@ -52,6 +55,7 @@ impl Cycle {
         }
         for (node, counter) in &batch.counters {
             self.links.committed(*node, *counter);
+            self.told.hearing.stored(*node);
         }
         for (node, key) in &batch.rows.node_keys {
             self.admit(*node, Key(*key), Counter::ZERO);
@@ -70,6 +74,7 @@ impl Cycle {
         for node in nodes {
             self.tell(node);
         }
+        self.show_hearing();
         self.show_installed();
         for (node, text) in batch.texts {
             self.show(node, &text);
@@ -144,14 +149,18 @@ impl Cycle {
         command.close = self.told.presses.holds(node, last, now);
         let wanted = lease::Wanted::by(&command);
         if wanted.is_nothing() {
-            self.told.sent.remove(&node);
+            if let Some((_, at)) = self.told.sent.remove(&node) {
+                self.told.hearing.answered(node, at);
+            }
             return;
         }
         if let Some((told, at)) = self.told.sent.get(&node)
             && *told == wanted
-            && now.saturating_sub(*at) < RESEND_AFTER_MS
         {
-            return;
+            if now.saturating_sub(*at) < RESEND_AFTER_MS {
+                return;
+            }
+            self.told.hearing.unanswered(node);
         }
         // Without a session the node learns it with the welcome.
         if let Ok(frame) = self.links.command(node, &command)
@@ -159,6 +168,14 @@ impl Cycle {
         {
             self.told.sent.insert(node, (wanted, now));
         }
+    }
+
+    /// Shows how well nodes are heard, as far as it has changed.
+    pub(super) fn show_hearing(&mut self) {
+        let now = (self.clock.monotonic_ms(), self.settings.report_interval_s);
+        let nodes = &self.state.nodes;
+        let in_use = |node: NodeId| nodes.get(&node).is_some_and(|node| node.role.is_some());
+        self.told.hearing.show(now, in_use);
     }
 
     /// Nothing of the batch is true. The state is read again; acknowledgements are held so that nodes wait and keep their frames.

@@ -10,6 +10,7 @@
 mod act;
 mod batch;
 mod doubt;
+mod hearing;
 mod keypad;
 mod lease;
 mod meters;
@@ -227,6 +228,8 @@ impl Cycle {
         let _ = self.event(&Event::Tick);
         let now = self.clock.now();
         self.status.saw_clock(now);
+        self.told.hearing.look_at_all();
+        self.show_hearing();
         if now.clock_trusted {
             let due = self.rounds.due(now.at);
             self.batch.rows.rounds.extend(due);

@@ -2,9 +2,11 @@
 //! stale, so that no supply closes long after somebody looked.
 
 use super::Cycle;
+use super::hearing::Hearing;
 use super::lease::Wanted;
 use gateway_core::guard::GuardDecision;
 use gateway_core::{Decision, NodeId, Reading, Record};
+use gateway_field::LinkBoard;
 use prepaid_common::wire::SwitchReason;
 use std::collections::BTreeMap;
 
@@ -18,6 +20,18 @@ pub struct Told {
     pub sent: BTreeMap<NodeId, (Wanted, u64)>,
     /// Those told to close.
     pub presses: Presses,
+    /// How well they are heard.
+    pub hearing: Hearing,
+}
+
+impl Told {
+    /// Nobody was told anything yet; how well nodes are heard is shown on the board of all links.
+    pub fn shown_on(board: &LinkBoard) -> Self {
+        Self {
+            hearing: Hearing::on(board),
+            ..Self::default()
+        }
+    }
 }
 
 /// Nodes that were told to close, and until when that holds.

@@ -22,6 +22,8 @@ impl Cycle {
         }
         match self.open(uplink.node, &uplink.payload) {
             LinkOutcome::Report { counter, report } => {
+                let now_ms = self.clock.monotonic_ms();
+                self.told.hearing.arrived(uplink.node, now_ms);
                 let reading = node::reading(uplink.node, counter, &report);
                 if let Err(refusal) = self.event(&Event::Reading(reading)) {
                     self.batch.rejected.push((uplink.node, refusal.name()));

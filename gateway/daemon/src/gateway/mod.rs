@@ -97,7 +97,7 @@ impl Gateway {
             rounds,
             watch: Some(news),
             batch: cycle::Batch::default(),
-            told: cycle::Told::default(),
+            told: cycle::Told::shown_on(&drivers.links),
             refused: BTreeMap::new(),
         };
         let cycle = spawn_cycle(cycle, inputs, uplinks).map_err(StartError::Thread)?;

@@ -40,6 +40,7 @@ fn reports(stolen_wh: u64) -> Vec<LossReport> {
         export: WattHours(0),
         decivolts: None,
         phases: None,
+        phase_decivolts: None,
     };
     let mut reports = Vec::new();
     for interval in 0..12 * 96 {
@@ -78,6 +79,7 @@ fn a_feeder_that_counts_its_phases_apart_is_balanced_by_phase() {
         export: WattHours(0),
         decivolts: None,
         phases: None,
+        phase_decivolts: None,
     };
     let apart = Sample {
         phases: Some([WattHours(3); 3]),

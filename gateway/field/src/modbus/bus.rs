@@ -3,12 +3,14 @@
 //! It opens the line, polls, tells contacts, asks what people want to know in between, and opens the line again when it is gone.
 
 use super::poller::{BusNews, Next, PollSettings, Poller};
-use super::{Answer, Ask, BusError, DirectionPin, Line, LineSettings, Quality, Speed};
+use super::{Answer, Ask, BusError, Line, LineSettings, Quality, Speed};
+use crate::gpio::{self, PinSettings};
 use crate::models::Catalog;
 use gateway_core::NodeId;
 use gateway_core::meter_link::Installed;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -30,6 +32,8 @@ pub struct BusSettings {
     pub line: LineSettings,
     /// How it is polled.
     pub poll: PollSettings,
+    /// The GPIO of its transceiver, if it has one.
+    pub pin: Option<PinSettings>,
 }
 
 /// How a bus is doing.
@@ -152,7 +156,6 @@ impl BusHandle {
 pub struct Bus {
     settings: BusSettings,
     poller: Poller,
-    pin: Box<dyn Fn() -> Option<Box<dyn DirectionPin>> + Send>,
     questions: mpsc::Receiver<Question>,
     downlinks: mpsc::Receiver<(NodeId, Vec<u8>)>,
     status: Arc<Mutex<BusStatus>>,
@@ -160,12 +163,9 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// A bus, and the handle for others. `pin` gives the GPIO of its transceiver, if it has one.
-    pub fn new(
-        settings: BusSettings,
-        catalog: Arc<Catalog>,
-        pin: impl Fn() -> Option<Box<dyn DirectionPin>> + Send + 'static,
-    ) -> (Self, BusHandle) {
+    /// A bus, and the handle for others.
+    #[must_use]
+    pub fn new(settings: BusSettings, catalog: Arc<Catalog>) -> (Self, BusHandle) {
         let (questions_in, questions) = mpsc::channel(QUESTIONS);
         let (downlinks_in, downlinks) = mpsc::channel(DOWNLINKS);
         let status = Arc::new(Mutex::new(BusStatus::default()));
@@ -179,7 +179,6 @@ impl Bus {
         let bus = Self {
             poller: Poller::new(settings.poll.clone(), catalog),
             settings,
-            pin: Box::new(pin),
             questions,
             downlinks,
             status,
@@ -188,16 +187,19 @@ impl Bus {
         (bus, handle)
     }
 
-    /// Runs until the news are not wanted any more or the list of meters ends.
+    /// Runs until the news are not wanted any more or the list of meters ends. It wants a thread of its own: short silences are slept.
     pub async fn run(
         mut self,
         mut installed: watch::Receiver<Vec<Installed>>,
         news: mpsc::Sender<BusNews>,
     ) {
+        // Silences are kept to a fraction of a millisecond; the kernel may else wake a thread 50 microseconds late. What it refuses costs
+        // only that.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         installed.mark_changed();
         let mut wait = FIRST_REOPEN;
         loop {
-            let error = match Line::open(&self.settings.line, (self.pin)()).await {
+            let error = match self.open().await {
                 Ok(line) => {
                     self.note(|status| {
                         status.opened += 1;
@@ -222,6 +224,13 @@ impl Bus {
                 return;
             }
         }
+    }
+
+    /// Takes the GPIO anew each time: a line that is gone has given it back.
+    async fn open(&self) -> Result<Line, BusError> {
+        let pin = self.settings.pin.as_ref().map(gpio::output).transpose();
+        let pin = pin.map_err(|error| BusError::Line(error.to_string()))?;
+        Line::open(&self.settings.line, pin).await
     }
 
     fn name(&self) -> &str {

@@ -34,9 +34,7 @@ pub use bus::{Asker, Bus, BusAsker, BusHandle, BusSettings, BusStatus};
 pub use error::BusError;
 pub use frame::{Ask, Reply};
 pub use inquiry::{Inquiry, RawBlock, inquire, serial};
-pub use line::{
-    Answer, Direction, DirectionPin, Line, LineSettings, Pace, Rtu, SerialSettings, Wire,
-};
+pub use line::{Answer, Direction, Line, LineSettings, Pace, Rtu, SerialSettings, Wire};
 pub use patience::Patience;
 pub use physics::{Finding, Timed, examine};
 pub use poller::{BusNews, Next, PollSettings, Poller, in_words, order};

@@ -15,6 +15,7 @@ pub use scan::{ScanArgs, scan};
 use super::args::Target;
 use clap::{Args, ValueEnum};
 use gateway_core::meter_link::WordOrder;
+use gateway_field::gpio::{LineName, PinSettings};
 use gateway_field::modbus::{Direction, LineSettings, SerialSettings, Speed};
 use gateway_field::models::Catalog;
 use gateway_web::bus_work::{BusMeter, ParityWish, SpeedWish};
@@ -42,6 +43,12 @@ pub struct LineArgs {
     /// Who switches the RS-485 transceiver
     #[arg(long, value_enum, default_value = "adapter")]
     pub direction: DirectionWord,
+    /// GPIO of the transceiver: gpiochip0/18, or the board's name for it
+    #[arg(long, value_name = "LINE", required_if_eq("direction", "gpio"), value_parser = line_name)]
+    pub direction_gpio: Option<LineName>,
+    /// That GPIO is low while this program talks
+    #[arg(long, requires = "direction_gpio")]
+    pub direction_low: bool,
     /// Longest time a meter may think about an answer, in milliseconds; 300, or as the bus has it, if absent
     #[arg(long, value_parser = clap::value_parser!(u64).range(10..=10_000))]
     pub timeout_ms: Option<u64>,
@@ -96,6 +103,8 @@ pub enum DirectionWord {
     Kernel,
     /// This program, by RTS.
     Rts,
+    /// This program, by a GPIO.
+    Gpio,
 }
 
 /// Parity of a line.
@@ -117,6 +126,11 @@ impl From<ParityWord> for ParityWish {
             ParityWord::Odd => Self::Odd,
         }
     }
+}
+
+fn line_name(text: &str) -> Result<LineName, String> {
+    text.parse()
+        .map_err(|error: gateway_field::gpio::NoLineName| error.to_string())
 }
 
 impl SpeedArgs {
@@ -142,11 +156,21 @@ impl LineArgs {
                     DirectionWord::Adapter => Direction::Adapter,
                     DirectionWord::Kernel => Direction::Kernel,
                     DirectionWord::Rts => Direction::Rts,
+                    DirectionWord::Gpio => Direction::Pin,
                 },
             }),
             (None, Some(host)) if self.rtu => LineSettings::RtuOverTcp(host.clone()),
             (None, host) => LineSettings::Tcp(host.clone().unwrap_or_default()),
         }
+    }
+
+    /// The GPIO of its transceiver.
+    fn pin(&self) -> Option<PinSettings> {
+        let wanted = self.direction == DirectionWord::Gpio && self.port.is_some();
+        Some(PinSettings {
+            line: self.direction_gpio.clone().filter(|_| wanted)?,
+            active_low: self.direction_low,
+        })
     }
 
     fn patience(&self) -> Duration {

@@ -8,6 +8,7 @@ use super::LineArgs;
 use crate::control::{Request, Response};
 use crate::line_work::{Place, Trouble, candidates, model, perform, speed_of};
 use crate::signals::told_to_stop;
+use gateway_field::gpio;
 use gateway_field::modbus::{BusError, Going, Line, Opened, Speed};
 use gateway_field::models::Catalog;
 use gateway_web::bus_work::{BusJob, BusJobState, BusOrder, BusTask};
@@ -106,7 +107,12 @@ impl Who {
         let catalog = args.catalog();
         let speed = first_speed(task, &catalog).map_err(|trouble| failure(doing, trouble))?;
         let settings = args.settings(speed);
-        match Line::open(&settings, None).await {
+        let pin = args.pin().as_ref().map(gpio::output).transpose();
+        let opened = match pin {
+            Ok(pin) => Line::open(&settings, pin).await,
+            Err(error) => Err(BusError::Line(error.to_string())),
+        };
+        match opened {
             Ok(line) => {
                 let line_words = match &args.port {
                     Some(port) => port.display().to_string(),

@@ -14,9 +14,10 @@ mod serial;
 mod tcp;
 
 pub use rtu::{Pace, Rtu, Wire};
-pub use serial::{Direction, DirectionPin, SerialSettings};
+pub use serial::{Direction, SerialSettings};
 
 use super::{Ask, BusError, Reply, Speed};
+use crate::gpio::OutputPin;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -80,7 +81,7 @@ impl Line {
     /// [`BusError::Line`]: no such port, in use, no such host, nobody listens.
     pub async fn open(
         settings: &LineSettings,
-        pin: Option<Box<dyn DirectionPin>>,
+        pin: Option<Box<dyn OutputPin>>,
     ) -> Result<Self, BusError> {
         match settings {
             LineSettings::Serial(serial) => {

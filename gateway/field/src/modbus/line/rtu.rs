@@ -41,6 +41,14 @@ pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Sync {
         Ok(())
     }
 
+    /// Waits until the last bit of what was written has left. Called when by the pace it has, so that it waits only if the driver is late.
+    ///
+    /// # Errors
+    /// The port is gone.
+    fn drain(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Sets another speed; false: it has none.
     ///
     /// # Errors
@@ -66,6 +74,10 @@ impl Wire for Box<dyn Wire> {
 
     fn listen(&mut self) -> io::Result<()> {
         (**self).listen()
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        (**self).drain()
     }
 
     fn tune(&mut self, speed: Speed) -> io::Result<bool> {
@@ -160,6 +172,7 @@ impl<W: Wire> Rtu<W> {
         let sent = began + self.pace.of(request.len());
         if self.wire.turns() {
             wait_until(sent).await;
+            self.wire.drain().map_err(gone)?;
             self.wire.listen().map_err(gone)?;
         }
         let result = self.receive(address, ask, sent + patience).await;

@@ -1,6 +1,7 @@
 //! Serial ports, and who switches the direction of an RS-485 transceiver.
 
 use super::rtu::{Pace, Wire};
+use crate::gpio::OutputPin;
 use crate::modbus::{BusError, Speed};
 use crate::models::Parity;
 use serial2_tokio::SerialPort;
@@ -22,15 +23,6 @@ pub enum Direction {
     Rts,
     /// This program by a GPIO.
     Pin,
-}
-
-/// A GPIO that switches a transceiver.
-pub trait DirectionPin: Send + Sync {
-    /// Sets the transceiver to talk (true) or to listen.
-    ///
-    /// # Errors
-    /// The pin cannot be set.
-    fn set(&mut self, talk: bool) -> io::Result<()>;
 }
 
 /// A serial port and how it is set.
@@ -75,14 +67,14 @@ impl std::fmt::Display for SerialSettings {
 pub(super) struct Serial {
     port: SerialPort,
     direction: Direction,
-    pin: Option<Box<dyn DirectionPin>>,
+    pin: Option<Box<dyn OutputPin>>,
     /// Holds the lock that keeps a second program from the port.
-    _lock: File,
+    lock: File,
 }
 
 pub(super) fn open(
     settings: &SerialSettings,
-    pin: Option<Box<dyn DirectionPin>>,
+    pin: Option<Box<dyn OutputPin>>,
 ) -> Result<Serial, BusError> {
     let name = settings.port.display();
     let unusable = |error: io::Error| BusError::Line(format!("{name}: {error}"));
@@ -110,7 +102,7 @@ pub(super) fn open(
         port,
         direction: settings.direction,
         pin,
-        _lock: lock,
+        lock,
     };
     serial.listen().map_err(unusable)?;
     serial.port.discard_input_buffer().map_err(unusable)?;
@@ -136,6 +128,7 @@ impl Serial {
         match (self.direction, &mut self.pin) {
             (Direction::Rts, _) => self.port.set_rts(talk),
             (Direction::Pin, Some(pin)) => pin.set(talk),
+            (Direction::Pin, None) => Err(io::Error::other("no GPIO is named for its direction")),
             _ => Ok(()),
         }
     }
@@ -155,6 +148,10 @@ impl Wire for Serial {
         set_speed(&mut line, speed)?;
         self.port.set_configuration(&line)?;
         Ok(true)
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        Ok(rustix::termios::tcdrain(&self.lock)?)
     }
 
     fn turns(&self) -> bool {
