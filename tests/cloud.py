@@ -501,6 +501,49 @@ def site_orders(site, head_end):
     print("   a load limit, a meter, a correction, holidays by order; what the site refuses is refused by name")
 
 
+def undone(site, head_end):
+    """Settings with which two starts in a row do not last ten seconds are undone at the third, by the gateway itself."""
+    before = site.office("cloud", "status")["settings"]
+    trial = lambda: open(f"{site.data}/settings.trial").read().split()
+    number = trial()[0]
+    head_end.order(site.number, {"command": "set-config", "values": {"site.name": "Ward 6"}, "by": "asha"})
+    receipts(head_end, site)
+    wait_for("the first start with them", lambda: trial()[0] != number and trial()[1] == "1")
+    kill(site.process)
+    site.process = start(gateway, "run", "--config", site.config, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for("the second start with them", lambda: trial()[1] == "2")
+    kill(site.process)
+    site.start()
+    wait_for("the settings before", lambda: site.office("cloud", "status")["settings"] == before)
+    alarms = json.dumps(site.office("alarm", "list"))
+    assert "starts with these settings have failed" in alarms, alarms
+    site.restart()
+    assert site.office("cloud", "status")["settings"] == before, "undone for good"
+    wait_for("the journal after it", site.is_caught_up)
+    print("   settings that two starts did not survive are undone at the third, with an alarm")
+
+
+def problems(broker, site):
+    """What is wrong at the site is in the retained status while it is wrong."""
+    assert broker.retained(site, "status")["problems"] == [], broker.retained(site, "status")
+    kill(site.process)
+    config = open(site.config).read()
+    write(os.path.basename(site.config), config + '[[field.modbus]]\nname = "hall"\nport = "/dev/no-such-port"\n')
+    site.start()
+    wrong = lambda: any("hall" in words for words in (broker.retained(site, "status") or {}).get("problems", []))
+    try:
+        wait_for("the broken bus in the status", wrong)
+        shown = site.fetch("/")
+        assert "The bus hall is down" in shown, "the page says it too"
+    finally:
+        kill(site.process)
+        write(os.path.basename(site.config), config)
+        site.start()
+    wait_for("nothing wrong again", lambda: (broker.retained(site, "status") or {}).get("problems") == [])
+    wait_for("the journal after it", site.is_caught_up)
+    print("   the status says what is wrong at the site, as the page does")
+
+
 def last_will(broker, site):
     """Status is retained; a gateway that dies is known to be lost; a newcomer hears of both."""
     assert broker.retained(site, "status")["state"] == "online"
@@ -555,10 +598,10 @@ def strict(broker, head_end, postgres):
     print("   a client's certificate; a broker that hangs up on large messages gets smaller ones")
 
 
-def sparse(broker, head_end):
+def sparse(broker, head_end, postgres):
     """A metered link connects, sends and sleeps; over its byte budget the journal still goes, once."""
     relay = Relay(broker.tls)
-    extra = f'user = "ward4"\npassword = "secret"\nca = "{path("ca.pem")}"\nmetered = "yes"\ncontact_every_s = 60\ndaily_bytes = 20000\n'
+    extra = f'user = "ward4"\npassword = "secret"\nca = "{path("ca.pem")}"\nmetered = "yes"\ncontact_every_s = 60\ndaily_bytes = 8000\n'
     site = Site("sparse", f"mqtts://localhost:{relay.port}", extra)
     head_end.tell({"expect": CODE.replace("0", "3", 1)})
     site.office("cloud", "enrol", "--code", CODE.replace("0", "3", 1))
@@ -570,10 +613,25 @@ def sparse(broker, head_end):
     status = site.office("cloud", "status")
     assert status["backlog"] == 0, status
     retained = broker.retained(site, "status")
-    assert retained["until"] > retained["at"] and retained["budget"] == 20000, retained
+    assert retained["until"] > retained["at"] and retained["budget"] == 8000, retained
     assert status["bytes_today"] > 500, status
+    # Over the budget: what goes with the next contact is sent, what comes after it waits for an hour, and the link does not stay for that.
+    spent = lambda: site.office("cloud", "status")["bytes_today"] > 8000
+    for number in range(80):
+        site.office("vend", "1", "1", "--key", os.urandom(30).hex())
+    wait_for("more than the budget", spent)
+    sell(site, 100, 10)
+    long = lambda: (lambda said: said["state"] == "sleeping" and said["until"] - said["at"] > 1800 and said["backlog"] > 0)(broker.retained(site, "status"))
+    wait_for("a long sleep with rows unsent", long, 300)
+    wait_for("the connection to end", lambda: not site.office("cloud", "status")["connected"])
     kill(site.process)
-    print("   a metered link sends, says until when it sleeps, and counts its bytes")
+    config = open(site.config).read()
+    write(os.path.basename(site.config), config.replace("daily_bytes = 8000", "daily_bytes = 0"))
+    site.start()
+    wait_for("everything, with another budget", site.is_caught_up, 300)
+    compare(site, postgres, head_end)
+    kill(site.process)
+    print("   a metered link sends, says until when it sleeps, and counts its bytes; over its budget it sleeps longer, and nothing is lost or doubled")
 
 
 def expired(broker, site):
@@ -601,12 +659,14 @@ try:
             compare(site, postgres, head_end)
             office_orders(mosquitto, site, head_end)
             site_orders(site, head_end)
+            undone(site, head_end)
+            problems(mosquitto, site)
             last_will(mosquitto, site)
             compare(site, postgres, head_end)
             enrolled_again(site, head_end)
             compare(site, postgres, head_end)
             strict(mosquitto, head_end, postgres)
-            sparse(mosquitto, head_end)
+            sparse(mosquitto, head_end, postgres)
         kill(site.process)
         kill(head_end.process)
     nats = Nats()

@@ -78,7 +78,7 @@ class Plug:
     """Obeys, reports its relay, and its meter each half second."""
 
     def __init__(self):
-        self.relay, self.watts, self.powered, self.port = "ON", 60, True, None
+        self.relay, self.watts, self.powered, self.total = "ON", 60, True, 6.294
         self.client, self.told = None, []
         threading.Thread(target=self.run, daemon=True).start()
 
@@ -102,7 +102,7 @@ class Plug:
             time.sleep(0.5)
             client, watts = self.client, self.watts if self.relay == "ON" else 0
             if client and self.powered:
-                energy = {"TotalStartTime": "2018-02-01T00:00:00", "Total": 6.294, "Power": watts, "Voltage": 230, "Current": watts / 230}
+                energy = {"TotalStartTime": "2018-02-01T00:00:00", "Total": self.total, "Power": watts, "Voltage": 230, "Current": watts / 230}
                 client.publish("tele/plug/SENSOR", json.dumps({"Time": "2018-02-15T17:37:10", "ENERGY": energy}), 0)
 
     def disconnect(self):
@@ -182,6 +182,14 @@ try:
     waited = [at - back for at, word in plug.told if at > back and word == "ON"]
     assert waited and 5 <= waited[0] <= 30, waited
     print(f"   after an outage it came back by itself after {waited[0]:.1f} s, in its turn")
+
+    plug.total = 3.000
+    until("a register that went backwards is held", lambda: point()["prepay"]["held_since_local"])
+    assert "--note" in cli("hold", "clear", "1", refused=True)
+    cli("hold", "clear", "1", "--note", "the plug was reset at the workshop", "--waive")
+    assert point()["prepay"]["held_since_local"] is None
+    assert "nothing-held" in cli("hold", "clear", "1", "--note", "again", refused=True)
+    print("   a register that went backwards is held until somebody clears it with a note")
 
     assert cli("verify")["clean"], cli("verify")
     print("   the journal verifies")

@@ -140,6 +140,8 @@ pub struct Uplink {
     hello_ms: Option<u64>,
     status_ms: Option<u64>,
     status_due: bool,
+    /// What was wrong at the site when it was looked at last.
+    problems: Vec<String>,
     /// What was said to be open last, and when.
     case: Option<(String, u64)>,
     unsent_since: Option<u64>,
@@ -194,6 +196,7 @@ impl Uplink {
             hello_ms: None,
             status_ms: None,
             status_due: true,
+            problems: Vec::new(),
             case: None,
             unsent_since: None,
             profile_ms: None,

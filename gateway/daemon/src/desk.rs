@@ -3,26 +3,19 @@
 use crate::buses::LineQuality;
 use crate::clock::Clock;
 use crate::cloud::CloudLink;
-use crate::cycle::{Input, Status, Storage};
+use crate::cycle::{Input, Status};
 use crate::devices::Bench;
+use crate::health;
 use crate::metrics;
 use crate::notify::Notifier;
 use gateway_core::meter_link::MeterLink;
 use gateway_core::{Command, Moment, NodeId};
 use gateway_field::{Field, LinkQuality};
 use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
-use gateway_web::{
-    CloudState, Desk, DeskError, Health, LinkFacts, MeterKinds, Problem, Submission, Test,
-};
+use gateway_web::{CloudState, Desk, DeskError, Health, LinkFacts, MeterKinds, Submission, Test};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-
-/// A cycle that has not turned for this long hangs: it turns with every tick of ten seconds.
-const HANGING: Duration = Duration::from_secs(45);
-/// The self-test runs every minute; two missed ones are a failure.
-const UNTESTED: Duration = Duration::from_secs(150);
 
 /// Implements [`Desk`] over the cycle's inbox.
 pub struct DaemonDesk {
@@ -50,36 +43,7 @@ impl Desk for DaemonDesk {
     }
 
     fn health(&self) -> Health {
-        let mut problems = Vec::new();
-        let mut problem = |serious, words: String| problems.push(Problem { serious, words });
-        if let Storage::Failed(words) = self.status.storage() {
-            let rest = "Supplies stay as they are and nothing can be sold until this is mended.";
-            problem(true, format!("{}. {rest}", sentence(&words)));
-        }
-        if self.status.idle() > HANGING {
-            problem(true, "The gateway has stopped deciding. Restart it.".into());
-        }
-        match self.status.self_test() {
-            Some((_, Err(error))) => problem(true, format!("The self-test failed to {error}.")),
-            Some((ago, Ok(_))) if ago > UNTESTED => {
-                problem(
-                    true,
-                    "The self-test has not run for minutes. Restart the gateway.".into(),
-                );
-            }
-            _ => {}
-        }
-        if self.status.clock_trusted() == Some(false) {
-            let words = "The clock is not set yet. Energy is counted and credit is kept; daily charges wait until the time is known. Connect to a time server or set the clock.";
-            problem(false, words.into());
-        }
-        for (bus, why) in self.bench.buses().down() {
-            let words = format!("The bus {bus} is down: {why}. Its meters are not read.");
-            problem(false, words);
-        }
-        for words in self.notifier.problems() {
-            problem(false, words);
-        }
+        let problems = health::problems(&self.status, self.bench.buses(), &self.notifier);
         Health { problems }
     }
 
@@ -138,13 +102,6 @@ impl Desk for DaemonDesk {
     }
 }
 
-fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
-}
-
 /// How well a meter on a bus is heard, in the words of all links.
 fn of_line(line: LineQuality) -> LinkFacts {
     let mut errors = line.failed;
@@ -184,6 +141,6 @@ impl DaemonDesk {
 
     /// Whether the cycle turns: what systemd's watchdog wants to know. A disk that is full is no reason to restart.
     pub fn is_deciding(&self) -> bool {
-        self.status.idle() <= HANGING
+        self.status.idle() <= health::HANGING
     }
 }

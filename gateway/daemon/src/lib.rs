@@ -16,6 +16,7 @@ mod desk;
 mod devices;
 mod drivers;
 mod gateway;
+mod health;
 mod holidays;
 mod home_assistant;
 mod line_work;

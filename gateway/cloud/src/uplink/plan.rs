@@ -13,6 +13,8 @@ const LINGER_MS: u64 = 30_000;
 const ROWS_AT_ONCE: u64 = 64;
 /// What is open is told again so often, though nothing has changed: nobody acknowledges it.
 const CASE_AGAIN_MS: u64 = 86_400_000;
+/// What is wrong at the site is told so often at most.
+const PROBLEMS_EVERY_MS: u64 = 60_000;
 /// Longest wait that is ever returned: whoever asks looks again.
 const LOOK_AGAIN_MS: u64 = 600_000;
 
@@ -37,7 +39,9 @@ impl Uplink {
     /// # Errors
     /// The database cannot be read; ask again later.
     pub fn next(&mut self, now_ms: u64, source: &dyn Source) -> Result<Step, SourceError> {
-        self.budget.on(source.facts().at.0, now_ms);
+        let facts = source.facts();
+        self.budget.on(facts.at.0, now_ms);
+        self.notice(now_ms, facts.problems);
         if self.standing == Standing::Away {
             if now_ms >= self.retry_ms {
                 return Ok(Step::Connect);
@@ -47,7 +51,6 @@ impl Uplink {
         if std::mem::take(&mut self.leaving) {
             self.standing = Standing::Away;
             self.go_back();
-            self.retry_ms = now_ms + self.settings.contact_every_ms.unwrap_or_default();
             return Ok(Step::Disconnect);
         }
         // A receipt first: of a reconciliation the hello after it depends on it.
@@ -252,13 +255,24 @@ impl Uplink {
         Ok(Planned::Go(self.go(now_ms, Stream::Profile, sealed)))
     }
 
-    /// Nothing to send: waits, or leaves a metered link.
+    /// What is wrong at the site is told when it changes, once a minute at most.
+    fn notice(&mut self, now_ms: u64, problems: Vec<String>) {
+        let is_time = |told: u64| now_ms >= told.saturating_add(PROBLEMS_EVERY_MS);
+        if problems != self.problems && self.status_ms.is_none_or(is_time) {
+            (self.problems, self.status_due) = (problems, true);
+        }
+    }
+
+    /// Nothing to send: waits, or leaves a metered link. Over its budget it leaves with rows unsent and comes back when the next message may
+    /// go: a connection that may say nothing costs its keeping.
     fn rest(&mut self, now_ms: u64, wake: u64, source: &dyn Source) -> Result<Step, SourceError> {
         let Some(every) = self.settings.contact_every_ms else {
-            return Ok(Step::Wait(wake.min(now_ms + LOOK_AGAIN_MS)));
+            return Ok(Step::Wait(wake.min(now_ms + PROBLEMS_EVERY_MS)));
         };
         let caught_up = self.cursors.journal >= source.head()?.number;
-        if !self.under_way.is_empty() || !caught_up {
+        let journal_ms = self.budget.journal_from();
+        let waits = !caught_up && journal_ms > now_ms + LINGER_MS;
+        if !self.under_way.is_empty() || !(caught_up || waits) {
             self.idle_since = None;
             return Ok(Step::Wait(wake.min(now_ms + LOOK_AGAIN_MS)));
         }
@@ -266,7 +280,10 @@ impl Uplink {
         if now_ms < since + LINGER_MS {
             return Ok(Step::Wait(since + LINGER_MS));
         }
-        let asleep_s = i64::try_from(every / 1_000).unwrap_or(i64::MAX);
+        let budget_ms = if waits { journal_ms - now_ms } else { 0 };
+        let asleep_ms = every.max(budget_ms);
+        self.retry_ms = now_ms + asleep_ms;
+        let asleep_s = i64::try_from(asleep_ms / 1_000).unwrap_or(i64::MAX);
         let mut status = self.status(source, LinkState::Sleeping)?;
         status.until = Some(UtcSeconds(status.at.0.saturating_add(asleep_s)));
         self.leaving = true;

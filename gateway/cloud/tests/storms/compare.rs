@@ -1,8 +1,9 @@
 //! Both sides at the end, row by row: journal, profile, orders, money.
 
 use crate::world::{World, id};
+use gateway_core::configured::Setting;
 use gateway_sim::head_end::OrderKept;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn equal<T: PartialEq + std::fmt::Debug>(what: &str, ours: T, theirs: T) -> Result<(), String> {
     if ours == theirs {
@@ -41,6 +42,7 @@ pub fn compare(world: &World) -> Result<(), String> {
     for order in site.orders.values() {
         obeyed(order, &distinct)?;
     }
+    set_last(world)?;
     match &card.state.cloud.held {
         Some(held) => Err(format!("money held without a reason: {held:?}")),
         None => Ok(()),
@@ -54,17 +56,76 @@ fn obeyed(order: &OrderKept, vends: &BTreeSet<&String>) -> Result<(), String> {
     };
     let (outcome, refusal) = (receipt["outcome"].as_str(), receipt["refusal"].as_str());
     let command = order.act["command"].as_str().unwrap_or_default();
-    let may_be_refused = match command {
-        "order-supply" => refusal == Some("order-superseded"),
-        "enter-token" => refusal == Some("used"),
+    let is_set = command == "order-supply" || sets(order).is_some();
+    let is_timed = order.not_after < i64::MAX;
+    let may_be_refused = match refusal {
+        Some("order-superseded") => is_set,
+        Some("used") => command == "enter-token",
+        Some("order-too-late") => is_timed,
         _ => false,
     };
-    if outcome != Some("done") && !may_be_refused {
+    let is_done = outcome == Some("done");
+    if !is_done && !may_be_refused {
         return Err(format!("{order:?} was not obeyed"));
     }
     let key = order.act["key"].as_str().unwrap_or_default().to_owned();
-    if command == "vend" && !vends.contains(&key) {
-        return Err(format!("the payment {key} never came"));
+    if command == "vend" && vends.contains(&key) != is_done {
+        return Err(format!("the payment {key} and its receipt: {receipt}"));
+    }
+    Ok(())
+}
+
+/// What an order sets, and to what.
+fn sets(order: &OrderKept) -> Option<(String, String)> {
+    let act = &order.act;
+    let text = |name: &str| act[name].as_str().map(str::to_owned);
+    let (what, value) = match (act["command"].as_str()?, act["change"].as_str()) {
+        ("change-usage-point", Some("label")) => ("label", text("label")?),
+        ("message", _) => ("message", text("text")?),
+        ("guard", _) => ("limit", act["watts"].to_string()),
+        ("set-point", _) => ("arming", act["setting"]["arming"].as_str()?.to_owned()),
+        ("set-config", _) => ("name", act["values"]["site.name"].as_str()?.to_owned()),
+        ("set-calendar", _) => ("holidays", text("holidays")?),
+        _ => return None,
+    };
+    Some((format!("{what} {}", act["usage_point"]), value))
+}
+
+/// What was set is what the last order that was obeyed says, by the head-end's own count, in whatever order they came.
+fn set_last(world: &World) -> Result<(), String> {
+    let (state, site) = (
+        &world.gateway.card.state,
+        &world.head_end.stored.sites[&id()],
+    );
+    let mut last = BTreeMap::new();
+    for order in site.orders.values() {
+        let receipt = order.receipt.as_ref();
+        let is_done = receipt.is_some_and(|receipt| receipt["outcome"] == "done");
+        last.extend(sets(order).filter(|_| is_done));
+    }
+    let mut ours = BTreeMap::new();
+    for point in state.usage_points.values() {
+        let id = point.id.0;
+        ours.insert(format!("label {id}"), point.label.clone());
+        ours.insert(format!("limit {id}"), point.load_limit_w.to_string());
+        let message = point.message.as_ref();
+        ours.extend(message.map(|message| (format!("message {id}"), message.text.clone())));
+        let arming = match point.supply.shadow {
+            true => "shadow",
+            false => "armed",
+        };
+        ours.insert(format!("arming {id}"), arming.to_owned());
+    }
+    for (key, name) in [
+        ("site.name", "name"),
+        ("prepay.friendly.holiday_list", "holidays"),
+    ] {
+        if let Some(Setting::Text(text)) = state.cloud.configured.values.get(key) {
+            ours.insert(format!("{name} null"), text.clone());
+        }
+    }
+    for (what, value) in &last {
+        equal(what, ours.get(what), Some(value))?;
     }
     Ok(())
 }

@@ -8,8 +8,15 @@ use gateway_core::NodeId;
 #[test]
 fn every_fault_of_the_weather_happens() {
     let mut all = Done::default();
+    let (mut late, mut stale) = (0, 0);
     for seed in 0..8 {
-        let done = storm(seed).done;
+        let world = storm(seed);
+        for order in world.head_end.stored.sites[&id()].orders.values() {
+            let refusal = order.receipt.as_ref().map(|receipt| &receipt["refusal"]);
+            late += u32::from(refusal.is_some_and(|why| why == "order-too-late"));
+            stale += u32::from(refusal.is_some_and(|why| why == "order-superseded"));
+        }
+        let done = world.done;
         all.lost += done.lost;
         all.doubled += done.doubled;
         all.reordered += done.reordered;
@@ -26,6 +33,8 @@ fn every_fault_of_the_weather_happens() {
         ("too large", all.too_large),
         ("played back", all.played_back),
         ("wrong clocks", all.wrong_clocks),
+        ("orders that came too late", late),
+        ("orders that came after later ones", stale),
     ] {
         assert!(count >= 3, "{what}: {count} times in eight storms");
     }
@@ -103,6 +112,25 @@ fn damage_to_money_is_seen() {
     check("an order without a receipt", |world| {
         world.vend_order("never sent", 1);
     });
+    check("a name set by an order that was not the last", |world| {
+        for label in ["7A", "7B"] {
+            world.order(
+                serde_json::json!({"command": "change-usage-point", "usage_point": 1,
+                "change": "label", "label": label, "by": "asha"}),
+            );
+        }
+        world.settle();
+        let point = world.gateway.card.state.usage_points.values_mut().next();
+        point.expect("a usage point").label = "7A".into();
+    });
+    check("a payment of an order that was refused", |world| {
+        let order = world.vend_order("refused and paid", 1);
+        world.settle();
+        let order = site(world).orders.get_mut(&order).expect("it");
+        order.not_after = 5;
+        order.receipt =
+            Some(serde_json::json!({"outcome": "refused", "refusal": "order-too-late"}));
+    });
     check("money held", |world| {
         let at = world.at();
         let hold = gateway_core::Command::HoldMoney {
@@ -114,6 +142,44 @@ fn damage_to_money_is_seen() {
         let alarm = world.gateway.card.journal.pop();
         assert!(row.is_some() && alarm.is_some());
     });
+}
+
+/// Over its budget a metered link sleeps with rows unsent, comes back once an hour, and at the end both sides have the same.
+#[test]
+fn a_metered_link_over_its_budget_sleeps_and_loses_nothing() {
+    let settings = Settings {
+        contact_every_ms: Some(60_000),
+        daily_bytes: 20_000,
+        gather_ms: 2_000,
+        ..Settings::default()
+    };
+    let mut world = World::new(5, settings);
+    world.pass(120_000);
+    for number in 0..600_u32 {
+        let noise = (world.random.next_bits(), world.random.next_bits());
+        let at = world.at();
+        let key = format!("{:x}{:x} {number}", noise.0, noise.1);
+        world.gateway.card.vend(at, &key, 1).expect("a vend");
+    }
+    let cursor = |world: &World| world.head_end.stored.sites[&id()].cursor(&id()).0;
+    world.pass(600_000);
+    let stored = cursor(&world);
+    for number in 0..20 {
+        let at = world.at();
+        let sold = world.gateway.card.vend(at, &format!("late {number}"), 1);
+        sold.expect("a vend");
+    }
+    let mut connected = 0;
+    for _ in 0..50 {
+        world.pass(60_000);
+        connected += u32::from(world.is_connected);
+    }
+    assert!(connected <= 3, "connected in {connected} of 50 minutes");
+    assert!(stored < world.gateway.card.state.number, "nothing waits");
+    world.pass(2 * 3_600_000);
+    assert!(cursor(&world) > stored, "once an hour a message goes");
+    world.settle();
+    assert_eq!(compare(&world), Ok(()));
 }
 
 /// Three weeks without a link: the gateway knocks every ten minutes at most, also when the connection before had achieved something.

@@ -362,8 +362,11 @@ impl Gateway {
                 self.hold(at, why, evidence);
             }
         } else if path == Channel::Order.path(&GATEWAY)
-            && let Ok(order) = downlink::read(&enrolled, &GATEWAY, payload)
+            && let Ok(mut order) = downlink::read(&enrolled, &GATEWAY, payload)
         {
+            if let Act::Configure { is_fit, .. } = &mut order.act {
+                *is_fit = true;
+            }
             let (id, sequence, act) = (order.id.clone(), order.sequence, order.act.clone());
             let order = Box::new(order);
             let answer = self.card.command(at, Command::TakeOrder { order });

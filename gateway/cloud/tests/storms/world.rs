@@ -97,7 +97,8 @@ impl World {
         self.true_at() + self.gateway_ahead_s
     }
 
-    fn true_at(&self) -> i64 {
+    /// What a good clock shows.
+    pub fn true_at(&self) -> i64 {
         START + i64::try_from(self.now_ms / 1_000).expect("fits")
     }
 
@@ -157,7 +158,12 @@ impl World {
     }
 
     pub fn order(&mut self, act: Value) -> u64 {
-        self.head_end.order(&id(), act, (0, i64::MAX))
+        self.order_within(act, (0, i64::MAX))
+    }
+
+    /// An order that is good between two moments only.
+    pub fn order_within(&mut self, act: Value, times: (i64, i64)) -> u64 {
+        self.head_end.order(&id(), act, times)
     }
 
     pub fn vend_order(&mut self, key: &str, point: u32) -> u64 {

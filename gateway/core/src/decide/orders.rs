@@ -172,7 +172,12 @@ pub(super) fn undo_settings(
         change,
         why: why.clone(),
     }));
-    draft.raise(AlarmKind::SettingsUndone, Subject::Site, why);
+    // Each time anew: whoever has seen the alarm of an earlier change has not seen this one's.
+    draft.push(Decision::AlarmRaised {
+        kind: AlarmKind::SettingsUndone,
+        subject: Subject::Site,
+        details: why,
+    });
     Ok(Answer::Done)
 }
 

@@ -80,6 +80,12 @@ pub enum Action {
         #[command(subcommand)]
         action: super::shadow::ShadowAction,
     },
+    /// Messages to residents
+    Message {
+        /// What to do.
+        #[command(subcommand)]
+        action: super::office::MessageAction,
+    },
     /// Recharge an account
     Vend(VendArgs),
     /// Debts: arrears, appliance loans, fraud recovery
@@ -352,6 +358,8 @@ pub enum UsagePointAction {
         #[command(flatten)]
         target: Target,
     },
+    /// Change its name, the limit of its connection, or its tariff from a day on
+    Change(super::office::ChangeArgs),
     /// Set the sanctioned load, by which per-kW charges are reckoned for the whole period in progress
     Load {
         /// Its number, for example UP-0007 or 7

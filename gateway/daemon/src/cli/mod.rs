@@ -21,6 +21,7 @@ mod losses;
 mod meter;
 mod node;
 mod notify;
+mod office;
 mod operator;
 mod paper;
 mod person;
@@ -81,6 +82,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
             AlarmAction::Ack { target, number } => alarm::acknowledge(target, *number),
         },
         Action::Emergency { action } => prepay::emergency(action),
+        Action::Message { action } => office::message(action),
         Action::Hold { action } => prepay::hold(action),
         Action::Cloud { action } => cloud::carry_out(action),
         Action::Notify { action } => notify::carry_out(action),
@@ -134,6 +136,7 @@ fn of_usage_point(action: &UsagePointAction) -> said::Result {
             usage_point,
         } => usage_point::show(target, *usage_point),
         UsagePointAction::Add(args) => usage_point::add(args),
+        UsagePointAction::Change(args) => office::change(args),
         UsagePointAction::Place(args) => place::place(args),
         UsagePointAction::Load {
             target,

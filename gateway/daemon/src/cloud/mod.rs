@@ -44,7 +44,12 @@ pub struct CloudParts {
     pub starts: u32,
     /// Settings above the configuration file, where there is one.
     pub ordered: Option<Arc<Ordered>>,
+    /// What is wrong at the site, in words.
+    pub problems: Problems,
 }
+
+/// Says what is wrong at the site.
+pub type Problems = Box<dyn Fn() -> Vec<String> + Send>;
 
 impl CloudParts {
     /// From the daemon's channels.
@@ -52,7 +57,7 @@ impl CloudParts {
         inputs: &mpsc::Sender<Input>,
         clock: Clock,
         (changed, stopped): (&watch::Receiver<u64>, &watch::Receiver<bool>),
-        (starts, ordered): (u32, Option<Arc<Ordered>>),
+        (starts, ordered, problems): (u32, Option<Arc<Ordered>>, Problems),
     ) -> Self {
         Self {
             inputs: inputs.clone(),
@@ -61,6 +66,7 @@ impl CloudParts {
             stopped: stopped.clone(),
             starts,
             ordered,
+            problems,
         }
     }
 }

@@ -132,7 +132,7 @@ impl Source for DaemonSite {
             branch: cloud.branch,
             branch_after: cloud.branch_after,
             shed_readings_before: self.reader.shed_readings_before().unwrap_or_default().0,
-            problems: Vec::new(),
+            problems: (self.parts.problems)(),
         }
     }
 }

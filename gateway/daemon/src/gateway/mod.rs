@@ -16,7 +16,7 @@ use crate::drivers::Drivers;
 use crate::home_assistant::Publisher;
 use crate::notify;
 use crate::ordered::Ordered;
-use crate::{backup, buses, cloud, control, devices, holidays, tariffs, token_keys};
+use crate::{backup, buses, cloud, control, devices, health, holidays, tariffs, token_keys};
 use gateway_core::Command;
 use gateway_field::devices::SiteMessage;
 use gateway_field::{Credentials, Field, FieldConfig};
@@ -70,10 +70,9 @@ impl Gateway {
         let links = admit_all(&state, keys, &credentials, epoch);
         let (field, site_messages) = start_field(config, &credentials, uplinks_in.clone())?;
         let (clock, status) = (clock(config), Arc::new(Status::new()));
-        let (changes, changed) = watch::channel(0);
+        let ((changes, changed), (stop, stopped)) = (watch::channel(0), watch::channel(false));
         let (installed, shown) = watch::channel(state.installed().collect());
         let drivers = Drivers::new(shown, &inputs_in);
-        let (stop, stopped) = watch::channel(false);
         let buses = start_buses(config, (&drivers, &uplinks_in), &stopped)?;
         let (rounds, news) = feeders::watch(config, &state, &inputs_in)?;
         let cycle = Cycle {
@@ -101,15 +100,16 @@ impl Gateway {
             refused: BTreeMap::new(),
         };
         let cycle = spawn_cycle(cycle, inputs, uplinks).map_err(StartError::Thread)?;
-        let parts =
-            cloud::CloudParts::new(&inputs_in, clock, (&changed, &stopped), (epoch, ordered));
+        let watched = (&changed, &stopped);
+        let (notifier, tell) = tellers(config, clock, watched, (&status, &buses));
+        let parts = cloud::CloudParts::new(&inputs_in, clock, watched, (epoch, ordered, tell));
         let (link, cloud) = cloud::start(config, parts).map_err(StartError::Thread)?;
         let desk = Arc::new(DaemonDesk {
             inputs: inputs_in,
             status,
             field: field.clone(),
             clock,
-            notifier: notify::start(config, clock, (&changed, &stopped)),
+            notifier,
             changes: changed,
             cloud: link,
             bench: devices::Bench::new(clock, buses, &drivers.links, logins(config)),
@@ -205,6 +205,18 @@ fn publish_state(
 fn bound(field: &Field, config: &Config) -> SocketAddr {
     let bound = field.local_addr().or(field.local_tls_addr());
     bound.unwrap_or(config.field.listen)
+}
+
+/// Who tells people of what happens, and who tells the head-end what is wrong.
+fn tellers(
+    config: &Config,
+    clock: Clock,
+    watched: (&watch::Receiver<u64>, &watch::Receiver<bool>),
+    (status, buses): (&Arc<Status>, &buses::Buses),
+) -> (Arc<notify::Notifier>, cloud::Problems) {
+    let notifier = notify::start(config, clock, watched);
+    let tell = health::teller(status, buses, &notifier);
+    (notifier, tell)
 }
 
 /// The accounts of the site's clients.
