@@ -146,6 +146,7 @@ impl Reader {
                 export: WattHours(0),
                 decivolts: None,
                 phases: None,
+                phase_decivolts: None,
             };
             if let Some(before) = round.take_if(|before| before.end != end) {
                 fold.take(&before);

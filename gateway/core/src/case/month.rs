@@ -492,6 +492,7 @@ mod tests {
                 export: WattHours(0),
                 decivolts: None,
                 phases,
+                phase_decivolts: None,
             };
             let apart = [115, 115, 0].map(|wh| WattHours(5_000 + count * wh));
             let all = [
