@@ -22,6 +22,7 @@ use crate::order::{Hex32, Outcome};
 use crate::person::PersonDecision;
 use crate::point_change::PointChange;
 use crate::prepay::{PrepayDecision, VendParts};
+use crate::question::QuestionDecision;
 use crate::rating::Component;
 use crate::supply::{Reasons, Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
@@ -425,6 +426,14 @@ pub enum Decision {
         /// Who.
         by: String,
     },
+    /// A resident asked about a bill or a reading, or was answered.
+    Question {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// What.
+        #[serde(flatten)]
+        what: QuestionDecision,
+    },
     /// The resident of a usage point is told about a case, on the display of the node and the resident's page.
     ResidentTold {
         /// The case.
@@ -523,6 +532,7 @@ impl Decision {
             | Self::Vended { usage_point, .. }
             | Self::Debt { usage_point, .. }
             | Self::Correction { usage_point, .. }
+            | Self::Question { usage_point, .. }
             | Self::TokenProvisioned { usage_point, .. }
             | Self::TokenEntered { usage_point, .. }
             | Self::SupplyOrdered { usage_point, .. }

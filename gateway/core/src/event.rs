@@ -10,6 +10,7 @@ use crate::meter_link::{MeterOrder, MeterReading, PointSetting};
 use crate::person::PersonCommand;
 use crate::point_change::PointChange;
 use crate::prepay::PrepayCommand;
+use crate::question::QuestionCommand;
 use crate::supply::{Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
 use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
@@ -295,6 +296,8 @@ pub enum Command {
     },
     /// Advance a case of missing energy.
     Case(CaseCommand),
+    /// Ask about a bill or a reading, or answer.
+    Question(QuestionCommand),
     /// Add, change or remove people, or set their secrets.
     Person(PersonCommand),
     /// Set or end a guard of a supply.

@@ -55,6 +55,7 @@ pub mod order;
 pub mod person;
 pub mod point_change;
 pub mod prepay;
+pub mod question;
 pub mod rating;
 pub mod refusal;
 pub mod rules;

@@ -1,6 +1,7 @@
 //! Why an event was not obeyed. Values, in order of precedence within each command; nothing changes when one is returned.
 
 use crate::prepay::MoneyRefusal;
+use crate::question::QuestionRefusal;
 use crate::tokens::Rejection;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,8 @@ pub enum Refusal {
     NotReadyForReconnection,
     /// No tampering is reported that is not cleared already.
     NothingToClear,
+    /// A question or its answer is refused.
+    Question(QuestionRefusal),
 }
 
 impl Refusal {
@@ -217,6 +220,7 @@ impl Refusal {
             Self::OverloadNotLatched => "overload-not-latched",
             Self::NotReadyForReconnection => "not-ready-for-reconnection",
             Self::NothingToClear => "nothing-to-clear",
+            Self::Question(refusal) => refusal.name(),
         }
     }
 }
@@ -292,6 +296,7 @@ impl fmt::Display for Refusal {
             Self::OverloadNotLatched => "the load limit is not latched; there is nothing to reset",
             Self::NotReadyForReconnection => "the supply does not wait for a press; see why it is off with `usage-point show`",
             Self::NothingToClear => "the node reports no tampering that is not cleared already",
+            Self::Question(refusal) => return refusal.fmt(f),
         })
     }
 }

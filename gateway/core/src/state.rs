@@ -413,6 +413,7 @@ pub(crate) fn added_usage_point(decision: &Decision) -> Option<UsagePoint> {
         debts: Debts::default(),
         proposals: Vec::new(),
         asked: Vec::new(),
+        questions: Vec::new(),
         feeder_phase: None,
         next_tariff: None,
         message: None,
@@ -476,6 +477,7 @@ impl UsagePoint {
                 self.debts.apply(what);
             }
             Decision::Correction { what, .. } => self.correct(record, what),
+            Decision::Question { what, .. } => self.question(record, what),
             Decision::TokenEntered { entry, amount, .. } => {
                 self.account.balance += *amount;
                 if let Ok(Effect::PowerLimit { watts, .. }) = &entry.outcome {

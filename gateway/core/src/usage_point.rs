@@ -9,6 +9,7 @@ use crate::meter_link::FeederPhase;
 use crate::metering::{MeterFit, RegisterBreak};
 use crate::point_change::{Message, NextTariff};
 use crate::prepay::PrepayState;
+use crate::question::Question;
 use crate::supply::{Directive, Supply, SupplyOrder};
 use crate::tariff::{Connection, Phases, SMALLEST_LOAD_W, Tariff};
 use crate::{FeederId, Micro, UsagePointId, UtcSeconds, WattHours};
@@ -67,6 +68,9 @@ pub struct UsagePoint {
     /// Corrections that were asked for with a key, the last ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
+    /// Questions of its resident, the open ones and the last answered ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Question>,
     /// The feeder's phase it hangs on, as somebody set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feeder_phase: Option<FeederPhase>,

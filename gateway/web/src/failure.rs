@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use gateway_core::Refusal;
 use gateway_core::prepay::MoneyRefusal;
+use gateway_core::question::QuestionRefusal;
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -85,14 +86,16 @@ impl From<Refusal> for Failure {
             | Refusal::NoSuchAlarm
             | Refusal::NoSuchDispute
             | Refusal::NoSuchCase
-            | Refusal::NoSuchPerson => StatusCode::NOT_FOUND,
+            | Refusal::NoSuchPerson
+            | Refusal::Question(QuestionRefusal::NoSuchQuestion) => StatusCode::NOT_FOUND,
             Refusal::KeyUsedForOtherVend
             | Refusal::UsagePointExists
             | Refusal::NodeExists
             | Refusal::CaseIsClosed
             | Refusal::PersonExists
             | Refusal::LastSupplier
-            | Refusal::TariffDiffers => StatusCode::CONFLICT,
+            | Refusal::TariffDiffers
+            | Refusal::Question(QuestionRefusal::TooManyQuestions) => StatusCode::CONFLICT,
             Refusal::RoleMayNot => StatusCode::FORBIDDEN,
             Refusal::Money(refusal) => status_of(refusal),
             _ => StatusCode::UNPROCESSABLE_ENTITY,

@@ -6,10 +6,15 @@ mod fixture;
 use axum::http::{Method, StatusCode, header};
 use fixture::reading;
 use fixture::site::{PASSWORD, TestSite, get, post};
+use gateway_core::correction::{CorrectionAct, CorrectionCommand};
+use gateway_core::debt::{DebtChange, DebtKind, Terms};
+use gateway_core::guard::GuardCommand;
 use gateway_core::person::{Role, SecretHash};
+use gateway_core::prepay::{EmergencyRules, PrepayCommand};
+use gateway_core::question::QuestionCommand;
 use gateway_core::supply::Relay;
 use gateway_core::tariff::Phases;
-use gateway_core::{Command, UsagePointId};
+use gateway_core::{Command, Micro, UsagePointId};
 use gateway_web::all_routes;
 
 /// A second household, whose resident is `UP-0002`.
@@ -79,9 +84,14 @@ async fn a_resident_never_sees_another() {
     assert!(asked > 100, "{asked}");
     let commands = site.memory.lock().commands[before..].to_vec();
     for command in commands {
-        let is_own =
-            matches!(command, Command::EnterToken { usage_point, .. } if usage_point == site.point);
-        assert!(is_own, "{command:?}");
+        let whose = match &command {
+            Command::EnterToken { usage_point, .. }
+            | Command::Prepay(PrepayCommand::ActivateEmergency { usage_point, .. })
+            | Command::Guard(GuardCommand::Close { usage_point, .. })
+            | Command::Question(QuestionCommand::Ask { usage_point, .. }) => Some(*usage_point),
+            _ => None,
+        };
+        assert_eq!(whose, Some(site.point), "{command:?}");
     }
 }
 
@@ -293,4 +303,148 @@ async fn an_agent_has_no_receipts_of_others_and_wrong_entries_are_named() {
             reply.body
         );
     }
+}
+
+/// A site that lends 100.00 from 200.00 on, with a debt, and its resident.
+async fn lender() -> (TestSite, String) {
+    let site = TestSite::protected();
+    {
+        let mut memory = site.memory.lock();
+        memory.rules.prepay.emergency = EmergencyRules {
+            limit: Micro(100_000_000),
+            days: 0,
+            threshold: Micro(200_000_000),
+            automatic: false,
+        };
+        let node = memory
+            .state
+            .node_for(gateway_core::event::Role::UsagePoint(site.point));
+        memory.now.at.0 += 3_600;
+        memory.read(reading(node.expect("a node"), 9_000, 100, Relay::Closed));
+        let open = DebtChange::Open {
+            kind: DebtKind::Arrears,
+            amount: Micro(300_000_000),
+            terms: Terms {
+                percent_hundredths: 1_000,
+                per_day: Micro(2_000_000),
+                cap: None,
+            },
+        };
+        let opened = memory.command(Command::Correct(CorrectionCommand::Make {
+            key: None,
+            usage_point: site.point,
+            what: CorrectionAct::Debt(open),
+            reason: "bills of before".to_owned(),
+            by: "clerk".to_owned(),
+        }));
+        assert!(opened.is_ok(), "{opened:?}");
+    }
+    let cookie = site.log_in_as("UP-0001").await;
+    (site, cookie)
+}
+
+#[tokio::test]
+async fn emergency_credit_debts_and_days_stand_on_ones_own_page() {
+    let (site, cookie) = lender().await;
+    let page =
+        |language: &str| get("/my/UP-0001").cookie(&format!("{cookie}; language={language}"));
+    for (language, parts) in [
+        (
+            "en",
+            [
+                "emergency credit of",
+                "Unpaid bills",
+                "10 % of each recharge",
+                "pays back what you owe",
+            ],
+        ),
+        (
+            "hi",
+            [
+                "आपातकालीन क्रेडिट",
+                "पुराने बिल",
+                "हर रीचार्ज का 10 %",
+                "बकाया चुकाने",
+            ],
+        ),
+        (
+            "mr",
+            [
+                "आपत्कालीन क्रेडिट",
+                "जुनी बिले",
+                "प्रत्येक रिचार्जचे 10 %",
+                "थकबाकी फेडण्यासाठी",
+            ],
+        ),
+    ] {
+        let body = site.send(&page(language)).await.body;
+        for part in parts {
+            assert!(body.contains(part), "{language}: {part}: {body}");
+        }
+    }
+    let activate = post("/my/UP-0001/emergency", "").cookie(&cookie);
+    let reply = site.send(&activate).await;
+    assert_eq!(
+        reply.header(header::LOCATION),
+        "/my/UP-0001?done=emergency",
+        "{}",
+        reply.body
+    );
+    let body = site.send(&page("en")).await.body;
+    assert!(body.contains("Emergency credit is ready"), "{body}");
+    assert!(!body.contains("/my/UP-0001/emergency"), "not offered again");
+    let reply = site.send(&activate).await;
+    assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(reply.body.contains("not possible now"), "{}", reply.body);
+    let reply = site
+        .send(&post("/my/UP-0001/reconnect", "").cookie(&cookie))
+        .await;
+    assert_eq!(
+        reply.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "nothing waits for a press"
+    );
+}
+
+#[tokio::test]
+async fn a_question_reaches_the_office_and_its_answer_the_resident() {
+    let (site, cookie) = lender().await;
+    let ask = post("/my/UP-0001/question", "text=I+paid+250&about=3").cookie(&cookie);
+    for _ in 0..2 {
+        let reply = site.send(&ask).await;
+        assert_eq!(
+            reply.header(header::LOCATION),
+            "/my/UP-0001?done=asked",
+            "{}",
+            reply.body
+        );
+    }
+    let own = get("/my/UP-0001").cookie(&cookie);
+    let body = site.send(&own).await.body;
+    assert_eq!(body.matches("I paid 250").count(), 1, "asked once: {body}");
+    assert!(body.contains("Waits for an answer"), "{body}");
+    let clerk = site.log_in_as("clerk").await;
+    let body = site.send(&get("/accounts").cookie(&clerk)).await.body;
+    let place = body.split("/usage-point/UP-0001/question/").nth(1);
+    let number = place
+        .and_then(|rest| rest.split('"').next())
+        .expect("a form to answer");
+    let path = format!("/usage-point/UP-0001/question/{number}");
+    let answer = post(&path, "text=Set+right").cookie(&clerk);
+    assert_eq!(site.send(&answer).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        site.send(&answer).await.status,
+        StatusCode::NOT_FOUND,
+        "answered once"
+    );
+    let body = site.send(&own).await.body;
+    for part in ["Answer of", "Set right"] {
+        assert!(body.contains(part), "{part}: {body}");
+    }
+    let auditor = site.log_in_as("auditor").await;
+    let body = site.send(&get("/accounts").cookie(&auditor)).await.body;
+    assert!(
+        !body.contains("Set right"),
+        "answered ones are on the journal"
+    );
 }

@@ -267,7 +267,7 @@ fn known(draft: &Draft<'_>, usage_point: Option<UsagePointId>) -> Result<(), Ref
     }
 }
 
-fn check_text(by: &str, text: &str, may_be_empty: bool) -> Result<(), Refusal> {
+pub(super) fn check_text(by: &str, text: &str, may_be_empty: bool) -> Result<(), Refusal> {
     usable(by)?;
     let empty = text.trim().is_empty() && !may_be_empty;
     let control = |c: char| c.is_control() && c != '\n';

@@ -18,6 +18,7 @@ mod orders;
 mod people;
 mod points;
 mod prepay;
+mod questions;
 mod readings;
 mod residents;
 mod supply;
@@ -123,6 +124,7 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
             by,
         } => commands::resolve_dispute(draft, *usage_point, *number, *charge, by),
         Command::Case(command) => cases::ask(draft, command),
+        Command::Question(command) => questions::ask(draft, command),
         Command::Person(command) => people::ask(draft, command),
         Command::Guard(command) => guard::ask(draft, command),
         Command::Prepay(command) => prepay::ask(draft, command),

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `see-site` | every usage point, alarms, cases, meters, journal, status, statements of all |
 //! | `see-own` | a resident's own usage points |
-//! | `recharge-own` | tokens, emergency credit and reconnecting at one's own usage points |
+//! | `recharge-own` | tokens, emergency credit, reconnecting and questions at one's own usage points |
 //! | `vend` | recharging against money taken at the counter or by a program |
 //! | `sell` | recharging as an agent, on the agent's own page |
 //! | `enter-token` | transfer tokens at any usage point |
@@ -13,7 +13,7 @@
 //! | `work-on-cases` | notes, visits and closing of cases |
 //! | `work-on-meters` | meters and nodes: adding, replacing, testing, phases, shadow mode, labels with keys |
 //! | `set-up-points` | usage points, tariffs, sanctioned loads |
-//! | `decide-disputes` | energy in dispute, billing holds |
+//! | `decide-disputes` | energy in dispute, billing holds, residents' questions |
 //! | `correct-accounts` | corrections, debts, agents' accounts |
 //! | `make-tokens` | 20-digit tokens of the site's own supply group |
 //! | `set-resident-pins` | residents: adding them, their PINs |
@@ -143,6 +143,7 @@ impl Deed {
             Command::Case(CaseCommand::Report { .. }) => return None,
             Command::Case(CaseCommand::Assess { .. }) => Self::CorrectAccounts,
             Command::Case(_) => Self::WorkOnCases,
+            Command::Question(_) => Self::DecideDisputes,
             Command::Person(_) => Self::ManagePeople,
             Command::ChangeUsagePoint(_) => Self::SetUpPoints,
             Command::UndoSettings { .. } => Self::ManageSite,

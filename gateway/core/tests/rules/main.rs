@@ -26,6 +26,7 @@ mod order_kinds;
 mod orders;
 mod people;
 mod prepay_sheet;
+mod questions;
 mod reference;
 mod site;
 mod supply;

@@ -7,7 +7,7 @@ use crate::control::{Request, Response};
 use clap::{Args, ValueEnum};
 use gateway_core::UsagePointId;
 use gateway_core::calendar::LocalDay;
-use gateway_web::paper::{Format, StatementPaper};
+use gateway_web::paper::{Format, ReceiptPage, StatementPaper};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -80,7 +80,7 @@ pub struct ReceiptArgs {
     /// Columns of the printer: 32 on 58 mm, 48 on 80 mm
     #[arg(long, default_value = "48", value_parser = clap::value_parser!(u8).range(32..=80))]
     pub width: u8,
-    /// Text, or a till printer's bytes
+    /// Text, a till printer's bytes, or PDF
     #[arg(long, value_enum, default_value = "text")]
     pub format: ReceiptFormat,
     /// This is the first print; without it, or 15 minutes after the payment, the receipt says DUPLICATE
@@ -101,6 +101,10 @@ pub enum ReceiptFormat {
     Text,
     /// ESC/POS.
     Escpos,
+    /// PDF as wide as the paper: 58 mm for 32 columns, else 80 mm.
+    Pdf,
+    /// PDF on A4.
+    PdfA4,
 }
 
 /// `receipt`
@@ -116,6 +120,9 @@ pub fn receipt(args: &ReceiptArgs) -> Result {
     let file = match args.format {
         ReceiptFormat::Text => paper.text(columns).into_bytes(),
         ReceiptFormat::Escpos => paper.escpos(columns),
+        ReceiptFormat::Pdf if columns == 32 => paper.pdf(ReceiptPage::Mm58),
+        ReceiptFormat::Pdf => paper.pdf(ReceiptPage::Mm80),
+        ReceiptFormat::PdfA4 => paper.pdf(ReceiptPage::A4),
     };
     deliver(DOING, file, args.out.as_ref(), to_json(&paper))
 }

@@ -349,6 +349,9 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         Command::Agent(asked) => {
             return Some(Command::Agent(asked.clone().in_the_name_of(who)));
         }
+        Command::Question(asked) => {
+            return Some(Command::Question(asked.clone().in_the_name_of(who)));
+        }
         Command::Case(asked) => return Some(Command::Case(asked.clone().in_the_name_of(who)?)),
         Command::Person(asked) => {
             return Some(Command::Person(asked.clone().in_the_name_of(who)));
@@ -414,6 +417,7 @@ fn in_words(command: &Command) -> String {
         }
         Command::UndoSettings { change, .. } => format!("undo the settings of record {change}"),
         Command::Case(asked) => format!("{asked:?}"),
+        Command::Question(asked) => format!("{asked:?}"),
         Command::QuoteVend {
             usage_point,
             amount,

@@ -20,6 +20,7 @@
 //! | GET `agents`, `agents/{number}` | | vending agents with their floats |
 //! | POST `agents`, `agents/{number}/{change}` | see `docs/api.md` | `{"done": "agent", "agent": 1, "float": "500"}` |
 //! | GET `agents/{number}/day-end?day=2026-11-27` | | the day-end report |
+//! | GET `questions`; POST `usage-points/{id}/questions`, `usage-points/{id}/questions/{number}/reply` | `{"text": "…"}` | questions of residents, and the answer |
 //! | GET `alarms` | | open alarms |
 //! | POST `alarms/{number}/acknowledge` | `{}` | `{"done": "done"}` |
 //! | GET `cases?all=true` | | open cases of missing energy, or all |
@@ -55,6 +56,7 @@ mod cases;
 mod meters;
 mod parse;
 mod prepay;
+mod questions;
 mod routes;
 mod switch;
 

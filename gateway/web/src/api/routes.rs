@@ -94,6 +94,7 @@ pub(crate) fn routes() -> Routes {
         .get("/status", see, status)
         .and(super::accounts::routes())
         .and(super::agents::routes())
+        .and(super::questions::routes())
 }
 
 async fn usage_points(State(app): State<App>) -> Result<Json<Points>, ApiFailure> {

@@ -3,7 +3,7 @@
 //!
 //! The vend's key is made with the form and goes along through confirming, as at the counter.
 
-use super::changes::{allowed_amount, check_key};
+use super::changes::{check_key, quoted};
 use super::receipt::{Holder, ReceiptQuery, receipt_of};
 use super::usage_point::new_key;
 use super::{find, submit};
@@ -12,12 +12,13 @@ use crate::api::parse_amount;
 use crate::app::App;
 use crate::committed::JournalQuery;
 use crate::failure::{Failure, PageFailure};
-use crate::view::{AgentEntry, AgentVendView, AgentView, Page, Shell, Tab};
+use crate::view::{AgentEntry, AgentVendView, AgentView, OwnAgent, Page, Shell, Tab};
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
+use gateway_core::person::Who;
 use gateway_core::{Answer, Command, Refusal};
 use serde::Deserialize;
 
@@ -72,11 +73,19 @@ async fn show(
         limit: RECORDS,
         usage_point: None,
     };
-    let (records, currency) = app
-        .read(move |rows| Ok((rows.journal(&query)?, rows.currency()?)))
-        .await?;
+    let person = Who::of(&operator.by);
+    let read = move |rows: &dyn crate::Committed| {
+        Ok((rows.journal(&query)?, rows.currency()?, rows.agents()?))
+    };
+    let (records, currency, agents) = app.read(read).await?;
     let calendar = app.0.site.rules.calendar;
-    let view = AgentView::new(entry, (&records, &currency), &operator.by, calendar, vended);
+    let today = calendar.day_of(app.0.desk.now().at);
+    let own = agents
+        .iter()
+        .find(|view| view.agent.people.contains(&person));
+    let own = own.map(|view| OwnAgent::new(view, &currency, today));
+    let asking = (operator.by.as_str(), own);
+    let view = AgentView::new(entry, (&records, &currency), asking, calendar, vended);
     Ok(Shell::answer(app, Some(operator), headers, &PAGE, &view))
 }
 
@@ -113,16 +122,14 @@ pub(crate) async fn confirm_agent_vend(
         Ok(rows) => rows,
         Err(failure) => return again(&app, asking, form, failure).await,
     };
-    let amount = match allowed_amount(&form.amount, &rows, &app.0.site.rules) {
-        Ok(amount) => amount,
+    let quote = match quoted(&app, &rows, &form.amount, &operator.by).await {
+        Ok(quote) => quote,
         Err(failure) => return again(&app, asking, form, failure).await,
     };
     let Some(tariff) = rows.tariff.clone() else {
         return Err(Failure::from(Refusal::NoSuchTariff).into());
     };
-    let (rules, now) = (&app.0.site.rules, app.0.desk.now().at);
-    let to_debts = crate::view::to_debts(&rows, rules, now, amount);
-    let view = AgentVendView::new(&rows, &tariff, (amount, to_debts, &form.key));
+    let view = AgentVendView::new(&rows, &tariff, (&quote, &form.key));
     Ok(Shell::answer(&app, Some(&operator), &headers, &PAGE, &view))
 }
 

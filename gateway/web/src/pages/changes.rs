@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::committed::UsagePointRows;
 use crate::failure::{Failure, PageFailure};
 use crate::view::{
-    ConfirmSupply, ConfirmVend, Page, PointFacts, Shell, Tab, TokenEntry, Typed, VendEntry,
+    ConfirmSupply, ConfirmVend, Page, PointFacts, Quote, Shell, Tab, TokenEntry, Typed, VendEntry,
 };
 use axum::Extension;
 use axum::Form;
@@ -20,7 +20,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use gateway_core::supply::Reason;
-use gateway_core::{Answer, Command, Micro, Refusal, Rules};
+use gateway_core::{Answer, Command, Refusal};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -60,8 +60,8 @@ pub(crate) async fn confirm_vend(
     let Query(form) = form.map_err(|_| form_unusable())?;
     let rows = find(&app, &id).await?;
     check_key(&form.key)?;
-    let amount = match allowed_amount(&form.amount, &rows, &app.0.site.rules) {
-        Ok(amount) => amount,
+    let quote = match quoted(&app, &rows, &form.amount, &operator.by).await {
+        Ok(quote) => quote,
         Err(failure) => {
             return wrong_vend(&app, (&operator, &headers), rows, form, failure).await;
         }
@@ -69,9 +69,7 @@ pub(crate) async fn confirm_vend(
     let Some(tariff) = rows.tariff.clone() else {
         return Err(Failure::from(Refusal::NoSuchTariff).into());
     };
-    let (rules, now) = (&app.0.site.rules, app.0.desk.now().at);
-    let to_debts = crate::view::to_debts(&rows, rules, now, amount);
-    let view = ConfirmVend::new(&rows, &tariff, (amount, to_debts, &form.key), &operator.by);
+    let view = ConfirmVend::new(&rows, &tariff, (&quote, &form.key), &operator.by);
     Ok(Shell::answer(
         &app,
         Some(&operator),
@@ -174,24 +172,31 @@ pub(crate) async fn enter_token(
     Ok(with_error(&app, (&operator, &headers), rows, typed).await?)
 }
 
-/// An amount that the rules will not refuse; they have the last word.
-pub(super) fn allowed_amount(
-    text: &str,
+/// What a recharge would do, as the rules say: made by the rules of the vend itself, with its refusals.
+pub(super) async fn quoted(
+    app: &App,
     rows: &UsagePointRows,
-    rules: &Rules,
-) -> Result<Micro, Failure> {
-    let amount = parse_amount(text)?;
-    if amount <= Micro::ZERO {
-        return Err(Refusal::AmountNotPositive.into());
+    amount: &str,
+    by: &str,
+) -> Result<Quote, Failure> {
+    let command = Command::QuoteVend {
+        usage_point: rows.point.id,
+        amount: parse_amount(amount)?,
+        by: by.to_owned(),
+    };
+    match submit(app, command).await? {
+        Answer::Quoted {
+            amount,
+            debts,
+            available,
+            ..
+        } => Ok(Quote {
+            amount,
+            debts,
+            available,
+        }),
+        _ => Err(form_unusable()),
     }
-    let prepay = rules.prepay_of(rows.tariff.as_ref());
-    let allowed = prepay.vend.allow(amount, prepay.largest_vend);
-    allowed.map_err(Refusal::from)?;
-    let after = rows.point.account.balance.checked_add(amount);
-    if after.is_none_or(|after| after > prepay.largest_balance) {
-        return Err(Refusal::BalanceTooLarge.into());
-    }
-    Ok(amount)
 }
 
 /// Only keys this page makes: `page-` and 32 hex digits.

@@ -25,7 +25,7 @@ pub(crate) struct DayEndQuery {
 }
 
 impl DayEndQuery {
-    fn days(&self, today: LocalDay) -> Result<(LocalDay, LocalDay), Failure> {
+    pub(super) fn days(&self, today: LocalDay) -> Result<(LocalDay, LocalDay), Failure> {
         let day = |text: &str, otherwise| match text {
             "" => Ok(otherwise),
             text => text.parse().map_err(|_| {

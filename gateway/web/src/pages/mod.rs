@@ -1,5 +1,6 @@
 //! What each address does: read rows, make a view; or put a command to the desk and go on.
 
+pub(crate) mod accounts;
 mod agent;
 pub(crate) mod agents;
 mod alarms;
@@ -16,6 +17,7 @@ mod paper;
 mod password;
 mod people;
 mod prepay;
+pub(crate) mod questions;
 mod receipt;
 mod settings;
 mod status;
@@ -34,7 +36,10 @@ pub(crate) use journal::journal;
 pub(crate) use login::{login, login_form, logout};
 pub(crate) use meter_work::{check_work, do_work, to_test, undo_move, work_form};
 pub(crate) use meters::{arm_all, check_arming, find_meter, meter, meters};
-pub(crate) use my::{choose_language, my_home, my_point, my_receipt, my_statement, my_token};
+pub(crate) use my::{
+    choose_language, my_emergency, my_home, my_point, my_question, my_receipt, my_reconnect,
+    my_statement, my_token,
+};
 pub(crate) use neighbourhood::neighbourhood;
 pub(crate) use paper::{losses, losses_json, statement, statement_json};
 pub(crate) use password::{change_password, password_form};

@@ -10,13 +10,16 @@ use crate::access::Operator;
 use crate::app::App;
 use crate::committed::{JournalQuery, ProfileRow, Span, UsagePointRows};
 use crate::failure::{Failure, PageFailure};
-use crate::view::{MyInputs, MyView, Page, PointsView, Shell, Tab, TokenEntry};
+use crate::view::{MyDone, MyInputs, MyView, Page, PointsView, Shell, Tab, TokenEntry};
 use crate::words::{self, Words};
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
+use gateway_core::guard::GuardCommand;
+use gateway_core::prepay::PrepayCommand;
+use gateway_core::question::QuestionCommand;
 use gateway_core::{Answer, Command, Record, Refusal, UsagePointId, UtcSeconds};
 use serde::Deserialize;
 
@@ -28,8 +31,8 @@ const DAYS: i64 = 2;
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(crate) struct Wanted {
-    /// Receipt of what was just done.
-    done: Option<u64>,
+    /// Receipt of what was just done, or a word for it.
+    done: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -88,34 +91,52 @@ pub(crate) async fn my_point(
     headers: HeaderMap,
 ) -> Result<Response, PageFailure> {
     let done = wanted.ok().and_then(|Query(wanted)| wanted.done);
+    let done = done.and_then(|word| match word.as_str() {
+        "emergency" => Some(MyDone::Emergency),
+        "reconnect" => Some(MyDone::Reconnect),
+        "asked" => Some(MyDone::Asked),
+        number => number.parse().ok().map(MyDone::Receipt),
+    });
     let rows = own(&app, &operator, &id).await?;
     Ok(show(
         &app,
         (&operator, &headers),
         rows,
-        (TokenEntry::default(), done),
+        Said {
+            done,
+            ..Said::default()
+        },
     )
     .await?)
+}
+
+/// What the page says about what was just asked for.
+#[derive(Default)]
+struct Said {
+    token: TokenEntry,
+    done: Option<MyDone>,
+    error: Option<String>,
 }
 
 async fn show(
     app: &App,
     (operator, headers): (&Operator, &HeaderMap),
     rows: UsagePointRows,
-    (token, done): (TokenEntry, Option<u64>),
+    said: Said,
 ) -> Result<Response, Failure> {
     let now = app.0.desk.now();
     let (records, profile) = read(app, &rows, now.at).await?;
     let words = Words::of(headers);
     let title = rows.point.label.clone();
-    let is_error = token.error.is_some();
+    let is_error = said.token.error.is_some() || said.error.is_some();
     let inputs = MyInputs {
         words,
         rows: &rows,
         records: &records,
         profile: &profile,
-        token: Some(token).filter(|_| app.0.site.takes_tokens),
-        done,
+        token: Some(said.token).filter(|_| app.0.site.takes_tokens),
+        done: said.done,
+        error: said.error,
         hours: DAYS * 24,
     };
     let view = MyView::new(inputs, &app.0.site.rules, now.at);
@@ -184,7 +205,89 @@ pub(crate) async fn my_token(
         digits: form.token,
         error: Some(failure.message),
     };
-    let mut page = show(&app, (&operator, &headers), rows, (token, None)).await?;
+    let said = Said {
+        token,
+        ..Said::default()
+    };
+    let mut page = show(&app, (&operator, &headers), rows, said).await?;
+    *page.status_mut() = failure.status;
+    Ok(page)
+}
+
+/// Activates emergency credit that is offered.
+pub(crate) async fn my_emergency(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageFailure> {
+    let rows = own(&app, &operator, &id).await?;
+    let (usage_point, by) = (rows.point.id, operator.by.clone());
+    let command = Command::Prepay(PrepayCommand::ActivateEmergency { usage_point, by });
+    done_or_said(&app, (&operator, &headers), rows, (command, "emergency")).await
+}
+
+/// In place of a press at the meter, when the supply is ready for it.
+pub(crate) async fn my_reconnect(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, PageFailure> {
+    let rows = own(&app, &operator, &id).await?;
+    let (usage_point, by) = (rows.point.id, operator.by.clone());
+    let command = Command::Guard(GuardCommand::Close { usage_point, by });
+    done_or_said(&app, (&operator, &headers), rows, (command, "reconnect")).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuestionForm {
+    text: String,
+    #[serde(default)]
+    about: String,
+}
+
+/// Asks about a bill or a reading; the office answers. The same question sent twice is one.
+pub(crate) async fn my_question(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    form: Result<Form<QuestionForm>, FormRejection>,
+) -> Result<Response, PageFailure> {
+    let rows = own(&app, &operator, &id).await?;
+    let Form(form) = form.map_err(|_| super::form_unusable())?;
+    let command = Command::Question(QuestionCommand::Ask {
+        usage_point: rows.point.id,
+        about: form.about.trim().parse().ok(),
+        // Browsers send line ends as two characters.
+        text: form.text.replace("\r\n", "\n"),
+        by: operator.by.clone(),
+    });
+    done_or_said(&app, (&operator, &headers), rows, (command, "asked")).await
+}
+
+/// Puts a command to the desk; back on the page it is said what came of it. Pressed twice, the second finds nothing to do and says so.
+async fn done_or_said(
+    app: &App,
+    (operator, headers): (&Operator, &HeaderMap),
+    rows: UsagePointRows,
+    (command, word): (Command, &str),
+) -> Result<Response, PageFailure> {
+    let id = rows.point.id;
+    let Err(failure) = submit(app, command).await else {
+        return Ok(Redirect::to(&format!("/my/{id}?done={word}")).into_response());
+    };
+    let key = match failure.name.as_ref() {
+        "too-many-questions" => "ask-full",
+        _ => "not-done",
+    };
+    let said = Said {
+        error: Some(Words::of(headers).get(key).to_owned()),
+        ..Said::default()
+    };
+    let mut page = show(app, (operator, headers), rows, said).await?;
     *page.status_mut() = failure.status;
     Ok(page)
 }

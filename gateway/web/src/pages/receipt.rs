@@ -1,10 +1,11 @@
 //! `/receipt/{number}`: a payment or token on paper.
 
 use super::find;
+use super::paper::attachment;
 use crate::app::App;
 use crate::committed::{JournalQuery, Span, StatementQuery};
 use crate::failure::{Failure, PageFailure};
-use crate::paper::{Letterhead, ReceiptPaper, present_rate};
+use crate::paper::{Format, Letterhead, ReceiptPage, ReceiptPaper, present_rate};
 use crate::view::ReceiptView;
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
@@ -25,6 +26,8 @@ pub(crate) struct ReceiptQuery {
     original: Option<String>,
     /// As plain text of 32 or 48 columns instead of a page.
     columns: Option<usize>,
+    /// As PDF: `58`, `80` or `a4`.
+    pdf: Option<String>,
 }
 
 /// Any receipt.
@@ -107,11 +110,21 @@ pub(super) async fn receipt_of(
         let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
         return Ok(([kind], paper.text(columns)).into_response());
     }
+    if let Some(page) = &query.pdf {
+        let page = page.parse::<ReceiptPage>().map_err(|_| {
+            let words = "A receipt's paper is 58, 80 or a4.";
+            Failure::unusable("paper-unusable", words)
+        })?;
+        let stem = format!("receipt-{number}");
+        return Ok(attachment(Format::Pdf, &stem, paper.pdf(page)));
+    }
     let back = match holder {
         Holder::Site => format!("/usage-point/{id}"),
         Holder::Resident(own) => format!("/my/{own}"),
         Holder::Agent(_) => "/agent".to_owned(),
     };
-    let page = ReceiptView::new(&paper, back).render().unwrap_or_default();
+    let page = ReceiptView::new(&paper, back, query.original.is_some())
+        .render()
+        .unwrap_or_default();
     Ok(Html(page).into_response())
 }

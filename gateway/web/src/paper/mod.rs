@@ -5,6 +5,7 @@
 //! | `sheet` | what any paper is made of, and how it looks as HTML |
 //! | `pdf` | how it looks as PDF |
 //! | `receipt` | receipts for a till's printer |
+//! | `roll` | receipts as PDF |
 //! | `day_end` | an agent's day |
 //! | `losses` | a month's losses |
 //! | `statement` | what stands on a statement; its CSV |
@@ -19,12 +20,14 @@ mod losses;
 mod money;
 mod pdf;
 mod receipt;
+mod roll;
 mod sheet;
 mod statement;
 
 pub use day_end::DayEndPaper;
 pub use losses::LossPaper;
 pub use receipt::{ORIGINAL_WITHIN_S, ReceiptPaper, present_rate};
+pub use roll::{NotAPage, ReceiptPage};
 pub(crate) use sheet::Link;
 pub use sheet::{Align, Row, Sheet, Table, Weight};
 pub use statement::StatementPaper;

@@ -27,7 +27,7 @@ const ADVANCES: [u16; 95] = [
 ];
 
 /// Its letters in the fonts' encoding; the words for what they lack if it has others.
-fn drawn(text: &str) -> Vec<u8> {
+pub(super) fn drawn(text: &str) -> Vec<u8> {
     let letter = |c: char| match c {
         ' '..='~' | '\u{a0}'..='\u{ff}' => u8::try_from(u32::from(c)).ok(),
         '\u{2013}' => Some(0x96),

@@ -1,13 +1,14 @@
 //! A vending agent's pages.
 
-use super::confirm::VendPreview;
+use super::confirm::{Quote, VendPreview};
 use crate::committed::UsagePointRows;
 use crate::format::{self, Money};
 use askama::Template;
-use gateway_core::calendar::Calendar;
+use gateway_core::calendar::{Calendar, LocalDay};
 use gateway_core::person::author::is_same;
 use gateway_core::tariff::Tariff;
 use gateway_core::{Decision, Micro, Record, UsagePointId};
+use gateway_store::day_end::AgentView as AgentRows;
 
 /// Sales shown.
 const SALES: usize = 20;
@@ -29,11 +30,44 @@ pub(crate) struct Sale {
     pub amount: Money,
 }
 
+/// What an agent's own page says of its account.
+pub(crate) struct OwnAgent {
+    pub name: String,
+    pub float: Money,
+    /// What it may still sell, with its overdraft.
+    pub left: Money,
+    pub has_overdraft: bool,
+    pub is_closed: bool,
+    /// Days with reports close at hand.
+    pub days: Vec<(&'static str, String)>,
+}
+
+impl OwnAgent {
+    pub(crate) fn new(rows: &AgentRows, currency: &str, today: LocalDay) -> Self {
+        let agent = &rows.agent;
+        let left = rows.float_micro.0.saturating_add(agent.overdraft.0).max(0);
+        let before = LocalDay(today.0.saturating_sub(1));
+        Self {
+            name: agent.name.clone(),
+            float: Money::new(rows.float_micro, currency),
+            left: Money::new(Micro(left), currency),
+            has_overdraft: agent.overdraft > Micro::ZERO,
+            is_closed: agent.closed,
+            days: vec![
+                ("Today so far", today.to_string()),
+                ("Yesterday", before.to_string()),
+            ],
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "agent.html")]
 pub(crate) struct AgentView {
     pub entry: AgentEntry,
     pub sales: Vec<Sale>,
+    /// The agent whose person this is; nothing if the supplier has not assigned them.
+    pub own: Option<OwnAgent>,
     /// The sale just made.
     pub vended: Option<Sale>,
 }
@@ -42,7 +76,7 @@ impl AgentView {
     pub(crate) fn new(
         entry: AgentEntry,
         (records, currency): (&[Record], &str),
-        by: &str,
+        (by, own): (&str, Option<OwnAgent>),
         calendar: Calendar,
         vended: Option<u64>,
     ) -> Self {
@@ -64,6 +98,7 @@ impl AgentView {
         let done = |number| records.iter().filter(|r| r.number == number).find_map(sale);
         Self {
             entry,
+            own,
             vended: vended.and_then(done),
             sales: sales.by_ref().take(SALES).collect(),
         }
@@ -78,8 +113,8 @@ pub(crate) struct AgentVendView<'a> {
     pub amount: Money,
     pub amount_exact: String,
     pub key: &'a str,
-    /// What pays back debts; empty: nothing.
-    pub to_debts: String,
+    /// What pays back debts.
+    pub to_debts: Vec<(&'static str, Money)>,
     pub units_added: String,
     pub reconnects: bool,
     pub still_off: String,
@@ -89,9 +124,9 @@ impl<'a> AgentVendView<'a> {
     pub(crate) fn new(
         rows: &'a UsagePointRows,
         tariff: &Tariff,
-        (amount, to_debts, key): (Micro, Micro, &'a str),
+        (quote, key): (&Quote, &'a str),
     ) -> Self {
-        let preview = VendPreview::new(rows, tariff, (amount, to_debts));
+        let (preview, amount) = (VendPreview::new(rows, tariff, quote), quote.amount);
         let added = preview.units_after.since(preview.units_before);
         Self {
             id: rows.point.id,
@@ -99,7 +134,7 @@ impl<'a> AgentVendView<'a> {
             amount: Money::new(amount, &tariff.currency),
             amount_exact: amount.to_string(),
             key,
-            to_debts: super::confirm::shown_debts(to_debts, &tariff.currency),
+            to_debts: super::confirm::shown_debts(&quote.debts, &tariff.currency),
             units_added: format::units(added.unwrap_or_default()),
             reconnects: preview.reconnects,
             still_off: preview.still_off.to_string(),

@@ -4,9 +4,19 @@ use super::facts::{self, SupplyLook};
 use crate::committed::UsagePointRows;
 use crate::format::{self, Money};
 use askama::Template;
+use gateway_core::debt::Take;
 use gateway_core::supply::{Reasons, Supply, SupplyOrder};
 use gateway_core::tariff::Tariff;
-use gateway_core::{Micro, Rules, UsagePointId, UtcSeconds, WattHours};
+use gateway_core::{Micro, UsagePointId, WattHours};
+
+/// What the rules say a vend would do.
+pub(crate) struct Quote {
+    pub amount: Micro,
+    /// What goes to which debt.
+    pub debts: Vec<Take>,
+    /// Credit available after it, with the days of debts that are collected by then.
+    pub available: Micro,
+}
 
 /// What a vend would do.
 pub(crate) struct VendPreview {
@@ -21,18 +31,14 @@ pub(crate) struct VendPreview {
 }
 
 impl VendPreview {
-    /// Computed like the real thing, on a copy: what pays back debts is not credit.
-    pub(crate) fn new(
-        rows: &UsagePointRows,
-        tariff: &Tariff,
-        (amount, to_debts): (Micro, Micro),
-    ) -> Self {
+    /// On a copy with the credit that the quote says.
+    pub(crate) fn new(rows: &UsagePointRows, tariff: &Tariff, quote: &Quote) -> Self {
         let point = &rows.point;
         let register = facts::register(rows);
         let mut after = point.clone();
-        let credited = amount.0.saturating_sub(to_debts.0);
-        let balance = after.account.balance.0.saturating_add(credited);
-        after.account.balance = Micro(balance);
+        let before = point.available(tariff, register);
+        let more = quote.available.0.saturating_sub(before.0);
+        after.account.balance = Micro(after.account.balance.0.saturating_add(more));
         let units = |point: &gateway_core::UsagePoint| {
             let affordable = point.affordable(tariff);
             affordable.since(register).unwrap_or_default()
@@ -46,8 +52,8 @@ impl VendPreview {
         };
         let still_off = supply.in_force();
         Self {
-            available_before: point.available(tariff, register),
-            available_after: after.available(tariff, register),
+            available_before: before,
+            available_after: quote.available,
             units_before: units(point),
             units_after,
             reconnects: !point.supply.in_force().is_empty() && still_off.is_empty(),
@@ -56,25 +62,10 @@ impl VendPreview {
     }
 }
 
-/// The same for people; empty if it is nothing.
-pub(crate) fn shown_debts(to_debts: Micro, currency: &str) -> String {
-    match to_debts {
-        Micro::ZERO => String::new(),
-        amount => Money::new(amount, currency).to_string(),
-    }
-}
-
-/// What of a payment made now would pay back debts.
-pub(crate) fn to_debts(
-    rows: &UsagePointRows,
-    rules: &Rules,
-    now: UtcSeconds,
-    amount: Micro,
-) -> Micro {
-    let debt = &rules.prepay_of(rows.tariff.as_ref()).debt;
-    let today = rules.calendar.day_of(now);
-    let takes = rows.point.debts.of_payment(debt, amount, today);
-    takes.iter().map(|take| take.amount).sum()
+/// What goes to each debt, for people.
+pub(crate) fn shown_debts(debts: &[Take], currency: &str) -> Vec<(&'static str, Money)> {
+    let shown = |take: &Take| (take.debt.words(), Money::new(take.amount, currency));
+    debts.iter().map(shown).collect()
 }
 
 #[derive(Template)]
@@ -87,8 +78,8 @@ pub(crate) struct ConfirmVend<'a> {
     pub key: &'a str,
     pub before: Money,
     pub after: Money,
-    /// What pays back debts; empty: nothing.
-    pub to_debts: String,
+    /// What pays back debts.
+    pub to_debts: Vec<(&'static str, Money)>,
     pub units_added: String,
     pub units_after: String,
     pub reconnects: bool,
@@ -100,10 +91,10 @@ impl<'a> ConfirmVend<'a> {
     pub(crate) fn new(
         rows: &'a UsagePointRows,
         tariff: &Tariff,
-        (amount, to_debts, key): (Micro, Micro, &'a str),
+        (quote, key): (&Quote, &'a str),
         by: &'a str,
     ) -> Self {
-        let preview = VendPreview::new(rows, tariff, (amount, to_debts));
+        let (preview, amount) = (VendPreview::new(rows, tariff, quote), quote.amount);
         let added = preview.units_after.since(preview.units_before);
         let currency = &tariff.currency;
         Self {
@@ -114,7 +105,7 @@ impl<'a> ConfirmVend<'a> {
             key,
             before: Money::new(preview.available_before, currency),
             after: Money::new(preview.available_after, currency),
-            to_debts: shown_debts(to_debts, currency),
+            to_debts: shown_debts(&quote.debts, currency),
             units_added: format::units(added.unwrap_or_default()),
             units_after: format::units(preview.units_after),
             reconnects: preview.reconnects,

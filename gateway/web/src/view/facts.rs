@@ -279,6 +279,7 @@ mod tests {
             debts: gateway_core::debt::Debts::default(),
             proposals: Vec::new(),
             asked: Vec::new(),
+            questions: Vec::new(),
             feeder_phase: None,
             next_tariff: None,
             message: None,

@@ -1,11 +1,14 @@
 //! What pages say, as values: facts in, templates out. Nothing here reads rows or the clock.
 
+mod accounts;
 mod agent;
+mod agent_account;
 mod alarms;
 mod assess;
 mod cases;
 mod chart;
 mod confirm;
+mod confirm_change;
 mod curves;
 mod facts;
 mod guard;
@@ -15,6 +18,7 @@ mod meter_work;
 mod meters;
 mod money;
 mod my;
+mod my_notices;
 mod neighbourhood;
 mod office;
 mod people;
@@ -27,17 +31,20 @@ mod usage_point;
 
 pub use journal::in_words;
 
-pub(crate) use agent::{AgentEntry, AgentVendView, AgentView};
+pub(crate) use accounts::{AccountView, AccountsView, May, ProposalView, question, waiting_line};
+pub(crate) use agent::{AgentEntry, AgentVendView, AgentView, OwnAgent};
+pub(crate) use agent_account::{AgentAccountView, percent};
 pub(crate) use alarms::AlarmsView;
 pub(crate) use cases::{CaseInputs, CaseView, CasesView, TypedCase, window};
-pub(crate) use confirm::{ConfirmSupply, ConfirmVend, to_debts};
+pub(crate) use confirm::{ConfirmSupply, ConfirmVend, Quote};
+pub(crate) use confirm_change::ConfirmChange;
 pub(crate) use facts::PointFacts;
 pub(crate) use journal::JournalView;
 pub(crate) use login::{LoginView, PasswordView};
 pub(crate) use meter_work::{CheckInputs, FormInputs, MeterCheckView, MeterFormView, Work};
 pub(crate) use meters::{MeterInputs, MeterView, MetersView, Undo};
 pub(crate) use money::{act_words, terms_words};
-pub(crate) use my::{MyInputs, MyView, PointsView};
+pub(crate) use my::{MyDone, MyInputs, MyView, PointsView};
 pub(crate) use neighbourhood::{Filter, NeighbourhoodView, all_facts};
 pub(crate) use people::{PeopleView, SlipView};
 pub(crate) use receipt::ReceiptView;

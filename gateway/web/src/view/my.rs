@@ -2,6 +2,7 @@
 
 use super::chart::Chart;
 use super::facts::{PointFacts, SupplyLook};
+use super::my_notices::{MyNotices, MyQuestion, questions};
 use super::usage_point::{Costs, TokenEntry, costs};
 use crate::committed::{ProfileRow, UsagePointRows};
 use crate::failure::sentence;
@@ -49,6 +50,27 @@ pub(crate) struct MyView {
     pub costs: Option<Costs>,
     pub chart: Option<Chart>,
     pub recharges: Vec<Recharge>,
+    pub notices: MyNotices,
+    pub questions: Vec<MyQuestion>,
+    /// What the office tells, as it wrote it.
+    pub told: Option<String>,
+    /// What went wrong with what was just asked for.
+    pub error: Option<String>,
+    /// First and last day of the form for any days.
+    pub days: (String, String),
+}
+
+/// What was just done on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MyDone {
+    /// A receipt was made.
+    Receipt(u64),
+    /// Emergency credit was activated.
+    Emergency,
+    /// The supply is coming on.
+    Reconnect,
+    /// A question was sent.
+    Asked,
 }
 
 /// What the page is made of.
@@ -60,8 +82,9 @@ pub(crate) struct MyInputs<'a> {
     pub profile: &'a [ProfileRow],
     /// What was typed; nothing if the site takes no tokens.
     pub token: Option<TokenEntry>,
-    /// Receipt of what was just done.
-    pub done: Option<u64>,
+    /// What was just done.
+    pub done: Option<MyDone>,
+    pub error: Option<String>,
     pub hours: i64,
 }
 
@@ -92,16 +115,34 @@ impl MyView {
             silent: heard
                 .filter(|_| facts.is_silent)
                 .map(|at| w.with("silent", &at)),
-            notice: inputs
-                .done
-                .and_then(|done| notice(w, inputs.records, done, &facts.currency)),
+            notice: inputs.done.and_then(|done| match done {
+                MyDone::Receipt(number) => notice(w, inputs.records, number, &facts.currency),
+                MyDone::Emergency => Some(w.get("emergency-done").to_owned()),
+                MyDone::Reconnect => Some(w.get("reconnect-done").to_owned()),
+                MyDone::Asked => Some(w.get("ask-sent").to_owned()),
+            }),
             messages: messages(w, inputs.records, now),
             token: inputs.token,
             costs: costs(rows, &facts, inputs.profile, rules, now),
             chart: Chart::new(inputs.profile, now, inputs.hours, calendar),
             recharges: recharges(w, inputs.records, rules, &facts.currency),
+            notices: MyNotices::new(w, rows, rules, (&facts.currency, facts.available, now)),
+            questions: questions(w, rows, rules),
+            told: told(rows, now),
+            error: inputs.error,
+            days: (
+                rows.point.account.period.period.first.to_string(),
+                calendar.day_of(now).to_string(),
+            ),
         }
     }
+}
+
+/// The office's message, as long as it is shown.
+fn told(rows: &UsagePointRows, now: UtcSeconds) -> Option<String> {
+    let message = rows.point.message.as_ref()?;
+    let is_over = message.until.is_some_and(|until| until <= now);
+    (!is_over).then(|| message.text.clone())
 }
 
 fn look_words(w: Words, look: SupplyLook) -> &'static str {

@@ -1,8 +1,9 @@
-//! Decisions of the office in words: changes at a usage point, settings.
+//! Decisions of the office in words: changes at a usage point, settings, questions and answers.
 
 use gateway_core::Decision;
 use gateway_core::configured::{Changes, Setting, SettingsDecision};
 use gateway_core::point_change::{PointChange, What};
+use gateway_core::question::QuestionDecision;
 
 /// A decision's mark and its words; `None` if the office did not make it.
 pub(super) fn describe(decision: &Decision) -> Option<(&'static str, String)> {
@@ -16,8 +17,21 @@ pub(super) fn describe(decision: &Decision) -> Option<(&'static str, String)> {
             "alarm",
             format!("The settings ordered last are not in force any more: {why}"),
         ),
+        Decision::Question { what, .. } => ("admin", question_words(what)),
         _ => return None,
     })
+}
+
+fn question_words(what: &QuestionDecision) -> String {
+    match what {
+        QuestionDecision::Asked { about, text, by } => {
+            let about = about.map_or_else(String::new, |number| format!(" about no. {number}"));
+            format!("Question of {by}{about}: {text}")
+        }
+        QuestionDecision::Answered { asked, text, by } => {
+            format!("Question {asked} answered by {by}: {text}")
+        }
+    }
 }
 
 fn change_words(change: &PointChange) -> String {

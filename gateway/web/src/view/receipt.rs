@@ -10,15 +10,18 @@ pub(crate) struct ReceiptView {
     pub is_duplicate: bool,
     pub pairs: Vec<(String, String)>,
     pub back: String,
+    /// What each form of it asks for, so that the original stays one.
+    pub original: &'static str,
 }
 
 impl ReceiptView {
-    pub(crate) fn new(paper: &ReceiptPaper, back: String) -> Self {
+    pub(crate) fn new(paper: &ReceiptPaper, back: String, is_original: bool) -> Self {
         Self {
             site: paper.site.clone(),
             is_duplicate: paper.is_duplicate,
             pairs: paper.pairs(),
             back,
+            original: if is_original { "&original=1" } else { "" },
         }
     }
 }

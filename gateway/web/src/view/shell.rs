@@ -15,6 +15,7 @@ pub(crate) enum Tab {
     Alarms,
     Cases,
     Meters,
+    Money,
     Journal,
     People,
     None,
