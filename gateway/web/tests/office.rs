@@ -175,7 +175,7 @@ async fn a_large_correction_waits_on_the_page_for_another_person() {
     let auditor = somebody(&site, "auditor").await;
     let page = auditor.sees(account, &["Debts and corrections"]).await;
     assert!(
-        !page.contains("<form"),
+        !page.contains("account/check"),
         "an auditor changes nothing: {page}"
     );
 }
@@ -221,6 +221,14 @@ async fn an_agent_is_added_topped_up_once_and_sees_its_float_and_day() {
             &["Corner shop: float left", "1,000.00", "1,020.00"],
         )
         .await;
+    an_agent_sells(&site, &boss, &agent).await;
+    let check = "/agents/1/check?change=end&person=agent";
+    let page = boss.sees(check, &["no more?"]).await;
+    boss.confirms("/agents/1", &page).await;
+    agent.sees("/agent", &["not assigned to an agent"]).await;
+}
+
+async fn an_agent_sells(site: &TestSite, boss: &Somebody<'_>, agent: &Somebody<'_>) {
     let sell = format!(
         "/agent/vend?usage_point=1&amount=1500&key=page-{}",
         "c".repeat(32)
@@ -252,9 +260,4 @@ async fn an_agent_is_added_topped_up_once_and_sees_its_float_and_day() {
     let target = reply.header(header::LOCATION).to_owned();
     boss.sees(&target, &["2026-11-01 to 2026-11-30", "951.00"])
         .await;
-    let page = boss
-        .sees("/agents/1/check?change=end&person=agent", &["no more?"])
-        .await;
-    boss.confirms("/agents/1", &page).await;
-    agent.sees("/agent", &["not assigned to an agent"]).await;
 }

@@ -82,7 +82,10 @@ async fn a_double_click_or_a_reload_is_one_vend() {
     let shown = site.send(&get(target)).await.body;
     assert!(shown.contains("Recharged with ₹250.50. Receipt"), "{shown}");
     let inner = site.memory.lock();
-    assert_eq!(inner.commands[0], inner.commands[1]);
+    assert_eq!(
+        inner.commands[1], inner.commands[2],
+        "after the question what it would do"
+    );
     assert_eq!(inner.state.vends.len(), 2);
     let balance = inner.state.usage_points[&UsagePointId(1)].account.balance;
     // 100.00 and 250.50, less the day's fixed charge and duty of 5.026666.

@@ -169,6 +169,14 @@ async fn find_or_new(app: &App, number: &str) -> Result<Option<AgentView>, Failu
     }
 }
 
+fn terms(overdraft: String, commission_hundredths: u16) -> Vec<(&'static str, String)> {
+    let commission = format!("{} %", percent(commission_hundredths));
+    vec![
+        ("Float may fall below zero by", overdraft),
+        ("Commission", commission),
+    ]
+}
+
 /// What a command means, in words: the question, and names with values.
 fn words(
     command: &AgentCommand,
@@ -184,13 +192,7 @@ fn words(
             ..
         } => (
             format!("Add the agent {name}?"),
-            vec![
-                ("Float may fall below zero by", money(*overdraft)),
-                (
-                    "Commission",
-                    format!("{} %", percent(*commission_hundredths)),
-                ),
-            ],
+            terms(money(*overdraft), *commission_hundredths),
         ),
         AgentCommand::Change {
             agent,
@@ -198,28 +200,16 @@ fn words(
             commission_hundredths,
             closed,
             ..
-        } => (
-            format!("Change the terms of {agent}?"),
-            vec![
-                (
-                    "Float may fall below zero by",
-                    money(overdraft.unwrap_or_default()),
-                ),
-                (
-                    "Commission",
-                    format!("{} %", percent(commission_hundredths.unwrap_or_default())),
-                ),
-                (
-                    "State",
-                    if *closed == Some(true) {
-                        "closed"
-                    } else {
-                        "sells"
-                    }
-                    .to_owned(),
-                ),
-            ],
-        ),
+        } => {
+            let overdraft = money(overdraft.unwrap_or_default());
+            let mut pairs = terms(overdraft, commission_hundredths.unwrap_or_default());
+            let is_closed = *closed == Some(true);
+            pairs.push((
+                "State",
+                if is_closed { "closed" } else { "sells" }.to_owned(),
+            ));
+            (format!("Change the terms of {agent}?"), pairs)
+        }
         AgentCommand::Assign {
             agent,
             person,

@@ -150,6 +150,9 @@ impl Pages {
     }
 
     fn head(&mut self, table: &Table, columns: &[(f32, f32)]) {
+        if table.columns.iter().all(|(name, _)| name.is_empty()) {
+            return;
+        }
         self.y -= 12.0;
         for ((name, align), (x, room)) in table.columns.iter().zip(columns) {
             let name = drawn(name);
@@ -226,7 +229,9 @@ impl Sheet {
         for table in &self.tables {
             pages.room(60.0);
             pages.y -= 10.0;
-            pages.line(&table.heading, BOLD, 11.0);
+            if !table.heading.is_empty() {
+                pages.line(&table.heading, BOLD, 11.0);
+            }
             if table.rows.is_empty() {
                 pages.line(table.empty, PLAIN, 9.0);
                 continue;

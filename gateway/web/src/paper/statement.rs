@@ -125,15 +125,15 @@ impl StatementPaper {
             Weight::Strong,
             ["Opening credit", "", &amounts.show(statement.opening_micro)],
         )];
-        let mut paid: BTreeMap<(&str, &str), (u32, Micro)> = BTreeMap::new();
+        let mut paid: BTreeMap<String, (u32, Micro)> = BTreeMap::new();
         for line in statement.lines.iter().filter(|line| line.kind != "settled") {
             for item in &line.items {
-                let sum = paid.entry((&line.kind, &item.account)).or_default();
+                let words = kind_words(&line.kind, &item.account);
+                let sum = paid.entry(words).or_default();
                 (sum.0, sum.1) = (sum.0 + 1, sum.1 + item.amount_micro);
             }
         }
-        for ((kind, account), (count, amount)) in paid {
-            let words = kind_words(kind, account);
+        for (words, (count, amount)) in paid {
             rows.push(row(
                 Weight::Plain,
                 [&format!("{words} ({count})"), "", &amounts.show(amount)],
@@ -191,7 +191,7 @@ impl StatementPaper {
                 let amount = amounts.show(item.amount_micro);
                 rows.push(row(Weight::Part, ["", &words, "", &amount]));
             }
-            rows.extend(beside(line, amounts, 4));
+            rows.extend(beside(line, amounts, 1));
         }
         Table {
             heading: "Payments, tokens and corrections".into(),
@@ -234,7 +234,11 @@ impl StatementPaper {
             rows.push(row(Weight::Plain, [&title, &units, &amount, &credit]));
             if is_use || line.items.len() > 1 {
                 for item in &line.items {
-                    let words = account_words(&item.account);
+                    let words = if is_use {
+                        account_words(&item.account)
+                    } else {
+                        kind_words(&line.kind, &item.account)
+                    };
                     let amount = amounts.show(item.amount_micro);
                     rows.push(row(Weight::Part, [&words, "", &amount, ""]));
                     if item.account == "revenue:energy" {
@@ -242,7 +246,7 @@ impl StatementPaper {
                     }
                 }
             }
-            rows.extend(beside(line, amounts, 4));
+            rows.extend(beside(line, amounts, 0));
             if line.uncertain_wh.0 > 0 {
                 let words = format!(
                     "At most {} kWh of it may belong to another time of day or tariff version; the total is exact.",
@@ -441,19 +445,39 @@ fn blocks<'a>(items: impl IntoIterator<Item = &'a BlockItem>, amounts: Amounts) 
     sums.into_iter().map(line).collect()
 }
 
-fn beside(line: &Line, amounts: Amounts, columns: usize) -> Vec<Row> {
-    let words = |beside: &gateway_store::statement::Beside| {
-        let mut cells = vec![String::new(); columns];
-        let (from, to) = (account_words(&beside.from), account_words(&beside.to));
-        let what = format!("{from} to {to}: {}", amounts.show(beside.amount_micro));
-        let place = usize::from(line.kind != "settled").min(columns - 1);
-        cells[place] = what;
+/// What the same decision moved between other accounts, in the column of words. What an agent earns is no business of the resident's; the
+/// CSV and the JSON have it.
+fn beside(line: &Line, amounts: Amounts, place: usize) -> Vec<Row> {
+    let others = line
+        .beside
+        .iter()
+        .filter(|moved| moved.from != "commission");
+    let words = |moved: &gateway_store::statement::Beside| {
+        let mut cells = vec![String::new(); 4];
+        cells[place] = beside_words(moved, amounts);
         Row {
             weight: Weight::Part,
             cells,
         }
     };
-    line.beside.iter().map(words).collect()
+    others.map(words).collect()
+}
+
+fn beside_words(moved: &gateway_store::statement::Beside, amounts: Amounts) -> String {
+    use LedgerAccount as A;
+    let amount = amounts.show(moved.amount_micro);
+    match (moved.from.parse(), moved.to.parse()) {
+        (Ok(A::Debt(_, kind)), Ok(A::Claims(_))) => {
+            format!("{}: {amount} more is owed", kind.words())
+        }
+        (Ok(A::WrittenOff(_)), Ok(A::Debt(_, kind))) => {
+            format!("{}: {amount} less is owed, written off", kind.words())
+        }
+        _ => {
+            let (from, to) = (account_words(&moved.from), account_words(&moved.to));
+            format!("{from} to {to}: {amount}")
+        }
+    }
 }
 
 fn kwh(energy_wh: i64) -> String {
