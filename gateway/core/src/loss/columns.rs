@@ -16,11 +16,11 @@ use alloc::vec::Vec;
 
 /// Losses that stand still, by three hours of the day.
 const BLOCKS: usize = 8;
-/// Position of the losses that grow with the square of the load, of the own phase and with the two
-/// others.
+/// Position of the losses that grow with the square of the load: of the own phase and with the two others; or, if only the total is
+/// measured, of each phase and of the neutral.
 const SQUARES: usize = BLOCKS;
 /// Position of the loss that voltages prove.
-const PROXY: usize = SQUARES + 3;
+const PROXY: usize = SQUARES + 4;
 /// Position of the feeder clock's error.
 const CLOCK: usize = PROXY + 1;
 /// Position of the feeder meter's own gain error.
@@ -51,6 +51,7 @@ const PRIOR: [f64; GAINS] = {
     prior[SQUARES] = 5.0;
     prior[SQUARES + 1] = 5.0;
     prior[SQUARES + 2] = 5.0;
+    prior[SQUARES + 3] = 5.0;
     // The voltage drop times the current is the loss; neutral and uneven sampling leave a tenth.
     prior[PROXY] = 0.1;
     // The feeder's clock is at most half a minute off, of fifteen.
@@ -275,9 +276,14 @@ impl Columns {
         x[block] = 1.0;
         if self.whole {
             // Each phase loses by its own load, which only the meters tell.
-            for (cell, load) in x[SQUARES..].iter_mut().zip(self.offsets.loads(row)) {
+            let loads = self.offsets.loads(row);
+            for (cell, load) in x[SQUARES..].iter_mut().zip(loads) {
                 *cell = SQUARE * load * load;
             }
+            // What does not cancel between the phases flows back in the neutral: the square of the sum of three currents a third of a turn
+            // apart.
+            let [a, b, c] = loads;
+            x[SQUARES + 3] = SQUARE * (a * a + b * b + c * c - a * b - b * c - c * a);
         } else {
             x[SQUARES] = SQUARE * feeder * feeder;
             for (position, other) in [1, 2].into_iter().enumerate() {

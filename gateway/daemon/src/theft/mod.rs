@@ -24,6 +24,9 @@ pub enum TheftCommand {
         /// Write the findings to this file as JSON lines
         #[arg(long)]
         out: Option<PathBuf>,
+        /// Write and print as JSON also what is no alarm: a loss that is over, meters and papers that are wrong
+        #[arg(long)]
+        all: bool,
     },
 }
 
@@ -46,8 +49,8 @@ enum NoReplay {
 /// standard error.
 #[must_use]
 pub fn run(command: &TheftCommand, json: bool) -> ExitCode {
-    let TheftCommand::Replay { dir, out } = command;
-    match replay(dir, out.as_deref(), json) {
+    let TheftCommand::Replay { dir, out, all } = command;
+    match replay(dir, out.as_deref(), json, *all) {
         Ok(()) => ExitCode::SUCCESS,
         Err(mistake) => {
             eprintln!("{mistake}");
@@ -56,7 +59,7 @@ pub fn run(command: &TheftCommand, json: bool) -> ExitCode {
     }
 }
 
-fn replay(dir: &Path, out: Option<&Path>, json: bool) -> Result<(), NoReplay> {
+fn replay(dir: &Path, out: Option<&Path>, json: bool, all: bool) -> Result<(), NoReplay> {
     let folders =
         replay::scenarios(dir).map_err(|cause| NoReplay::NotListed(dir.to_owned(), cause))?;
     if folders.is_empty() {
@@ -64,7 +67,7 @@ fn replay(dir: &Path, out: Option<&Path>, json: bool) -> Result<(), NoReplay> {
     }
     let lines = replay::many(&folders)?;
     let mut text = Vec::new();
-    for line in lines.iter().filter(|line| line.is_alarm) {
+    for line in lines.iter().filter(|line| all || line.is_alarm) {
         serde_json::to_writer(&mut text, line)?;
         text.push(b'\n');
     }

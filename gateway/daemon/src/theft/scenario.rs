@@ -35,6 +35,14 @@ pub enum BadScenario {
         /// What was expected.
         what: &'static str,
     },
+    /// A meter has two columns.
+    #[error("failed to understand {}: meter {meter} has two columns", .path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// Its name.
+        meter: String,
+    },
 }
 
 /// A scenario in memory: its feeder, the names of its meters, its rounds in order of time.
@@ -81,6 +89,12 @@ pub fn read(folder: &Path, settings: Settings) -> Result<Scenario, BadScenario> 
         let row = info.rows.iter().find(|row| row.first() == Some(name))?;
         phase(row.get(1)?)
     };
+    if let Some(at) = (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
+        return Err(BadScenario::Twice {
+            path: registers.path,
+            meter: names[at].clone(),
+        });
+    }
     let meters = names.iter().enumerate().map(|(at, name)| MeterSite {
         id: UsagePointId(u32::try_from(at).unwrap_or(u32::MAX)),
         phase: label(name),
@@ -209,12 +223,17 @@ fn whole(cell: &str) -> Result<Option<u64>, &'static str> {
     }
     cell.parse()
         .map(Some)
-        .map_err(|_| "expected whole watt-hours or nothing")
+        .map_err(|_| match cell.contains('.') {
+            true => "expected whole watt-hours, not decimals: are these kWh?",
+            false => "expected whole watt-hours or nothing",
+        })
 }
 
 /// Tenths of a volt out of `230.1`, `230` or nothing.
 fn tenths(cell: &str) -> Result<Option<u32>, &'static str> {
     const WHAT: &str = "expected volts with at most one decimal, or nothing";
+    // A low-voltage meter shows no thousand volts: it shows another unit.
+    const UNIT: &str = "expected volts below 1000: is this another unit?";
     if cell.is_empty() {
         return Ok(None);
     }
@@ -224,11 +243,8 @@ fn tenths(cell: &str) -> Result<Option<u32>, &'static str> {
         volts.parse().map_err(|_| WHAT)?,
         tenth.parse().map_err(|_| WHAT)?,
     );
-    volts
-        .checked_mul(10)
-        .and_then(|dv| dv.checked_add(tenth))
-        .map(Some)
-        .ok_or(WHAT)
+    let dv = volts.checked_mul(10).and_then(|dv| dv.checked_add(tenth));
+    dv.filter(|dv| *dv < 10_000).map(Some).ok_or(UNIT)
 }
 
 impl Table {
@@ -284,6 +300,9 @@ impl Table {
                 what,
             };
             let (first, cells) = row.split_first().ok_or(malformed("expected a time"))?;
+            if row.len() != self.heading.len() {
+                return Err(malformed("expected as many cells as the heading has"));
+            }
             let end = first.parse::<jiff::Timestamp>();
             let end = end.map_err(|_| malformed("expected a time as 2026-01-02T03:15:00Z"))?;
             take(end.as_second(), cells).map_err(malformed)?;

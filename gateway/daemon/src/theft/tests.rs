@@ -73,7 +73,7 @@ fn recorded(name: &str, stolen_wh: u64) -> Folder {
 }
 
 fn check_refused(files: &[(&str, &str)], says: &str) {
-    let folder = Folder::new(&format!("refused-{}", says.len()));
+    let folder = Folder::new(&format!("refused-{}-{}", says.len(), files.len()));
     for (file, text) in files {
         folder.write(file, text);
     }
@@ -115,6 +115,7 @@ fn findings_are_written_where_asked() {
     let command = TheftCommand::Replay {
         dir: folder.0.clone(),
         out: Some(out.clone()),
+        all: false,
     };
     assert_eq!(
         format!("{:?}", super::run(&command, true)),
@@ -123,6 +124,11 @@ fn findings_are_written_where_asked() {
     let text = std::fs::read_to_string(&out).unwrap();
     let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     assert_eq!(line["kind"], "feeder_loss");
+    assert_eq!(line["verdict"], "unmetered_tap");
+    assert!(
+        line["says"].as_str().unwrap().ends_with(", phase B"),
+        "{line}"
+    );
     assert!(replay::scenarios(Path::new("/nowhere")).is_err());
 }
 
@@ -142,6 +148,25 @@ fn what_is_not_a_recording_is_refused_by_file_and_line() {
             ("meters.csv", "timestamp,K0\n2026-01-01T00:00:00Z,-1\n"),
         ],
         "line 2: expected whole watt-hours",
+    );
+    let table = |says, text| check_refused(&[info, feeder, ("meters.csv", text)], says);
+    table(
+        "line 2: expected whole watt-hours, not decimals",
+        "timestamp,K0\n2026-01-01T00:00:00Z,1.5\n",
+    );
+    table(
+        "line 2: expected as many cells",
+        "timestamp,K0\n2026-01-01T00:00:00Z,1,2\n",
+    );
+    table("meter K0 has two columns", "timestamp,K0,K0\n");
+    check_refused(
+        &[
+            info,
+            feeder,
+            ("meters.csv", "timestamp,K0\n"),
+            ("volts.csv", "timestamp,K0\n2026-01-01T00:00:00Z,230100\n"),
+        ],
+        "volts.csv line 2: expected volts below 1000",
     );
     check_refused(
         &[

@@ -190,7 +190,8 @@ pub fn read(plan: &Plan, doings: &Doings, truth: &Truth, clock_s: f64) -> Vec<Re
             let since = begun.map_or(-device.begins_at, |at| through((at * per * 60) as f64));
             let mut wh = (now - since) * device.gain;
             if let Some((_, from, factor)) = doings.gain.filter(|(of, _, _)| *of == meter) {
-                let more = (now - through((from * 60) as f64)).max(0.0);
+                // Of this meter's own register, if it was replaced since.
+                let more = (now - through((from * 60) as f64).max(since)).max(0.0);
                 wh += more * (factor - 1.0);
             }
             reading.registers.push(Some(floor(wh, device.step)));

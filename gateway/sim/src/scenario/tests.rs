@@ -154,3 +154,31 @@ fn a_folder_is_what_the_replay_and_the_scorer_read() {
         let _ = std::fs::remove_dir_all(folder);
     }
 }
+
+#[test]
+fn a_meter_that_counts_too_much_does_so_from_its_day_on_only() {
+    let quiet = |kind| {
+        let mut plan = Plan::draw(kind, 5, Some(METERS), Some(DAYS));
+        (plan.replaced, plan.offline, plan.missing) = (1, 0, 0.0);
+        plan
+    };
+    let (fast, honest) = (quiet(Kind::FastMeter), quiet(Kind::Clean));
+    let begin = fast.begin() / 15;
+    let (fast, honest) = (
+        super::make(fast, Vec::new()),
+        super::make(honest, Vec::new()),
+    );
+    let (meter, _, factor) = fast.doings.gain.expect("a fast meter");
+    assert!(factor > 1.0);
+    for (number, (fast, honest)) in fast.readings.iter().zip(&honest.readings).enumerate() {
+        let (fast, honest) = (fast.registers[meter], honest.registers[meter]);
+        assert!(
+            if number < begin {
+                fast == honest
+            } else {
+                fast >= honest
+            },
+            "{number}"
+        );
+    }
+}
