@@ -89,12 +89,7 @@ pub fn read(folder: &Path, settings: Settings) -> Result<Scenario, BadScenario> 
         let row = info.rows.iter().find(|row| row.first() == Some(name))?;
         phase(row.get(1)?)
     };
-    if let Some(at) = (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
-        return Err(BadScenario::Twice {
-            path: registers.path,
-            meter: names[at].clone(),
-        });
-    }
+    each_once(&registers.path, &names)?;
     let meters = names.iter().enumerate().map(|(at, name)| MeterSite {
         id: UsagePointId(u32::try_from(at).unwrap_or(u32::MAX)),
         phase: label(name),
@@ -147,6 +142,16 @@ pub fn read(folder: &Path, settings: Settings) -> Result<Scenario, BadScenario> 
         names,
         rounds: rounds.into_values().collect(),
     })
+}
+
+fn each_once(path: &Path, names: &[String]) -> Result<(), BadScenario> {
+    match (1..names.len()).find(|at| names[..*at].contains(&names[*at])) {
+        None => Ok(()),
+        Some(at) => Err(BadScenario::Twice {
+            path: path.to_owned(),
+            meter: names[at].clone(),
+        }),
+    }
 }
 
 fn round(rounds: &mut BTreeMap<i64, Interval>, end: i64, meters: usize) -> &mut Interval {
