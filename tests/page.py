@@ -28,12 +28,12 @@ try:
     for width, height, name in ((390, 844, "phone"), (1280, 800, "desk")):
         browser.size(width, height)
         for path, what in (("", "neighbourhood"), ("usage-point/1", "usage-point"), ("alarms", "alarms"), ("journal", "journal"),
-                           ("meters", "meters"), ("meters/1", "meter"), ("meters/new/add", "meter-add"), ("usage-point/1/settings", "settings")):
+                           ("accounts", "accounts"), ("usage-point/1/account", "account"), ("meters", "meters"), ("meters/1", "meter"), ("meters/new/add", "meter-add"), ("usage-point/1/settings", "settings")):
             browser.go(page + path)
             assert browser.ask("document.querySelector('h1') !== null"), f"{path}: no heading"
             assert browser.ask(no_overflow), f"{path}: wider than a {name}"
             browser.picture(f"{pictures}/{name}-{what}.png")
-        print(f"   {name}: eight pages fit {width} x {height}")
+        print(f"   {name}: ten pages fit {width} x {height}")
 
     browser.go(page)
     assert browser.ask("document.body.innerText.includes('30')"), "thirty usage points"

@@ -26,7 +26,7 @@ use crate::question::QuestionDecision;
 use crate::rating::Component;
 use crate::supply::{Reasons, Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
-use crate::tokens::{Entry, KeyCheck, KeyTerms};
+use crate::tokens::{Entry, KeyCheck, KeyTerms, Made};
 use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -426,6 +426,15 @@ pub enum Decision {
         /// Who.
         by: String,
     },
+    /// A token was made here, for a usage point to enter. Its digits are not kept.
+    TokenMade {
+        /// The usage point.
+        usage_point: UsagePointId,
+        /// The token.
+        made: Made,
+        /// Who.
+        by: String,
+    },
     /// A resident asked about a bill or a reading, or was answered.
     Question {
         /// The usage point.
@@ -535,6 +544,7 @@ impl Decision {
             | Self::Question { usage_point, .. }
             | Self::TokenProvisioned { usage_point, .. }
             | Self::TokenEntered { usage_point, .. }
+            | Self::TokenMade { usage_point, .. }
             | Self::SupplyOrdered { usage_point, .. }
             | Self::SupplyDesired { usage_point, .. }
             | Self::SupplyReported { usage_point, .. }

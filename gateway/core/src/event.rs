@@ -13,6 +13,7 @@ use crate::prepay::PrepayCommand;
 use crate::question::QuestionCommand;
 use crate::supply::{Relay, SupplyOrder};
 use crate::tariff::{Phases, Tariff};
+use crate::tokens::MakeToken;
 use crate::{FeederId, Micro, NodeId, UsagePointId, UtcSeconds, WattHours};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -230,6 +231,8 @@ pub enum Command {
         /// Who entered it.
         by: String,
     },
+    /// Make a transfer token of the site's own supply group.
+    MakeToken(MakeToken),
     /// Order the supply of a usage point on, off, or back to automatic.
     OrderSupply {
         /// The usage point.
@@ -405,6 +408,17 @@ pub enum Answer {
         /// What became of it.
         outcome: crate::order::Outcome,
         /// Whether it was taken before and nothing was done now.
+        repeated: bool,
+    },
+    /// A token was made.
+    TokenMade {
+        /// The usage point that takes it.
+        usage_point: UsagePointId,
+        /// Its 20 digits.
+        token: String,
+        /// Its energy, in 100 Wh.
+        units_100wh: u32,
+        /// Whether it had been made before with this key.
         repeated: bool,
     },
     /// The token was taken.

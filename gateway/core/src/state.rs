@@ -249,6 +249,7 @@ impl State {
             }
             Decision::TokenProvisioned { .. }
             | Decision::TokensOutdated { .. }
+            | Decision::TokenMade { .. }
             | Decision::TokenEntered { .. } => {
                 self.apply_token(&record.decision);
             }
@@ -291,7 +292,8 @@ impl State {
             Decision::Agent(what) => keys.push(Key::Agent(what.id())),
             Decision::TokenProvisioned { usage_point, .. }
             | Decision::TokensOutdated { usage_point, .. }
-            | Decision::TokenEntered { usage_point, .. } => keys.push(Key::Tokens(*usage_point)),
+            | Decision::TokenEntered { usage_point, .. }
+            | Decision::TokenMade { usage_point, .. } => keys.push(Key::Tokens(*usage_point)),
             Decision::CloudEnrolled { .. }
             | Decision::CloudKeyRolled { .. }
             | Decision::Settings(_)
@@ -328,6 +330,13 @@ impl State {
                 let tokens = PointTokens::provision(known, *usage_point, (*check, *terms, *expiry));
                 // What could fail was refused when it was decided.
                 self.tokens.extend(tokens.ok().map(|t| (*usage_point, t)));
+            }
+            Decision::TokenMade {
+                usage_point, made, ..
+            } => {
+                if let Some(tokens) = self.tokens.get_mut(usage_point) {
+                    tokens.made(made);
+                }
             }
             Decision::TokenEntered {
                 usage_point, entry, ..

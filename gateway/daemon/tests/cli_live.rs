@@ -145,6 +145,11 @@ const STEPS: &[Step] = &[
         &[("/error", "key-used-for-other")],
     ),
     (
+        &["token", "make", "7", "--kwh", "2.5"],
+        1,
+        &[("/error", "key-not-provisioned")],
+    ),
+    (
         &["correct", "reverse", "7", "1", "--reason", "none"],
         1,
         &[("/error", "no-such-receipt")],

@@ -82,6 +82,7 @@ pub fn decide_with_tokens(
             token,
             by,
         }) => tokens::enter(&mut draft, tokens, (*usage_point, token, by)),
+        Event::Command(Command::MakeToken(order)) => tokens::make(&mut draft, tokens, order),
         Event::Command(Command::TakeOrder { order }) => orders::take(&mut draft, tokens, order),
         Event::Command(command) => commanded(&mut draft, command),
     };
@@ -150,7 +151,9 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
         Command::ChangeUsagePoint(change) => points::change(draft, change),
         Command::UndoSettings { change, why } => orders::undo_settings(draft, *change, why),
         // Handled with the keys.
-        Command::EnterToken { .. } | Command::TakeOrder { .. } => Ok(Answer::Done),
+        Command::EnterToken { .. } | Command::MakeToken(_) | Command::TakeOrder { .. } => {
+            Ok(Answer::Done)
+        }
     }
 }
 

@@ -11,11 +11,17 @@
 //! by typing; a token is one posting.
 
 use super::{Draft, prepay, supply, usable};
+use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::Answer;
+use crate::prepay::MoneyRefusal;
 use crate::refusal::Refusal;
-use crate::tokens::{Effect, Entry, PointTokens, TokenCredit, TokenNumber, TokenRules};
+use crate::tokens::{
+    Effect, Entry, Made, MakeToken, PointTokens, Rejection, TokenCredit, TokenNumber, TokenRules,
+    VendingTime, code_for,
+};
 use crate::{Micro, UsagePointId, WattHours};
+use alloc::format;
 use alloc::string::ToString as _;
 
 pub(super) fn enter(
@@ -100,6 +106,65 @@ pub(super) fn restore(
     })
 }
 
+/// Makes a token, once for each key. It moves no money: that is done when it is entered.
+pub(super) fn make(
+    draft: &mut Draft<'_>,
+    rules: &TokenRules,
+    order: &MakeToken,
+) -> Result<Answer, Refusal> {
+    usable(&order.by)?;
+    usable(&order.key)?;
+    let usage_point = order.usage_point;
+    draft.take(usage_point)?;
+    draft.state.cloud.takes_money()?;
+    let code = code_for(order.amount_100wh).filter(|_| order.amount_100wh > 0);
+    let code = code.ok_or(Refusal::AmountNotPositive)?;
+    let tokens = provision(draft, rules, usage_point)?;
+    let missing = || Refusal::Token(Rejection::KeyNotProvisioned);
+    let meter = rules.keys.get(&usage_point).ok_or_else(missing)?;
+    let key = tokens.acceptance.present_key(&meter.key);
+    let key = key.ok_or_else(missing)?;
+    let known = tokens.made.iter().find(|made| made.key == order.key);
+    let (made, repeated) = match known {
+        Some(known) if known.code != code => {
+            let details = format!(
+                "key {} stands for a token of {} x 100 Wh; asked again for {}",
+                order.key,
+                known.amount_100wh(),
+                order.amount_100wh
+            );
+            let subject = Subject::UsagePoint(usage_point);
+            draft.raise(AlarmKind::VendConflict, subject, details);
+            return Err(MoneyRefusal::KeyUsedForOther.into());
+        }
+        Some(known) => (known.clone(), true),
+        None => {
+            let offset = i64::from(draft.rules.calendar.utc_offset_s);
+            let wall = VendingTime(draft.now.at.0.saturating_add(offset));
+            let tid = tokens.next_tid(wall);
+            let made = Made {
+                key: order.key.clone(),
+                tid: tid.ok_or(Refusal::Token(Rejection::KeyExpired))?,
+                base_date: tokens.acceptance.terms().base_date,
+                random: order.random & 0xf,
+                code,
+            };
+            draft.push(Decision::TokenMade {
+                usage_point,
+                made: made.clone(),
+                by: order.by.clone(),
+            });
+            (made, false)
+        }
+    };
+    Ok(Answer::TokenMade {
+        usage_point,
+        token: made.token(&key).ok_or_else(missing)?.to_string(),
+        units_100wh: made.amount_100wh(),
+        repeated,
+    })
+}
+
 /// The usage point's token state; if the site's file has another key than before, that is decided first.
 fn provision(
     draft: &mut Draft<'_>,
@@ -108,7 +173,7 @@ fn provision(
 ) -> Result<PointTokens, Refusal> {
     let known = draft.state.tokens.get(&usage_point);
     let Some(meter) = rules.keys.get(&usage_point) else {
-        let missing = Refusal::Token(crate::tokens::Rejection::KeyNotProvisioned);
+        let missing = Refusal::Token(Rejection::KeyNotProvisioned);
         return known.cloned().ok_or(missing);
     };
     let (check, terms, expiry) = (meter.key.check(), meter.terms, meter.expiry);

@@ -130,6 +130,7 @@ impl Deed {
             Command::Correct(_) => Self::CorrectAccounts,
             Command::Agent(_) => Self::ManageSite,
             Command::EnterToken { .. } => Self::EnterToken,
+            Command::MakeToken(_) => Self::MakeTokens,
             Command::OrderSupply { .. }
             | Command::Guard(_)
             | Command::Prepay(

@@ -291,7 +291,7 @@ impl Acceptance {
         })
     }
 
-    fn fresh(&self, tid: Tid) -> Result<Tid, Rejection> {
+    pub(crate) fn fresh(&self, tid: Tid) -> Result<Tid, Rejection> {
         if tid.is_after(self.expiry) {
             return Err(Rejection::KeyExpired);
         }

@@ -7,6 +7,7 @@
 //! | `message`, `key_change` | what a token says |
 //! | `amount`, `tid`, `pan` | codings of amounts, times and meter numbers |
 //! | `key`, `misty1`, `ea07` | keys and ciphers |
+//! | `made` | tokens a site makes itself |
 //! | `provision` | which keys and which worth a site has given its usage points |
 //! | `acceptance`, `effect`, `memory`, `lockout`, `rejection` | whether a usage point takes a token |
 //!
@@ -26,6 +27,7 @@ mod effect;
 mod key;
 mod key_change;
 mod lockout;
+mod made;
 mod memory;
 mod message;
 mod misty1;
@@ -44,6 +46,7 @@ pub use effect::{Effect, Entry, Keys};
 pub use key::{Algorithm, DecoderKey, KeyCheck, KeyTerms, KeyType, NotAKey, VendingKey};
 pub use key_change::{KeyPart, NewKey};
 pub use lockout::Lockout;
+pub use made::{MOST_MADE, Made, MakeToken};
 pub use memory::{Memory, REMEMBERED};
 pub use message::{Commodity, Issue, Message, Register};
 pub use number::TokenNumber;

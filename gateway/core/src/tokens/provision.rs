@@ -5,6 +5,7 @@
 //!
 //! Invariant: [`MeterKey`] and [`TokenRules`] hold keys and are never serialised; [`PointTokens`] is journalled state and holds none.
 
+use super::Made;
 use super::{Acceptance, DecoderKey, KeyCheck, KeyTerms, Keys, MeterPan, Rejection, TokenNumber};
 use crate::{Micro, UsagePointId, UtcSeconds};
 use alloc::collections::BTreeMap;
@@ -90,6 +91,9 @@ pub struct PointTokens {
     pub provisioned: (KeyCheck, KeyTerms, u8),
     /// Tokens used, wrong entries, key changes.
     pub acceptance: Acceptance,
+    /// Tokens made here, the last ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<Made>,
 }
 
 impl PointTokens {
@@ -103,18 +107,19 @@ impl PointTokens {
         provisioned: (KeyCheck, KeyTerms, u8),
     ) -> Result<Self, Rejection> {
         let (check, terms, expiry) = provisioned;
-        let acceptance = match known {
-            None => Acceptance::provisioned(check, terms, expiry),
+        let (acceptance, made) = match known {
+            None => (Acceptance::provisioned(check, terms, expiry), Vec::new()),
             Some(known) => {
                 let mut acceptance = known.acceptance;
                 acceptance.reprovision(check, terms, expiry)?;
-                acceptance
+                (acceptance, known.made)
             }
         };
         Ok(Self {
             usage_point,
             provisioned,
             acceptance,
+            made,
         })
     }
 }

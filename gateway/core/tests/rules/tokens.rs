@@ -390,3 +390,67 @@ fn a_token_pays_no_debt_and_repays_emergency_credit() {
     assert_eq!(site.owed(DebtKind::Accumulated), Micro::ZERO);
     restart(&mut site);
 }
+
+#[test]
+fn a_token_made_here_is_made_once_for_its_key_and_taken_once() {
+    let mut site = site();
+    let order = |key: &str, amount_100wh: u32| {
+        Command::MakeToken(MakeToken {
+            key: key.into(),
+            usage_point: POINT,
+            amount_100wh,
+            random: 3,
+            by: "asha".into(),
+        })
+    };
+    let made = |answer| match answer {
+        Ok(Answer::TokenMade {
+            token, repeated, ..
+        }) => (token, repeated),
+        other => panic!("{other:?}"),
+    };
+    let (first, _) = made(site.command(order("a", 25)));
+    let before = site.state.ledger.clone();
+    let (second, _) = made(site.command(order("b", 25)));
+    assert_ne!(first, second, "two in the same minute");
+    assert_eq!(made(site.command(order("a", 25))), (first.clone(), true));
+    let other = site.command(order("a", 26));
+    let used = gateway_core::prepay::MoneyRefusal::KeyUsedForOther;
+    assert_eq!(other, Err(used.into()));
+    assert_eq!(site.command(order("c", 0)), Err(Refusal::AmountNotPositive));
+    assert_eq!(
+        site.state.ledger, before,
+        "no money moves before it is entered"
+    );
+    let enter = |token: &str| Command::EnterToken {
+        usage_point: POINT,
+        token: token.into(),
+        by: "keypad".into(),
+    };
+    for token in [&second, &first] {
+        let taken = site.command(enter(token));
+        assert!(
+            matches!(
+                taken,
+                Ok(Answer::TokenTaken {
+                    units_100wh: 25,
+                    ..
+                })
+            ),
+            "{taken:?}"
+        );
+    }
+    let used = site.command(enter(&first));
+    assert_eq!(used, Err(Refusal::Token(Rejection::Used)));
+    let journal = serde_json::to_string(&site.journal).expect("JSON");
+    for secret in [first.as_str(), second.as_str(), KEYS[0]] {
+        assert!(!journal.contains(secret), "{secret} is in the journal");
+    }
+    for record in &site.journal {
+        let text = serde_json::to_string(record).expect("JSON");
+        assert_eq!(&serde_json::from_str::<Record>(&text).expect(&text), record);
+    }
+    site.tokens.keys.remove(&POINT);
+    let missing = Err(Refusal::Token(Rejection::KeyNotProvisioned));
+    assert_eq!(site.command(order("d", 25)), missing);
+}

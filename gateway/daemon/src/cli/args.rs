@@ -270,6 +270,8 @@ pub struct Target {
 /// `token …`
 #[derive(Debug, Subcommand)]
 pub enum TokenAction {
+    /// Make a token for a usage point, with the key the running gateway has for it
+    Make(super::token::MakeArgs),
     /// Enter a token at a usage point of a running gateway
     Enter(EnterArgs),
     /// What needs no daemon.

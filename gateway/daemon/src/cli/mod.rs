@@ -101,6 +101,9 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
             action: TokenAction::Enter(args),
         } => token::enter(args),
         Action::Token {
+            action: TokenAction::Make(args),
+        } => token::make(args),
+        Action::Token {
             action: TokenAction::Desk(action),
         } => crate::token::run(action)
             .map(|shown| Said::done(shown.text, shown.json))

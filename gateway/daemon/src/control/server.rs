@@ -349,6 +349,7 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         Command::Agent(asked) => {
             return Some(Command::Agent(asked.clone().in_the_name_of(who)));
         }
+        Command::MakeToken(order) => order.by = who.into(),
         Command::Question(asked) => {
             return Some(Command::Question(asked.clone().in_the_name_of(who)));
         }
@@ -418,6 +419,7 @@ fn in_words(command: &Command) -> String {
         Command::UndoSettings { change, .. } => format!("undo the settings of record {change}"),
         Command::Case(asked) => format!("{asked:?}"),
         Command::Question(asked) => format!("{asked:?}"),
+        Command::MakeToken(order) => format!("make a token for {}", order.usage_point),
         Command::QuoteVend {
             usage_point,
             amount,

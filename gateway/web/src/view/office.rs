@@ -17,6 +17,13 @@ pub(super) fn describe(decision: &Decision) -> Option<(&'static str, String)> {
             "alarm",
             format!("The settings ordered last are not in force any more: {why}"),
         ),
+        Decision::TokenMade { made, by, .. } => {
+            let (whole, tenth) = (made.amount_100wh() / 10, made.amount_100wh() % 10);
+            (
+                "admin",
+                format!("Token of {whole}.{tenth} kWh made by {by}"),
+            )
+        }
         Decision::Question { what, .. } => ("admin", question_words(what)),
         _ => return None,
     })
