@@ -7,6 +7,7 @@ a notice and hangs up, hangs, while the mail server says 450, and over kill -9. 
 import base64
 import email
 import email.policy
+import getpass
 import hashlib
 import hmac
 import http.server
@@ -240,6 +241,10 @@ try:
 
     wait_for("the fourth in a letter", lambda: fourth in text_to("operator@utility.example"))
     assert not letters_to("night@utility.example"), text_to("night@utility.example")
+    # Two people with logins of their own are wanted for so much: root says whom it acts for, anybody else is one by name.
+    clerk = "clerk" if os.getuid() == 0 else getpass.getuser()
+    os.environ["SUDO_USER"] = clerk
+    office("person", "add", clerk, "--role", "supplier", "--generate")
     proposal = office("correct", "credit", first, "75", "--reason", "a fault of ours")
     wait_for("the approval in quiet hours", lambda: letters_to("night@utility.example"))
     # What waited goes with it, in one letter.

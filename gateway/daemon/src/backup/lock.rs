@@ -55,6 +55,11 @@ impl Lock {
                     "--symmetric",
                     "--cipher-algo",
                     "AES256",
+                    // Named, because otherwise an agent is asked for it.
+                    "--s2k-count",
+                    "65011712",
+                    "--s2k-digest-algo",
+                    "SHA512",
                     "--compress-algo",
                     "none",
                 ]);
@@ -98,13 +103,19 @@ fn gpg(passphrase: &Path, home: &Path) -> Result<Command> {
         )));
     }
     let mut gpg = Command::new("gpg");
-    // A home of its own: nobody's keys or settings matter, and none are made.
-    gpg.args(["--batch", "--quiet", "--no-options", "--no-symkey-cache"])
-        .args(["--pinentry-mode", "loopback"])
-        .arg("--homedir")
-        .arg(home)
-        .arg("--passphrase-file")
-        .arg(passphrase);
+    // A home of its own and no agent: nobody's keys or settings matter, and nothing stays running.
+    gpg.args([
+        "--batch",
+        "--quiet",
+        "--no-options",
+        "--no-symkey-cache",
+        "--no-autostart",
+    ])
+    .args(["--pinentry-mode", "loopback"])
+    .arg("--homedir")
+    .arg(home)
+    .arg("--passphrase-file")
+    .arg(passphrase);
     Ok(gpg)
 }
 
