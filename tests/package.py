@@ -65,6 +65,9 @@ def installed(host, deb):
     secret = host.says("stat -c '%a %U %s' /etc/prepaid-gateway/first-password").split()
     assert secret[:2] == ["600", "root"] and int(secret[2]) > 16, secret
     assert host.says("systemctl --failed --no-legend") == ""
+    host.says("systemctl is-active prepaid-gateway-backup.timer")
+    host.says("systemctl start prepaid-gateway-backup.service")
+    assert "no place for backups" in host.says("journalctl -u prepaid-gateway-backup -o cat"), "it does not say that none is configured"
     host.says("test -s /usr/share/man/man1/prepaid-gateway.1.gz && test -s /usr/share/bash-completion/completions/prepaid-gateway")
     assert "MESSAGE" in host.says(f"journalctl -u {UNIT} -o export | head -n 40")
     print("   installed: user, modes, a password of its own, unit active, page well")
