@@ -51,6 +51,9 @@ pub enum PrepayDecision {
         /// When its days are over, if it is days.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<UtcSeconds>,
+        /// Its days begin when the clock is known: it was not then.
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        waits_for_clock: bool,
     },
     /// Emergency credit is used up.
     EmergencyExhausted,
@@ -190,9 +193,12 @@ impl PrepayState {
                 (emergency.status, emergency.since) = (CreditStatus::Selected, Some(at));
                 (emergency.granted, emergency.until) = (*limit, *until);
             }
-            PrepayDecision::EmergencyInUse { until } => {
+            PrepayDecision::EmergencyInUse {
+                until,
+                waits_for_clock,
+            } => {
                 emergency.status = CreditStatus::InUse;
-                emergency.until = *until;
+                (emergency.until, emergency.waits_for_clock) = (*until, *waits_for_clock);
             }
             PrepayDecision::EmergencyRevoked { owed, .. } => {
                 *emergency = Emergency {
@@ -204,6 +210,7 @@ impl PrepayState {
                     since: emergency.since,
                     revoked: true,
                     until: None,
+                    waits_for_clock: false,
                 };
             }
             PrepayDecision::EmergencyExhausted => emergency.status = CreditStatus::Exhausted,

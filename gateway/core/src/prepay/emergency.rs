@@ -87,6 +87,9 @@ pub struct Emergency {
     /// When it was activated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<UtcSeconds>,
+    /// Its days begin when the clock is known.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub waits_for_clock: bool,
     /// Somebody took it back: it is not offered until the credit has been above the threshold or what is owed was repaid.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub revoked: bool,

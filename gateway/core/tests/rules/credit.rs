@@ -162,6 +162,27 @@ fn emergency_days_hold_the_supply_until_they_are_over() {
 }
 
 #[test]
+fn emergency_days_begin_when_the_clock_is_known() {
+    let mut site = with_emergency(0, 50, true);
+    site.rules.prepay.emergency.days = 3;
+    site.vend("a", "100").expect("vend");
+    site.trusted = false;
+    let end = site.cutoff();
+    site.read(end);
+    assert_eq!(site.point().prepay.emergency.status, CreditStatus::InUse);
+    assert!(!is_off(&site));
+    // The gateway had stood still for a month by the clock; for the resident it is a minute.
+    let known = site.now + 30 * DAY;
+    site.trusted = true;
+    tick(&mut site, known);
+    assert!(!is_off(&site), "cut off by a clock that was set");
+    let until = site.point().prepay.emergency.until.expect("days");
+    assert_eq!(until.0, known + 3 * DAY);
+    tick(&mut site, until.0);
+    assert!(is_off(&site));
+}
+
+#[test]
 fn friendly_hours_cut_nobody_and_their_end_is_announced() {
     let mut site = Site::with_one_point();
     site.rules.prepay.friendly.hours = vec!["16:00-11:00".parse().expect("hours")];

@@ -50,11 +50,24 @@ fn next(draft: &Draft<'_>, rules: EmergencyRules, register: WattHours) -> Option
         CreditStatus::Selected => {
             let from_now = emergency.until.and_then(|_| rules.until(draft.now.at));
             let until = from_now.or(emergency.until);
-            spent.then_some(PrepayDecision::EmergencyInUse { until })
+            let waits_for_clock = until.is_some() && !draft.now.clock_trusted;
+            spent.then_some(PrepayDecision::EmergencyInUse {
+                until,
+                waits_for_clock,
+            })
         }
         CreditStatus::InUse | CreditStatus::Exhausted if !spent => {
             let (amount, left) = (Micro::ZERO, Micro::ZERO);
             Some(PrepayDecision::EmergencyRepaid { amount, left })
+        }
+        CreditStatus::InUse if emergency.waits_for_clock => {
+            // What the clock showed before says nothing of how long it has been.
+            let until = rules.until(draft.now.at).or(emergency.until);
+            let waits_for_clock = false;
+            (draft.now.clock_trusted).then_some(PrepayDecision::EmergencyInUse {
+                until,
+                waits_for_clock,
+            })
         }
         CreditStatus::InUse => {
             let over = match emergency.until {
