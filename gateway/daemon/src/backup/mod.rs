@@ -109,10 +109,12 @@ fn scratch(data: &Path, name: &str) -> Result<PathBuf> {
 /// It cannot be recorded; the word stays for the next start.
 pub async fn take_note(data: &Path, desk: &DaemonDesk) -> std::result::Result<(), DeskError> {
     let note = note_in(data);
-    let Ok(evidence) = fs::read_to_string(&note) else {
-        return Ok(());
+    let evidence = match fs::read_to_string(&note) {
+        Ok(evidence) => evidence.trim().to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // A note that cannot be read is still one.
+        Err(error) => format!("a backup was restored ({}: {error})", note.display()),
     };
-    let evidence = evidence.trim().to_owned();
     log::warn!("{evidence}");
     let cause = HoldCause::Restored;
     desk.submit(Command::HoldMoney { cause, evidence }).await?;

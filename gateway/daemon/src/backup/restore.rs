@@ -119,6 +119,7 @@ fn in_place(mut plan: Plan, file: &Path, data: &Path, work: &Path) -> Result<Pla
         now()
     );
     fs::write(&note, evidence).map_err(BackupError::file(&note))?;
+    on_disk(&note)?;
     let content = work.join("content");
     moved(&content.join("cloud.json"), &cloud_memory_in(data))?;
     if content.join("config").is_dir() {
@@ -126,11 +127,19 @@ fn in_place(mut plan: Plan, file: &Path, data: &Path, work: &Path) -> Result<Pla
         moved(&content.join("config"), &config)?;
         plan.config = Some(config);
     }
+    // A power cut after the renaming must find all of it.
+    on_disk(&content.join("gateway.db"))?;
     moved(&content.join("gateway.db"), &database)?;
     belongs_like(data, &[&database, &note, &cloud_memory_in(data)])?;
     let directory = fs::File::open(data).and_then(|directory| directory.sync_all());
     directory.map_err(BackupError::file(data))?;
     Ok(plan)
+}
+
+/// Waits until a file's content is on the disk.
+fn on_disk(path: &Path) -> Result<()> {
+    let file = fs::File::open(path).and_then(|file| file.sync_all());
+    file.map_err(BackupError::file(path))
 }
 
 /// Moves a file that may be absent.

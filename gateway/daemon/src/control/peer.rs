@@ -91,8 +91,9 @@ pub fn visitor(caller: &Caller, database: &Path) -> Result<Visitor, StoreError> 
             behind: Some(_),
         } => role_or(Role::Supplier)?,
         Caller { uid: 0, .. } => Role::Supplier,
-        _ if is_owner() => Role::Supplier,
+        // First: files of users the namespace does not map look like this caller's own.
         _ if caller.is_unknown() => Role::Auditor,
+        _ if is_owner() => Role::Supplier,
         _ => role_or(Role::Operator)?,
     };
     Ok(Visitor { name, role })
@@ -147,6 +148,10 @@ mod tests {
             ("uid-3999999999 via command line", Role::Operator)
         );
         assert_eq!(of(OVERFLOW_UID, "asha").1, Role::Auditor);
+        // Where everything unmapped looks alike, a file that looks like theirs makes nobody a supplier. Only root can give files away.
+        if std::os::unix::fs::chown(&database, Some(OVERFLOW_UID), None).is_ok() {
+            assert_eq!(of(OVERFLOW_UID, "asha").1, Role::Auditor);
+        }
         assert!(Caller::of(OVERFLOW_UID).is_unknown());
         std::fs::remove_dir_all(&dir).unwrap();
     }
