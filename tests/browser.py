@@ -99,8 +99,16 @@ class Browser:
                 if "context" not in str(error) and "navigated" not in str(error):
                     raise
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within {seconds} s: {script}")
+                raise AssertionError(f"not within {seconds} s: {script}\n{self._seen()}")
             time.sleep(0.05)
+
+    def _seen(self):
+        """What the page is, says and holds in its fields: for a test that waited in vain."""
+        fields = "[...document.querySelectorAll('main input, main textarea, main select')].map(f => f.name + '=' + f.value).join('; ')"
+        try:
+            return self.ask(f"location.href + '\\n' + document.body.innerText + '\\nfields: ' + {fields}")
+        except RuntimeError as error:
+            return str(error)
 
     def picture(self, path, whole=False):
         """What is on the screen, or the whole page."""

@@ -80,9 +80,11 @@
       url.searchParams.delete("vended");
       const answer = await fetch(url, { headers: { "X-Fragment": "1" }, credentials: "same-origin" });
       if (answer.status === 401) return location.reload();
+      const fresh = await answer.text();
+      // Asked after the last wait: somebody may have begun to type meanwhile.
       if (answer.ok && !isEditing()) {
         const notice = document.querySelector("#main > .banner.good");
-        swap(await answer.text());
+        swap(fresh);
         const said = document.querySelector("#main > .banner.good");
         if (notice && !said && performance.now() < 10000) document.querySelector("#main > .head").after(notice);
       }
