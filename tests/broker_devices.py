@@ -5,41 +5,36 @@ topics that are no login's is not believed. The broker is killed and comes back;
 
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
-import threading
-import time
 
 import paho.mqtt.client as mqtt
 
-gateway = os.path.abspath(sys.argv[1])
+from running import Site, free_port
+
 mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-folder = tempfile.mkdtemp(prefix="broker-devices-")
 LOGINS = ("prepaid-gateway", "plug-7", "neighbour", "home")
 started = []
 
-with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    port = probe.getsockname()[1]
-
-
-def write(name, text):
-    with open(os.path.join(folder, name), "w") as file:
-        file.write(text)
-
-
-def until(what, true, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = true()
-        if found:
-            return found
-        time.sleep(0.1)
-    sys.exit(f"   not within {seconds} s: {what}")
+port = free_port()
+site = Site(sys.argv[1], "broker-devices", base=f"""[field.broker]
+address = "127.0.0.1:{port}"
+user = "prepaid-gateway"
+password = "prepaid-gateway"
+[[field.broker.device]]
+login = "plug-7"
+publish = ["tele/plug7/#", "stat/plug7/#"]
+[home_assistant]
+enabled = "yes"
+[web]
+listen = "127.0.0.1:0"
+access = "open"
+[clock]
+trust = "always"
+""")
+folder, write, cli, until = site.folder, site.write, site.cli, site.until
 
 
 def start_broker():
@@ -52,22 +47,6 @@ def start_broker():
 
     until("mosquitto", accepts)
     return process
-
-
-def start_gateway():
-    process = subprocess.Popen([gateway, "run", "--config", f"{folder}/gateway.toml"], stderr=subprocess.PIPE, text=True)
-    started.append(process)
-    for line in process.stderr:
-        if re.search(r"http://\S+/ and nodes through the broker", line):
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            return process
-    sys.exit("   the daemon did not start")
-
-
-def cli(*words):
-    done = subprocess.run([gateway, "--json", *words, "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, (words, done.stdout, done.stderr)
-    return json.loads(done.stdout)
 
 
 def pub(login, topic, payload):
@@ -95,7 +74,6 @@ def register():
 
 
 write("passwd", "".join(f"{login}:{login}\n" for login in LOGINS))
-os.chmod(f"{folder}/passwd", 0o600)
 subprocess.run(["mosquitto_passwd", "-U", f"{folder}/passwd"], check=True)
 write("acl", """user prepaid-gateway
 topic read pg/1/+/up
@@ -125,28 +103,9 @@ password_file {folder}/passwd
 acl_file {folder}/acl
 {"user root" if os.getuid() == 0 else ""}
 """)
-write("gateway.toml", f"""
-[store]
-data_dir = "{folder}/data"
-[field.broker]
-address = "127.0.0.1:{port}"
-user = "prepaid-gateway"
-password = "prepaid-gateway"
-[[field.broker.device]]
-login = "plug-7"
-publish = ["tele/plug7/#", "stat/plug7/#"]
-[home_assistant]
-enabled = "yes"
-[web]
-listen = "127.0.0.1:0"
-access = "open"
-[clock]
-trust = "always"
-""")
-
 try:
     broker = start_broker()
-    daemon = start_gateway()
+    site.start()
     plug, seen = {"relay": None}, {}
 
     def told(client, _, message):
@@ -162,7 +121,7 @@ try:
 
     def shows():
         pub("plug-7", "tele/plug7/SENSOR", sensor(6.294))
-        done = subprocess.run([gateway, "meter", "test", *link, "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([site.gateway, "meter", "test", *link, "--data", site.data], capture_output=True, text=True, timeout=60)
         return done.stdout
 
     shown = until("the test shows the plug", shows)
@@ -194,11 +153,11 @@ try:
 
     until("Home Assistant sees the credit", lambda: "prepaid/UP-0001/state" in seen and "homeassistant/device/prepaid_UP-0001/config" in seen, 60)
     until("online", lambda: seen.get("prepaid/status") == "online")
-    daemon.kill()
-    daemon.wait()
+    site.kill()
     until("the last will", lambda: seen.get("prepaid/status") == "offline", 40)
     print("   Home Assistant sees the gateway's state, and that it is gone")
 finally:
+    site.kill()
     for process in reversed(started):
         process.kill()
         process.wait()

@@ -10,7 +10,6 @@ Clocks that are wrong, partitions of weeks and a thousand seeds are in gateway/c
 import json
 import os
 import pwd
-import re
 import shutil
 import signal
 import socket

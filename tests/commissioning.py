@@ -4,7 +4,6 @@ A pty has no speed, so the line here looks at what the port is set to: who has a
 speed are found, a bad cable is named, relays are tried and end as they began; then the same through the running gateway, between its own
 requests: a scan, a reading that is watched, a probe, ended by Ctrl-C, by the API, and refused where somebody is at work already."""
 
-import atexit
 import fcntl
 import json
 import os
@@ -14,7 +13,6 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 import threading
 import time
@@ -22,24 +20,10 @@ import tty
 import urllib.error
 import urllib.request
 
+from running import Site
+
 gateway = os.path.abspath(sys.argv[1])
-folder = tempfile.mkdtemp(prefix="commissioning-")
-config = os.path.join(folder, "gateway.toml")
-processes = []
-atexit.register(lambda: [process.kill() for process in processes])
-said = []
 TCGETS2 = 0x802C542A
-
-
-def until(what, true, seconds=25):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = true()
-        if found:
-            return found
-        time.sleep(0.05)
-    sys.stderr.write("".join(said[-20:]))
-    raise SystemExit(f"   not within {seconds} s: {what}")
 
 
 def crc(frame):
@@ -194,29 +178,19 @@ print("   a relay is tried with consent only; it ends as it began; one that does
 for address in (1, 2):
     line.devices[address] = Meter(7000 + address, 100.0 * address)
     line.devices[address].draw(1_000)
-with open(config, "w") as file:
-    file.write(f"""
-[store]
-data_dir = "{folder}/data"
-[cycle]
+site = Site(gateway, "commissioning", f"""[cycle]
 gather_ms = 100
-[field]
-listen = "127.0.0.1:0"
 [[field.modbus]]
 name = "hall"
 port = "{line.path}"
 poll_ms = 1000
 longest_answer_ms = 100
-[web]
-listen = "127.0.0.1:0"
-access = "open"
-[clock]
-trust = "always"
 """)
+until = site.until
 
 
 def cli(*words, wrong=False, text=False):
-    return run(*words, "--data", f"{folder}/data", wrong=wrong, text=text)
+    return run(*words, "--data", site.data, wrong=wrong, text=text)
 
 
 def meters():
@@ -234,19 +208,9 @@ def api(path, body=None, status=200):
     return json.loads(answer.read())
 
 
-daemon = subprocess.Popen([gateway, "run", "--config", config], stderr=subprocess.PIPE, text=True)
-processes.append(daemon)
+site.start()
+page = site.page
 try:
-    for line_of_log in daemon.stderr:
-        said.append(line_of_log)
-        started = re.search(r"page on http://(\S+?)/ and nodes on", line_of_log)
-        if started:
-            page = started.group(1)
-            break
-    else:
-        sys.exit("   the daemon did not start:\n" + "".join(said))
-    threading.Thread(target=lambda: said.extend(daemon.stderr), daemon=True).start()
-
     for number in (1, 2, 3):
         cli("usage-point", "add", f"Flat {number}", "--tariff", "mepdcl-domestic", "--max-power-w", "3500")
         cli("vend", str(number), "1000", "--key", f"first-{number}")
@@ -277,7 +241,7 @@ try:
     values = {one["quantity"]: one for one in cli("read", "--bus", "hall", "--model", "sdm120", "--address", "3", "--baud", "2400")["values"]}
     assert values["voltage"]["raw"] == "4366 0000" and values["voltage"]["words"] == "230.00 V", values
     watching = subprocess.Popen(
-        [gateway, "--json", "read", "--bus", "hall", "--model", "sdm120", "--address", "4", "--watch", "--data", f"{folder}/data"],
+        [gateway, "--json", "read", "--bus", "hall", "--model", "sdm120", "--address", "4", "--watch", "--data", site.data],
         stdout=subprocess.PIPE, text=True)
     seen = [json.loads(watching.stdout.readline())["serial"] for _ in range(3)]
     watching.send_signal(signal.SIGINT)
@@ -292,7 +256,7 @@ try:
     print("   probe through the gateway; a relay in use is not tried")
 
     scanning = subprocess.Popen(
-        [gateway, "--json", "scan", "--bus", "hall", "--data", f"{folder}/data"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        [gateway, "--json", "scan", "--bus", "hall", "--data", site.data], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     job = until("the job is under way", lambda: api("buses")["buses"][0]["job"])
     assert "at work on hall already" in json.dumps(cli("scan", "--bus", "hall", wrong=True))
     until("it comes on", lambda: "question 1 of 3" in api(f"bus-work/{job}")["progress"])
@@ -339,7 +303,4 @@ try:
     cli("verify")
     print("   the journal verifies")
 finally:
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.wait(10)
+    site.stop()

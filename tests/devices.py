@@ -5,20 +5,15 @@ A Tasmota plug meters a usage point and switches it; its credit runs out and it 
 with a login of his own changes nothing. Then a first-generation Shelly takes the plug's place."""
 
 import json
-import os
-import re
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 import urllib.request
 
 import paho.mqtt.client as mqtt
 
-gateway = os.path.abspath(sys.argv[1])
-folder = tempfile.mkdtemp(prefix="devices-")
-config = os.path.join(folder, "gateway.toml")
+from running import Site
+
 LOGINS = {
     "plug": (["tele/plug/#", "stat/plug/#"], ["cmnd/plug/#"]),
     "neighbour": (["tele/#", "stat/#", "shellies/#"], ["#"]),
@@ -26,44 +21,15 @@ LOGINS = {
     "board": (["board/#"], ["board/switch/relay/command"]),
     "home": (["homeassistant/status"], ["homeassistant/#", "prepaid/#"]),
 }
-with open(config, "w") as file:
-    file.write(f"""
-[store]
-data_dir = "{folder}/data"
-[field]
-listen = "127.0.0.1:0"
-[web]
-listen = "127.0.0.1:0"
-access = "open"
-[clock]
-trust = "always"
-[home_assistant]
-enabled = "yes"
-""")
-    for name, (publish, subscribe) in LOGINS.items():
-        file.write(f"""
-[[field.client]]
-name = "{name}"
-password = "{name}-password"
-publish = {json.dumps(publish)}
-subscribe = {json.dumps(subscribe)}
-""")
-
-
-def cli(*words, refused=False):
-    done = subprocess.run([gateway, "--json", *words, "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60)
-    assert (done.returncode != 0) == refused, (words, done.stdout, done.stderr)
-    return done.stdout + done.stderr if refused else json.loads(done.stdout)
-
-
-def until(what, true, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = true()
-        if found:
-            return found
-        time.sleep(0.1)
-    sys.exit(f"   not within {seconds} s: {what}")
+CLIENT = """[[field.client]]
+name = "{0}"
+password = "{0}-password"
+publish = {1}
+subscribe = {2}
+"""
+CLIENTS = "".join(CLIENT.format(name, json.dumps(publish), json.dumps(subscribe)) for name, (publish, subscribe) in LOGINS.items())
+site = Site(sys.argv[1], "devices", '[home_assistant]\nenabled = "yes"\n' + CLIENTS)
+cli, until = site.cli, site.until
 
 
 def pub(login, topic, payload):
@@ -99,17 +65,9 @@ def point():
     return cli("usage-point", "show", "1")
 
 
-daemon = subprocess.Popen([gateway, "run", "--config", config], stderr=subprocess.PIPE, text=True)
+site.start()
+page, port = site.page, site.port
 try:
-    for line in daemon.stderr:
-        found = re.search(r"http://(\S+)/ and nodes on \S+:(\d+)", line)
-        if found:
-            page, port = found.groups()
-            break
-    else:
-        sys.exit("   the daemon did not start")
-    threading.Thread(target=daemon.stderr.read, daemon=True).start()
-
     # A plug that obeys and reports, as Tasmota does.
     plug = {"relay": None, "told": [], "obeys": True, "answers": False}
 
@@ -152,7 +110,7 @@ try:
     pub("plug", "tele/plug/SENSOR", "{")
     pub("plug", "tele/plug/SENSOR", sensor(6.310))
     until("the register moves", lambda: register() == 6310)
-    shown = subprocess.run([gateway, "meter", "test", *link, "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60).stdout
+    shown = site.run("meter", "test", *link, "--data", site.data)
     assert "register   6.310 kWh" in shown and 'raw        tele/plug/SENSOR {"Time"' in shown, shown
     print("   a register is charged; a neighbour's and a malformed message are not")
 
@@ -165,7 +123,7 @@ try:
     until("the plug is asked and answers", lambda: meter()["quality"]["latency_ms"] is not None)
     quality = meter()["quality"]
     assert quality["errors"]["device-wrong-credential"] >= 1 and quality["errors"]["device-message-malformed"] >= 1, quality
-    words = subprocess.run([gateway, "meter", "show", meter()["node"], "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60).stdout
+    words = site.run("meter", "show", meter()["node"], "--data", site.data)
     assert "device-wrong-credential" in words and "slowest lately" in words, words
     metrics = urllib.request.urlopen(f"http://{page}/metrics", timeout=10).read().decode()
     for line in ('meter_answers_total{meter="N-00000001"}', 'meter_errors_total{meter="N-00000001",kind="device-wrong-credential"}',
@@ -173,7 +131,7 @@ try:
         assert "prepaid_gateway_" + line in metrics, (line, metrics)
     print("   latency and errors of its link, on the command line and in /metrics")
 
-    watching = subprocess.Popen([gateway, "--json", "meter", "test", *link, "--watch", "--data", f"{folder}/data"], stdout=subprocess.PIPE, text=True)
+    watching = subprocess.Popen([site.gateway, "--json", "meter", "test", *link, "--watch", "--data", site.data], stdout=subprocess.PIPE, text=True)
     values = [dict(json.loads(watching.stdout.readline())["values"])]
     pub("plug", "tele/plug/SENSOR", sensor(6.311))
     end = time.monotonic() + 30
@@ -272,5 +230,4 @@ try:
     report = cli("verify")
     print("   the journal verifies")
 finally:
-    daemon.terminate()
-    daemon.wait(10)
+    site.stop()

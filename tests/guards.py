@@ -4,11 +4,7 @@ Usage: guards.py GATEWAY
 Its load limit trips, latches over kill -9 and is reset; a press on the page connects it; after an outage it waits for its turn."""
 
 import json
-import os
-import re
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.parse
@@ -16,54 +12,24 @@ import urllib.request
 
 import paho.mqtt.client as mqtt
 
-gateway = os.path.abspath(sys.argv[1])
-folder = tempfile.mkdtemp(prefix="guards-")
-config = os.path.join(folder, "gateway.toml")
-ONE_AT_A_TIME = "[prepay.reconnect]\nmode = \"press\"\ndelay_s = 6\n"
-with open(config, "w") as file:
-    file.write(f"""
-[store]
-data_dir = "{folder}/data"
-[field]
-listen = "127.0.0.1:0"
-[web]
-listen = "127.0.0.1:0"
-access = "open"
-[clock]
-trust = "always"
-[prepay.load_limit]
+from running import Site
+
+SETTINGS = """[prepay.load_limit]
 persistence_s = 2
 rest_s = 3
 trips = 2
 window_s = 600
-{ONE_AT_A_TIME}
+[prepay.reconnect]
+mode = "press"
+delay_s = 6
 [[field.client]]
 name = "plug"
 password = "plug-password"
 publish = ["tele/plug/#", "stat/plug/#"]
 subscribe = ["cmnd/plug/#"]
-""")
-
-
-def cli(*words, refused=False):
-    done = subprocess.run([gateway, "--json", *words, "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60)
-    assert (done.returncode != 0) == refused, (words, done.stdout, done.stderr)
-    return done.stdout + done.stderr if refused else json.loads(done.stdout)
-
-
-def until(what, true, seconds=30):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = true()
-        if found:
-            return found
-        time.sleep(0.1)
-    sys.exit(f"   not within {seconds} s: {what}; {point()}")
-
-
-def heard(link):
-    asked = [gateway, "meter", "test", *link, "--data", f"{folder}/data"]
-    return subprocess.run(asked, capture_output=True, timeout=60).returncode == 0
+"""
+site = Site(sys.argv[1], "guards", SETTINGS)
+cli, until = site.cli, site.until
 
 
 def point():
@@ -111,32 +77,22 @@ class Plug:
         client.loop_stop()
 
 
-def start():
-    daemon = subprocess.Popen([gateway, "run", "--config", config], stderr=subprocess.PIPE, text=True)
-    for line in daemon.stderr:
-        found = re.search(r"http://(\S+)/ and nodes on \S+:(\d+)", line)
-        if found:
-            threading.Thread(target=daemon.stderr.read, daemon=True).start()
-            return daemon, *found.groups()
-    sys.exit("   the daemon did not start")
-
-
 def press():
     """The button on the page."""
-    shown = urllib.request.urlopen(f"http://{page}/usage-point/UP-0001", timeout=10).read().decode()
+    shown = urllib.request.urlopen(f"http://{site.page}/usage-point/UP-0001", timeout=10).read().decode()
     assert "Connect now" in shown, shown
     body = urllib.parse.urlencode({"ask": "close"}).encode()
-    asked = urllib.request.Request(f"http://{page}/usage-point/UP-0001/switch", body, {"Origin": f"http://{page}", "Sec-Fetch-Site": "same-origin"})
+    asked = urllib.request.Request(f"http://{site.page}/usage-point/UP-0001/switch", body, {"Origin": f"http://{site.page}", "Sec-Fetch-Site": "same-origin"})
     urllib.request.urlopen(asked, timeout=10).read()
 
 
 plug = Plug()
-daemon, page, port = start()
+site.start()
 try:
-    plug.connect(port)
+    plug.connect(site.port)
     cli("usage-point", "add", "Flat 1", "--tariff", "mepdcl-domestic")
     link = ["--mqtt", "plug", "--dialect", "tasmota", "--login", "plug"]
-    until("the plug is heard", lambda: heard(link))
+    until("the plug is heard", lambda: site.heard(link))
     cli("meter", "add", "--usage-point", "1", *link, "--switch", "own")
     until("no credit: OFF", lambda: plug.relay == "OFF")
     cli("vend", "1", "100", "--key", "a")
@@ -151,19 +107,18 @@ try:
     until("a trip", lambda: plug.relay == "OFF" and reason("load above the limit"))
     wait_s = point()["wait_s"]
     assert 0 < wait_s <= 3, wait_s
-    words = subprocess.run([gateway, "usage-point", "show", "1", "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60).stdout
-    shown = urllib.request.urlopen(f"http://{page}/usage-point/UP-0001", timeout=10).read().decode()
+    words = site.run("usage-point", "show", "1", "--data", site.data)
+    shown = urllib.request.urlopen(f"http://{site.page}/usage-point/UP-0001", timeout=10).read().decode()
     assert "load above the limit" in words and "Trips of the limit" in shown, (words, shown)
     until("tried again by itself, and latched", lambda: plug.relay == "OFF" and reason("reset it"))
     assert "not-ready-for-reconnection" in cli("switch", "close", "1", refused=True)
     print("   a load above the limit trips, is tried again, and latches")
 
-    daemon.kill()
-    daemon.wait(10)
+    site.kill()
     plug.disconnect()
     plug.watts = 60
-    daemon, page, port = start()
-    plug.connect(port)
+    site.start()
+    plug.connect(site.port)
     time.sleep(3)  # Longer than the rest: a latch that was forgotten would have closed by now.
     assert reason("reset it") and plug.relay == "OFF", (point(), plug.told)
     cli("switch", "reset", "1")
@@ -194,5 +149,4 @@ try:
     assert cli("verify")["clean"], cli("verify")
     print("   the journal verifies")
 finally:
-    daemon.terminate()
-    daemon.wait(10)
+    site.stop()

@@ -10,13 +10,10 @@ import atexit
 import json
 import logging
 import os
-import re
 import select
-import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import termios
 import threading
 import time
@@ -28,13 +25,14 @@ from pymodbus.interfaces import IModbusSlaveContext
 from pymodbus.server.async_io import ModbusSerialServer, ModbusTcpServer
 from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
 
+from running import Site, free_port
+
 gateway = os.path.abspath(sys.argv[1])
 sim = os.path.abspath(sys.argv[2])
-folder = tempfile.mkdtemp(prefix="modbus-")
-config = os.path.join(folder, "gateway.toml")
+site = Site(gateway, "modbus")
+folder, cli, until = site.folder, site.cli, site.until
 processes = []
 atexit.register(lambda: [process.kill() for process in processes])
-said = []
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
@@ -121,12 +119,6 @@ def serve(make):
     return asyncio.run_coroutine_threadsafe(start(), loop).result(10)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def ptys(one, other):
     """Two ends of a cable."""
     words = ["socat", f"pty,raw,echo=0,link={one}", f"pty,raw,echo=0,link={other}"]
@@ -134,17 +126,6 @@ def ptys(one, other):
     processes.append(process)
     until("socat's ptys", lambda: os.path.exists(one) and os.path.exists(other))
     return process
-
-
-def until(what, true, seconds=25):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = true()
-        if found:
-            return found
-        time.sleep(0.05)
-    sys.stderr.write("".join(said[-20:]))
-    raise SystemExit(f"   not within {seconds} s: {what}")
 
 
 def crc(frame):
@@ -264,14 +245,8 @@ ptys(sealed[0], sealed[1])
 ptys(sealed[2], sealed[3])
 spliced = Cable(sealed[1], sealed[2])
 
-with open(config, "w") as file:
-    file.write(f"""
-[store]
-data_dir = "{folder}/data"
-[cycle]
+site.write("gateway.toml", open(site.config).read() + f"""[cycle]
 gather_ms = 100
-[field]
-listen = "127.0.0.1:0"
 [[field.modbus]]
 name = "net"
 tcp = "127.0.0.1:{tcp}"
@@ -290,18 +265,7 @@ longest_answer_ms = 400
 name = "sealed"
 port = "{sealed[0]}"
 baud = 19200
-[web]
-listen = "127.0.0.1:0"
-access = "open"
-[clock]
-trust = "always"
 """)
-
-
-def cli(*words, refused=False):
-    done = subprocess.run([gateway, "--json", *words, "--data", f"{folder}/data"], capture_output=True, text=True, timeout=60)
-    assert (done.returncode != 0) == refused, (words, done.stdout, done.stderr)
-    return done.stdout + done.stderr if refused else json.loads(done.stdout)
 
 
 def meters():
@@ -363,19 +327,9 @@ at_8 = [word if word != "3" else "8" for word in at_3]
 assert "no reply from 8" in json.dumps(line_tool("probe", *at_8, "--seconds", "2", "--timeout-ms", "80", wrong=True))
 print("   read: values with their registers; probe: energy against power, the other word order, nobody there")
 
-daemon = subprocess.Popen([gateway, "run", "--config", config], stderr=subprocess.PIPE, text=True)
-processes.append(daemon)
+site.start()
+page = site.page
 try:
-    for line_of_log in daemon.stderr:
-        said.append(line_of_log)
-        found = re.search(r"page on http://(\S+?)/ and nodes on", line_of_log)
-        if found:
-            page = found.group(1)
-            break
-    else:
-        sys.exit("   the daemon did not start:\n" + "".join(said))
-    threading.Thread(target=lambda: said.extend(daemon.stderr), daemon=True).start()
-
     # --- TCP: test, add, cut, recharge.
     tariff = "mepdcl-domestic"
     for name in ("Flat 1", "Flat 2", "Flat 3", "Flat 4"):
@@ -526,6 +480,7 @@ try:
     cli("verify")
     print("   the journal verifies")
 finally:
+    site.stop()
     for process in processes:
         process.terminate()
     for process in processes:
