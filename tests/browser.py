@@ -102,6 +102,31 @@ class Browser:
                 raise AssertionError(f"not within {seconds} s: {script}\n{self._seen()}")
             time.sleep(0.05)
 
+    def press(self, selector, then="true"):
+        """Presses a button and waits until the page it leads to shows something."""
+        self.ask(f"window.left = true; document.querySelector({json.dumps(selector)}).click(); true")
+        self.until(f"window.left !== true && document.readyState === 'complete' && {then}")
+
+    def fill(self, form, **values):
+        for name, value in values.items():
+            field = f"{form} [name={name}]"
+            self.ask(f"document.querySelector({json.dumps(field)}).value = {json.dumps(value)}; true")
+
+    def log_in(self, page, name, password, then="location.pathname !== '/login'"):
+        self.go(f"{page}/login?name={name}")
+        self.until("document.getElementById('password') !== null")
+        self.fill('form[action="/login"]', name=name, password=password)
+        self.press('form[action="/login"] button', then)
+
+    def choose_password(self, current, new):
+        """On the page to which who has a given password is led."""
+        self.until("location.pathname === '/password' && document.getElementById('again') !== null")
+        self.fill('form[action="/password"]', current=current, new=new, again=new)
+        self.press('form[action="/password"] button', "location.pathname !== '/password'")
+
+    def log_out(self):
+        self.press('form[action="/logout"] button', "location.pathname === '/login'")
+
     def _seen(self):
         """What the page is, says and holds in its fields: for a test that waited in vain."""
         fields = "[...document.querySelectorAll('main input, main textarea, main select')].map(f => f.name + '=' + f.value).join('; ')"

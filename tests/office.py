@@ -4,85 +4,37 @@ topped up and selling, a resident's own page in three languages with a question 
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 
 from browser import Browser
+from running import CLOSED, Site
 
-gateway = os.path.abspath(sys.argv[1])
 pictures = sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp(prefix="pictures-")
 os.makedirs(pictures, exist_ok=True)
 if not shutil.which("pdftoppm"):
     sys.exit("pdftoppm is missing: install the package poppler-utils")
 
 PASSWORD = "five words make a phrase"
-data = tempfile.mkdtemp(prefix="office-")
-with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
-page = f"http://127.0.0.1:{port}"
-config = os.path.join(data, "gateway.toml")
-with open(config, "w") as file:
-    file.write(
-        f'[site]\nname = "Shanti Nagar"\n[store]\ndata_dir = "{data}"\n[field]\nlisten = "127.0.0.1:0"\n'
-        f'[web]\nlisten = "127.0.0.1:{port}"\n[clock]\ntrust = "always"\n[log]\nlevel = "warn"\n'
-        '[prepay.emergency]\nlimit = "100"\nthreshold = "60"\n[prepay.vend]\nsmallest = "20"\nmultiple_of = "5"\n'
-    )
-os.chmod(config, 0o600)
-
-
-def run(*args, typed=""):
-    ended = subprocess.run([gateway, *args], input=typed, capture_output=True, text=True)
-    assert ended.returncode == 0, f"{args}: {ended.stderr}{ended.stdout}"
-    return ended.stdout
-
-
-def ask(*args):
-    return json.loads(run(*args, "--json", "--data", data))
-
-
-def click(browser, selector, what):
-    """Presses a button and waits until the page it leads to shows something."""
-    browser.ask(f"window.left = true; document.querySelector({json.dumps(selector)}).click(); true")
-    browser.until(f"window.left !== true && document.readyState === 'complete' && {what}")
-
-
-def fill(browser, form, **values):
-    for name, value in values.items():
-        field = f"{form} [name={name}]"
-        browser.ask(f"document.querySelector({json.dumps(field)}).value = {json.dumps(value)}; true")
+site = Site(
+    sys.argv[1], "office", '[site]\nname = "Shanti Nagar"\n[prepay.emergency]\nlimit = "100"\nthreshold = "60"\n'
+    '[prepay.vend]\nsmallest = "20"\nmultiple_of = "5"\n', base=CLOSED)  # fmt: skip
+ask = site.cli
 
 
 def shows(browser, words):
     browser.until(f"(document.body || {{innerText: ''}}).innerText.includes({json.dumps(words)})")
 
 
-def log_in(browser, name, password):
-    browser.go(f"{page}/login?name={name}")
-    browser.until("document.getElementById('password') !== null")
-    browser.ask(f"document.getElementById('name').value = {json.dumps(name)}; true")
-    browser.ask(f"document.getElementById('password').value = {json.dumps(password)}; true")
-    click(browser, "form[action=\"/login\"] button", "location.pathname !== '/login'")
-
-
 def somebody(name, role, *more):
     """Adds a person whose password is ours; a resident's is a PIN."""
     secret = "593712" if role == "resident" else PASSWORD
     given = ask("person", "add", name, "--role", role, *more, "--generate")["secret"]
-    log_in(browser, name, given)
-    browser.until("document.getElementById('again') !== null")
-    fill(browser, "form[action=\"/password\"]", current=given, new=secret, again=secret)
-    click(browser, "form[action=\"/password\"] button", "location.pathname !== '/password'")
-    log_out(browser)
+    browser.log_in(page, name, given)
+    browser.choose_password(given, secret)
+    browser.log_out()
     return secret
-
-
-def log_out(browser):
-    click(browser, "form[action=\"/logout\"] button", "location.pathname === '/login'")
 
 
 SMALL = """[...document.querySelectorAll('main button, main .button, main select, main textarea, main input:not([type=hidden])')]
@@ -124,16 +76,11 @@ def fetched(browser, path, name):
     return content.decode()
 
 
-run("operator", "set-password", "--data", data, typed=f"{PASSWORD}\n{PASSWORD}\n")
-daemon = subprocess.Popen([gateway, "run", "--config", config])
+site.run("operator", "set-password", "--data", site.data, typed=f"{PASSWORD}\n{PASSWORD}\n")
+site.start()
+page = f"http://{site.page}"
 browser = Browser()
 try:
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(page + "/healthz").close()
-            break
-        except OSError:
-            time.sleep(0.1)
     ask("usage-point", "add", "A-101 Kulkarni", "--tariff", "msedcl-lt1b-2026-27", "--id", "7")
     receipt = ask("vend", "7", "50", "--key", "counter-1")["receipt"]
     browser.size(1280, 800)
@@ -142,68 +89,68 @@ try:
 
     # A clerk opens a debt; typing alone, as with a keyboard.
     account = f"{page}/usage-point/UP-0007/account"
-    log_in(browser, "asha", PASSWORD)
+    browser.log_in(page, "asha", PASSWORD)
     browser.go(account)
     shows(browser, "Open a debt")
     fits(browser, "account-empty")
-    fill(browser, "form:has([value=open])", amount="300", percent="10", per_day="2", cap="50", reason="bills of before")
-    click(browser, "form:has([value=open]) button", "document.querySelector('form[data-once]') !== null")
+    browser.fill("form:has([value=open])", amount="300", percent="10", per_day="2", cap="50", reason="bills of before")
+    browser.press("form:has([value=open]) button", "document.querySelector('form[data-once]') !== null")
     fits(browser, "debt-confirm")
     focused = browser.ask("document.querySelector('form[data-once] button').focus(); document.activeElement.tagName")
     assert focused == "BUTTON", focused
-    click(browser, "form[data-once] button", "document.querySelector('.banner.good') !== null")
+    browser.press("form[data-once] button", "document.querySelector('.banner.good') !== null")
     shows(browser, "10 % of each payment")
     browser.ask("document.querySelector('details summary').click(); true")
     fits(browser, "account-debt")
 
     # A large correction waits; whoever proposed it cannot approve it.
-    fill(browser, "form:has([value=credit])", amount="900", reason="paid twice at the bank")
-    click(browser, "form:has([value=credit]) button", "document.querySelector('form[data-once]') !== null")
+    browser.fill("form:has([value=credit])", amount="900", reason="paid twice at the bank")
+    browser.press("form:has([value=credit]) button", "document.querySelector('form[data-once]') !== null")
     shows(browser, "another person approves")
     fits(browser, "correction-confirm")
-    click(browser, "form[data-once] button", "document.querySelector('.banner.good') !== null")
+    browser.press("form[data-once] button", "document.querySelector('.banner.good') !== null")
     shows(browser, "nothing has moved yet")
     browser.go(page + "/accounts")
     shows(browser, "paid twice at the bank")
     fits(browser, "accounts-clerk")
-    click(browser, "a[href^=\"/corrections/\"]", "document.body.innerText.includes('It is yours')")
+    browser.press("a[href^=\"/corrections/\"]", "document.body.innerText.includes('It is yours')")
     fits(browser, "proposal-own")
-    log_out(browser)
-    log_in(browser, "ravi", PASSWORD)
+    browser.log_out()
+    browser.log_in(page, "ravi", PASSWORD)
     browser.go(page + "/accounts")
-    click(browser, "a[href^=\"/corrections/\"]", "document.querySelector('form[action$=\"/approve\"]') !== null")
+    browser.press("a[href^=\"/corrections/\"]", "document.querySelector('form[action$=\"/approve\"]') !== null")
     fits(browser, "proposal")
-    click(browser, "form[action$=\"/approve\"] button", "document.querySelector('.banner.good') !== null")
+    browser.press("form[action$=\"/approve\"] button", "document.querySelector('.banner.good') !== null")
     print("   a debt is opened, and a large correction approved by a second person")
 
     # The supplier sets an agent up.
     browser.go(page + "/accounts")
-    fill(browser, "form[action=\"/agents/new/check\"]", name="Corner shop", overdraft="20", percent="2")
-    click(browser, "form[action=\"/agents/new/check\"] button", "document.querySelector('form[data-once]') !== null")
+    browser.fill("form[action=\"/agents/new/check\"]", name="Corner shop", overdraft="20", percent="2")
+    browser.press("form[action=\"/agents/new/check\"] button", "document.querySelector('form[data-once]') !== null")
     fits(browser, "agent-confirm")
-    click(browser, "form[data-once] button", "location.pathname === '/agents/1'")
+    browser.press("form[data-once] button", "location.pathname === '/agents/1'")
     for fields in ({"person": "shop"}, {"amount": "1000", "reason": "cash, slip 7"}):
         form = "form:has([value=assign])" if "person" in fields else "form:has([value=float])"
-        fill(browser, form, **fields)
-        click(browser, f"{form} button", "document.querySelector('form[data-once]') !== null")
-        click(browser, "form[data-once] button", "location.pathname === '/agents/1'")
+        browser.fill(form, **fields)
+        browser.press(f"{form} button", "document.querySelector('form[data-once]') !== null")
+        browser.press("form[data-once] button", "location.pathname === '/agents/1'")
     shows(browser, "1,000.00")
     fits(browser, "agent-account")
     fits_before = browser.ask("document.querySelector('.huge').innerText")
-    log_out(browser)
+    browser.log_out()
 
     # The agent sells, and sees what it has left and its own day.
-    log_in(browser, "shop", PASSWORD)
+    browser.log_in(page, "shop", PASSWORD)
     shows(browser, "Corner shop: float left")
     assert browser.ask("document.querySelector('.huge').innerText") == fits_before
-    fill(browser, "form[action=\"/agent/vend\"]", usage_point="7", amount="17")
-    click(browser, "form[action=\"/agent/vend\"] button", "document.getElementById('vend-error') !== null")
+    browser.fill("form[action=\"/agent/vend\"]", usage_point="7", amount="17")
+    browser.press("form[action=\"/agent/vend\"] button", "document.getElementById('vend-error') !== null")
     shows(browser, "smallest recharge")
-    fill(browser, "form[action=\"/agent/vend\"]", amount="100")
-    click(browser, "form[action=\"/agent/vend\"] button", "document.querySelector('form[data-once]') !== null")
+    browser.fill("form[action=\"/agent/vend\"]", amount="100")
+    browser.press("form[action=\"/agent/vend\"] button", "document.querySelector('form[data-once]') !== null")
     shows(browser, "Pays back: Arrears")
     fits(browser, "agent-vend")
-    click(browser, "form[data-once] button", "document.querySelector('.banner.good') !== null")
+    browser.press("form[data-once] button", "document.querySelector('.banner.good') !== null")
     fits(browser, "agent")
     sold = browser.ask("document.querySelector('.banner.good a').getAttribute('href')")
     browser.go(page + sold)
@@ -220,36 +167,36 @@ try:
     text = fetched(browser, day.replace(".html", ".pdf"), "day-end.pdf")
     assert "Cash expected" in text and "re-adds to the micro-unit" in text, text
     browser.go(page + "/agent")
-    log_out(browser)
+    browser.log_out()
     print("   an agent is topped up, sells, and has its receipt and its day on paper")
 
     # The resident's own page, in three languages.
     # 50, 900 and 90 were added, and a day's fixed charges taken: what is left is below the threshold of emergency credit.
     for amount in ("-500", "-490"):
         ask("correct", "credit", "7", amount, "--reason", "for the test")
-    log_in(browser, "UP-0007", "593712")
+    browser.log_in(page, "UP-0007", "593712")
     for language, words in (("en", "What you owe"), ("hi", "आप पर बकाया"), ("mr", "तुमची थकबाकी")):
         if language != "en":
-            click(browser, f"button[name=code][value={language}]", "true")
+            browser.press(f"button[name=code][value={language}]", "true")
         shows(browser, words)
         fits(browser, f"resident-{language}")
-    click(browser, "button[name=code][value=en]", "true")
-    click(browser, "form[action$=\"/emergency\"] button", "document.querySelector('.banner.good') !== null")
+    browser.press("button[name=code][value=en]", "true")
+    browser.press("form[action$=\"/emergency\"] button", "document.querySelector('.banner.good') !== null")
     shows(browser, "Emergency credit is ready")
-    fill(browser, "form[action$=\"/question\"]", text="I paid 150 and 100 is on the receipt", about=str(receipt))
-    click(browser, "form[action$=\"/question\"] button", "document.querySelector('.banner.good') !== null")
+    browser.fill("form[action$=\"/question\"]", text="I paid 150 and 100 is on the receipt", about=str(receipt))
+    browser.press("form[action$=\"/question\"] button", "document.querySelector('.banner.good') !== null")
     fits(browser, "resident-asked")
     text = fetched(browser, "/my/UP-0007/statement/UP-0007.pdf", "statement.pdf")
     assert "re-add" in text, text
-    log_out(browser)
-    log_in(browser, "asha", PASSWORD)
+    browser.log_out()
+    browser.log_in(page, "asha", PASSWORD)
     browser.go(page + "/accounts")
     shows(browser, "I paid 150")
     fits(browser, "accounts-question")
-    fill(browser, "form[action*=\"/question/\"]", text="The second payment is on receipt 9")
-    click(browser, "form[action*=\"/question/\"] button", "!document.body.innerText.includes('I paid 150')")
-    log_out(browser)
-    log_in(browser, "UP-0007", "593712")
+    browser.fill("form[action*=\"/question/\"]", text="The second payment is on receipt 9")
+    browser.press("form[action*=\"/question/\"] button", "!document.body.innerText.includes('I paid 150')")
+    browser.log_out()
+    browser.log_in(page, "UP-0007", "593712")
     shows(browser, "The second payment is on receipt 9")
     print("   a resident's page in three languages, a question asked and answered")
 
@@ -259,6 +206,4 @@ try:
     assert not wrong, f"errors in the browser: {wrong}"
 finally:
     browser.close()
-    daemon.terminate()
-    daemon.wait(20)
-    shutil.rmtree(data, ignore_errors=True)
+    site.stop()

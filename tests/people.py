@@ -1,21 +1,16 @@
 """People in a real browser: the operator gives out a PIN, a resident chooses another and recharges by token on a phone, an agent sells,
 each role sees its own, and a PIN cannot be tried without end. Usage: people.py GATEWAY [PICTURES]"""
 
-import json
 import os
 import re
-import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 
 from browser import Browser
+from running import CLOSED, Site
 
-gateway = os.path.abspath(sys.argv[1])
 pictures = sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp(prefix="pictures-")
 os.makedirs(pictures, exist_ok=True)
 
@@ -23,42 +18,15 @@ VENDING = "abababababababab949494949494949401234567"
 PAN = "600727000000000009"
 PASSWORD = "five words make a phrase"
 
-data = tempfile.mkdtemp(prefix="people-")
-with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
-page = f"http://127.0.0.1:{port}"
-
-
-def write(name, text):
-    path = os.path.join(data, name)
-    with open(path, "w") as file:
-        file.write(text)
-    os.chmod(path, 0o600)
-    return path
-
-
+site = Site(sys.argv[1], "people", base=CLOSED)
+run, ask, write = site.run, site.cli, site.write
 keys = write(
     "token-keys.toml",
     f'[[meter]]\nusage_point = 7\npan = "{PAN}"\nsupply_group = "123456"\ntariff_index = 1\nkey_revision = 1\n'
     f'vending_key = "{VENDING}"\n',
 )
 vending = write("vending", VENDING)
-config = write(
-    "gateway.toml",
-    f'[site]\nname = "Shanti Nagar"\n[store]\ndata_dir = "{data}"\n[field]\nlisten = "127.0.0.1:0"\n'
-    f'[web]\nlisten = "127.0.0.1:{port}"\n[clock]\ntrust = "always"\n[log]\nlevel = "warn"\n[tokens]\nkeys_file = "{keys}"\n',
-)
-
-
-def run(*args, typed=""):
-    ended = subprocess.run([gateway, *args], input=typed, capture_output=True, text=True)
-    assert ended.returncode == 0, f"{args}: {ended.stderr}"
-    return ended.stdout
-
-
-def ask(*args):
-    return json.loads(run(*args, "--json", "--data", data))
+write("gateway.toml", open(site.config).read() + f'[site]\nname = "Shanti Nagar"\n[tokens]\nkeys_file = "{keys}"\n')
 
 
 def heard(path, secret=None):
@@ -73,28 +41,6 @@ def heard(path, secret=None):
         return error.code, error.read().decode()
 
 
-def log_in(browser, name, password):
-    browser.go(f"{page}/login?name={name}")
-    browser.until("document.getElementById('password') !== null")
-    browser.ask(f"document.getElementById('name').value = {json.dumps(name)}; true")
-    browser.ask(f"document.getElementById('password').value = {json.dumps(password)}; true")
-    browser.ask("window.left = true; document.querySelector('form[action=\"/login\"] button').click(); true")
-    browser.until("window.left !== true && document.readyState === 'complete'")
-
-
-def choose(browser, current, new):
-    browser.until("location.pathname === '/password' && document.getElementById('again') !== null")
-    for field, value in (("current", current), ("new", new), ("again", new)):
-        browser.ask(f"document.getElementById('{field}').value = {json.dumps(value)}; true")
-    browser.ask("document.querySelector('form[action=\"/password\"] button').click(); true")
-    browser.until("location.pathname !== '/password' && document.readyState === 'complete'")
-
-
-def log_out(browser):
-    browser.ask("document.querySelector('form[action=\"/logout\"] button').click(); true")
-    browser.until("location.pathname === '/login' && document.readyState === 'complete'")
-
-
 def fits(browser, what):
     assert browser.ask("document.querySelector('h1') !== null"), f"{what}: no heading"
     # Not innerWidth: on a phone it grows with what is too wide.
@@ -103,24 +49,19 @@ def fits(browser, what):
     browser.picture(f"{pictures}/{what}.png", whole=True)
 
 
-run("operator", "set-password", "--data", data, typed=f"{PASSWORD}\n{PASSWORD}\n")
-daemon = subprocess.Popen([gateway, "run", "--config", config])
+run("operator", "set-password", "--data", site.data, typed=f"{PASSWORD}\n{PASSWORD}\n")
+site.start()
+page = f"http://{site.page}"
 browser = Browser()
 try:
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(page + "/healthz").close()
-            break
-        except OSError:
-            time.sleep(0.1)
-    assert not os.path.exists(os.path.join(data, "operator-password")), "the password's file was taken over"
+    assert not os.path.exists(os.path.join(site.data, "operator-password")), "the password's file was taken over"
     ask("usage-point", "add", "A-101 Kulkarni", "--tariff", "msedcl-lt1b-2026-27", "--id", "7")
     ask("usage-point", "add", "A-102 Shaikh", "--tariff", "msedcl-lt1b-2026-27", "--id", "8")
     ask("vend", "8", "777", "--key", "neighbour")
 
     # The operator of before logs in as before, and gives a resident a PIN.
     browser.size(1280, 800)
-    log_in(browser, "operator", PASSWORD)
+    browser.log_in(page, "operator", PASSWORD)
     fits(browser, "desk-operator")
     browser.go(page + "/people")
     browser.until("document.querySelector('form[action=\"/people/add\"]') !== null")
@@ -136,13 +77,13 @@ try:
     fits(browser, "desk-people")
     browser.size(390, 844)
     fits(browser, "phone-people")
-    log_out(browser)
+    browser.log_out()
     print("   the operator of before logs in and gives out a PIN")
 
     # A resident chooses another PIN and recharges by token, on a phone.
-    log_in(browser, "7", pin)
+    browser.log_in(page, "7", pin)
     fits(browser, "phone-choose-pin")
-    choose(browser, pin, "593712")
+    browser.choose_password(pin, "593712")
     browser.until("location.pathname === '/my/UP-0007'")
     fits(browser, "phone-resident-empty")
     assert "0.00" in browser.ask("document.querySelector('.huge').innerText"), "nothing left"
@@ -170,14 +111,14 @@ try:
     for path in ("/my/UP-0008", "/usage-point/8", "/", "/journal", "/people", "/my/UP-0007/statement/UP-0008.csv"):
         shown = browser.ask(f"fetch('{path}').then(answer => answer.text())")
         assert "Shaikh" not in shown and "777" not in shown, f"{path} shows a neighbour"
-    log_out(browser)
+    browser.log_out()
     print("   a resident chooses a PIN, recharges by token, and sees no neighbour")
 
     # Every role logs in and sees its own first page, on a phone and on a desk.
     for role, first in (("agent", "/agent"), ("auditor", "/"), ("installer", "/"), ("operator", "/"), ("supplier", "/")):
         given = ask("person", "add", f"the-{role}", "--role", role, "--generate")["secret"]
-        log_in(browser, f"the-{role}", given)
-        choose(browser, given, PASSWORD)
+        browser.log_in(page, f"the-{role}", given)
+        browser.choose_password(given, PASSWORD)
         assert browser.ask("location.pathname") == first, role
         for width, height, name in ((1280, 800, "desk"), (390, 844, "phone")):
             browser.size(width, height)
@@ -190,7 +131,7 @@ try:
             browser.ask("document.querySelector('form[data-once] button').click(); true")
             browser.until("document.querySelector('.banner.good') !== null")
             fits(browser, "phone-agent-sold")
-        log_out(browser)
+        browser.log_out()
     print("   each role has its own first page; an agent sells")
 
     # A program.
@@ -204,13 +145,13 @@ try:
 
     # A PIN cannot be tried without end. Last, for this address then waits.
     for attempt in range(8):
-        log_in(browser, "UP-0007", "000000")
+        browser.log_in(page, "UP-0007", "000000", "true")
         words = browser.ask("document.getElementById('login-error').innerText")
         if "Too many" in words:
             break
     # Of five tries of this address the removed secret above took one.
     assert attempt == 4, f"locked after {attempt} wrong PINs: {words}"
-    log_in(browser, "UP-0007", "593712")
+    browser.log_in(page, "UP-0007", "593712", "true")
     assert "Too many" in browser.ask("document.getElementById('login-error').innerText")
     fits(browser, "phone-locked")
     print("   five wrong secrets, then waiting")
@@ -221,6 +162,4 @@ try:
     assert not wrong, f"errors in the browser: {wrong}"
 finally:
     browser.close()
-    daemon.terminate()
-    daemon.wait(20)
-    shutil.rmtree(data, ignore_errors=True)
+    site.stop()

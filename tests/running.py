@@ -14,6 +14,8 @@ import tempfile
 import threading
 import time
 
+# Whoever opens the page logs in; and the page of a test that is about something else.
+CLOSED = '[field]\nlisten = "127.0.0.1:0"\n[web]\nlisten = "127.0.0.1:0"\n[clock]\ntrust = "always"\n'
 OPEN = '[field]\nlisten = "127.0.0.1:0"\n[web]\nlisten = "127.0.0.1:0"\naccess = "open"\n[clock]\ntrust = "always"\n'
 
 
