@@ -1,18 +1,16 @@
 """Guards the gateway keeps for shop-bought devices: a paho client is a Tasmota plug, with its power and its own loss of power.
 Usage: guards.py GATEWAY
 
-Its load limit trips, latches over kill -9 and is reset; a press on the page connects it; after an outage it waits for its turn."""
+Its load limit trips, latches over kill -9 and is reset; a press on the page and one of the resident connect it; after an outage it waits for its turn."""
 
 import json
 import sys
 import threading
 import time
-import urllib.parse
-import urllib.request
 
 import paho.mqtt.client as mqtt
 
-from running import Site
+from running import CLOSED, Site, Visitor
 
 SETTINGS = """[prepay.load_limit]
 persistence_s = 2
@@ -28,7 +26,8 @@ password = "plug-password"
 publish = ["tele/plug/#", "stat/plug/#"]
 subscribe = ["cmnd/plug/#"]
 """
-site = Site(sys.argv[1], "guards", SETTINGS)
+PASSWORD = "five words make a phrase"
+site = Site(sys.argv[1], "guards", SETTINGS, base=CLOSED)
 cli, until = site.cli, site.until
 
 
@@ -78,16 +77,16 @@ class Plug:
 
 
 def press():
-    """The button on the page."""
-    shown = urllib.request.urlopen(f"http://{site.page}/usage-point/UP-0001", timeout=10).read().decode()
-    assert "Connect now" in shown, shown
-    body = urllib.parse.urlencode({"ask": "close"}).encode()
-    asked = urllib.request.Request(f"http://{site.page}/usage-point/UP-0001/switch", body, {"Origin": f"http://{site.page}", "Sec-Fetch-Site": "same-origin"})
-    urllib.request.urlopen(asked, timeout=10).read()
+    """The button on the office's page."""
+    assert "Connect now" in office.get("/usage-point/UP-0001")
+    office.post("/usage-point/UP-0001/switch", ask="close")
 
 
 plug = Plug()
+site.run("operator", "set-password", "--data", site.data, typed=f"{PASSWORD}\n{PASSWORD}\n")
 site.start()
+office = Visitor(site.page)
+office.post("/login", name="operator", password=PASSWORD)
 try:
     plug.connect(site.port)
     cli("usage-point", "add", "Flat 1", "--tariff", "mepdcl-domestic")
@@ -108,7 +107,7 @@ try:
     wait_s = point()["wait_s"]
     assert 0 < wait_s <= 3, wait_s
     words = site.run("usage-point", "show", "1", "--data", site.data)
-    shown = urllib.request.urlopen(f"http://{site.page}/usage-point/UP-0001", timeout=10).read().decode()
+    shown = office.get("/usage-point/UP-0001")
     assert "load above the limit" in words and "Trips of the limit" in shown, (words, shown)
     until("tried again by itself, and latched", lambda: plug.relay == "OFF" and reason("reset it"))
     assert "not-ready-for-reconnection" in cli("switch", "close", "1", refused=True)
@@ -123,9 +122,13 @@ try:
     assert reason("reset it") and plug.relay == "OFF", (point(), plug.told)
     cli("switch", "reset", "1")
     until("after the reset it waits for a press", lambda: reason("waits for a press"))
-    cli("switch", "close", "1")
-    until("connected", lambda: plug.relay == "ON" and not point()["reasons"])
-    print("   the latch outlives kill -9; a person resets it, a press closes")
+    pin = cli("person", "add", "UP-0001", "--role", "resident", "--usage-point", "1", "--generate")["secret"]
+    resident = Visitor(site.page).log_in("UP-0001", pin, "593712")
+    assert 'action="/my/UP-0001/reconnect"' in resident.get("/my/UP-0001")
+    resident.post("/my/UP-0001/reconnect")
+    until("connected by the resident", lambda: plug.relay == "ON" and not point()["reasons"])
+    assert 'action="/my/UP-0001/reconnect"' not in resident.get("/my/UP-0001")
+    print("   the latch outlives kill -9; a person resets it, the resident's own press closes")
 
     time.sleep(11)  # What the switch does in the ten seconds after an order may still be the order before.
     plug.powered = False

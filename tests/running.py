@@ -13,6 +13,9 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 
 # Whoever opens the page logs in; and the page of a test that is about something else.
 CLOSED = '[field]\nlisten = "127.0.0.1:0"\n[web]\nlisten = "127.0.0.1:0"\n[clock]\ntrust = "always"\n'
@@ -23,6 +26,32 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+class Visitor:
+    """Somebody at the page without a browser: sends forms as one does, and keeps the cookie."""
+
+    def __init__(self, page):
+        self.page = f"http://{page}"
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+
+    def get(self, path):
+        return self.opener.open(self.page + path, timeout=20).read().decode()
+
+    def post(self, path, **fields):
+        """The page it leads to; one that refuses as well."""
+        headers = {"Origin": self.page, "Sec-Fetch-Site": "same-origin"}
+        asked = urllib.request.Request(self.page + path, urllib.parse.urlencode(fields).encode(), headers)
+        try:
+            return self.opener.open(asked, timeout=20).read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.read().decode()
+
+    def log_in(self, name, given, chosen):
+        """With a secret that was given out, which is changed at once."""
+        self.post("/login", name=name, password=given)
+        self.post("/password", current=given, new=chosen, again=chosen)
+        return self
 
 
 class Site:
