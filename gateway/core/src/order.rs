@@ -12,15 +12,16 @@ use crate::case::CaseCommand;
 use crate::configured::Changes;
 use crate::decision::Record;
 use crate::event::Answer;
-use crate::guard::GuardCommand;
 use crate::{Command, Refusal, UsagePointId, UtcSeconds};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+mod sets;
+
+pub(crate) use sets::is_same;
 
 /// Orders remembered one by one. A head-end with 300 premises sends some hundreds a day; a day's worth may come in any order. In
 /// memory and on the disk half a kilobyte each.
@@ -231,38 +232,6 @@ impl Act {
             },
             _ => None,
         }
-    }
-}
-
-impl Act {
-    /// What it sets, where a later order that sets the same makes it void: `label UP-0007`. Nothing for what adds up (a vend), and for what is an
-    /// act of a moment.
-    #[must_use]
-    pub fn sets(&self) -> Option<String> {
-        let (what, of) = match self {
-            Self::Configure { changes, .. } => {
-                let keys: Vec<_> = changes.keys().map(String::as_str).collect();
-                return Some(format!("config {}", keys.join(" ")));
-            }
-            Self::Command(command) => match command.as_ref() {
-                Command::SetSanctionedLoad { usage_point, .. } => ("load", Some(*usage_point)),
-                Command::ChangeUsagePoint(change) => (change.what.name(), Some(change.usage_point)),
-                Command::SetPoint {
-                    usage_point,
-                    setting,
-                    ..
-                } => (setting.name(), *usage_point),
-                Command::Guard(GuardCommand::LimitLoad { usage_point, .. }) => {
-                    ("load-limit", Some(*usage_point))
-                }
-                _ => return None,
-            },
-            _ => return None,
-        };
-        Some(match of {
-            Some(usage_point) => format!("{what} {usage_point}"),
-            None => format!("{what} of all"),
-        })
     }
 }
 

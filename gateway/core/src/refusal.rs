@@ -84,7 +84,7 @@ pub enum Refusal {
     OrderSequenceOld,
     /// The sequence was used for another order.
     OrderSequenceReused,
-    /// A later order for the same supply was obeyed before.
+    /// A later order that sets the same was obeyed before.
     OrderSuperseded,
     /// No order may ask for this.
     OrderNotAllowed,
@@ -266,7 +266,7 @@ impl fmt::Display for Refusal {
             Self::OrderTooLate => "the order came after its time; give a new one",
             Self::OrderSequenceOld => "the order's sequence is too old; the journal says what became of it",
             Self::OrderSequenceReused => "the sequence was used for another order; give it a new one",
-            Self::OrderSuperseded => "a later order for the same supply was obeyed before",
+            Self::OrderSuperseded => "a later order that sets the same was obeyed before",
             Self::OrderNotAllowed => "no order may ask for this; do it at the site",
             Self::SettingsUnfit => "the configuration's own rules refuse these settings",
             Self::NoSuchChange => "this change of settings is not in force; see `cloud status`",

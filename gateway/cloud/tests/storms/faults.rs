@@ -4,6 +4,7 @@ use crate::world::{Done, World, id};
 use crate::{compare, storm};
 use gateway_cloud::uplink::Settings;
 use gateway_core::NodeId;
+use std::collections::BTreeMap;
 
 #[test]
 fn every_fault_of_the_weather_happens() {
@@ -37,6 +38,49 @@ fn every_fault_of_the_weather_happens() {
         ("orders that came after later ones", stale),
     ] {
         assert!(count >= 3, "{what}: {count} times in eight storms");
+    }
+}
+
+/// Every kind of order that needs no reconciling is given and obeyed in storms; those are in `copies`.
+#[test]
+fn every_kind_of_order_is_obeyed_in_a_storm() {
+    let mut done = BTreeMap::new();
+    for seed in 0..8 {
+        let world = storm(seed);
+        for order in world.head_end.stored.sites[&id()].orders.values() {
+            let is_done = order.receipt.as_ref().map(|receipt| &receipt["outcome"]);
+            if is_done.is_some_and(|outcome| outcome == "done") {
+                let name = order.act["command"].as_str().expect("a name");
+                *done.entry(name.to_owned()).or_insert(0) += 1;
+            }
+        }
+    }
+    for name in [
+        "vend",
+        "enter-token",
+        "order-supply",
+        "adopt-tariff",
+        "set-sanctioned-load",
+        "add-usage-point",
+        "change-usage-point",
+        "message",
+        "set-point",
+        "correct",
+        "agent",
+        "prepay",
+        "guard",
+        "work-on-meter",
+        "set-config",
+        "set-calendar",
+        "resend",
+        "acknowledge-alarm",
+        "case",
+    ] {
+        let count = done.get(name).copied().unwrap_or(0);
+        assert!(
+            count >= 1,
+            "{name}: {count} times in eight storms: {done:?}"
+        );
     }
 }
 

@@ -6,6 +6,7 @@
 mod compare;
 mod copies;
 mod faults;
+mod orders;
 mod site;
 mod world;
 
@@ -55,7 +56,7 @@ fn settings(world_seed: u64) -> Settings {
 /// One turn of chance.
 fn turn(world: &mut World, turn: u32) {
     let (at, point) = (world.at(), world.random.between(1, 3));
-    let what = world.random.between(0, 32);
+    let what = world.random.between(0, 37);
     match what {
         0..=5 => {
             let _ = world.gateway.card.vend(at, &format!("local {turn}"), point);
@@ -108,49 +109,12 @@ fn turn(world: &mut World, turn: u32) {
             world.order(json!({"command": "resend", "stream": "journal", "after": after}));
         }
         21 => world.repeat_orders(),
-        28..=32 => office(world, turn, what),
+        28..=32 => orders::office(world, turn, what),
+        33..=37 => orders::site(world, turn, what),
         rarer => rare(world, turn, rarer),
     }
     let ms = world.random.between(10, 30_000);
     world.pass(u64::from(ms));
-}
-
-/// Orders of the office: what sets something, what has a time, a stream again.
-fn office(world: &mut World, turn: u32, what: u32) {
-    let point = world.random.between(1, 3);
-    let at = world.true_at();
-    let arming = if turn % 8 < 4 { "armed" } else { "shadow" };
-    let act = match what {
-        28 => json!({"command": "change-usage-point", "usage_point": point, "change": "label",
-            "label": format!("Flat {turn}"), "by": "asha"}),
-        29 => json!({"command": "message", "usage_point": point, "text": format!("words {turn}"),
-            "by": "asha"}),
-        30 => json!({"command": "guard", "ask": "limit-load", "usage_point": point,
-            "watts": 1_000 + turn, "by": "asha"}),
-        31 => match turn % 4 {
-            0 => json!({"command": "set-config", "values": {"site.name": format!("Ward {turn}")},
-                "by": "asha"}),
-            1 => {
-                json!({"command": "set-calendar", "holidays": format!("*-01-{:02}", turn % 28 + 1),
-                "by": "asha"})
-            }
-            2 => json!({"command": "set-point", "usage_point": point,
-                "setting": {"setting": "arming", "arming": arming}, "by": "asha"}),
-            _ => json!({"command": "resend", "stream": "profile", "after": 0}),
-        },
-        _ => {
-            // Good for ten minutes, or not before an hour: obeyed once or refused, whatever the clocks say.
-            let act = json!({"command": "vend", "key": format!("timed {turn}"), "usage_point": point,
-                "amount": 10_000_000, "by": "shop"});
-            let times = match turn % 2 {
-                0 => (0, at + 600),
-                _ => (at + 3_600, at + 7_200),
-            };
-            world.order_within(act, times);
-            return;
-        }
-    };
-    world.order(act);
 }
 
 /// The rest of them: tokens, clocks, cases, market days, partitions.

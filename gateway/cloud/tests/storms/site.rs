@@ -5,8 +5,12 @@ use gateway_cloud::source::SiteFacts;
 use gateway_cloud::uplink::{Heard, Settings, Step, Uplink};
 use gateway_cloud::{Ack, Channel, Memory, ProfileRow, Row, SigningKey, Source, SourceError};
 use gateway_cloud::{downlink, envelope, message};
+use gateway_core::agent::AgentCommand;
+use gateway_core::alarm::{Alarm, AlarmKind};
+use gateway_core::case::{Accused, CaseCommand, LossReport, Verdict};
 use gateway_core::cloud::HoldCause;
 use gateway_core::event::{Answer, Command, Event, Moment, Role};
+use gateway_core::loss::Evidence;
 use gateway_core::order::{Act, Hex, Hex32, Outcome};
 use gateway_core::tariff::{Phases, Tariff};
 use gateway_core::tokens::{
@@ -14,8 +18,8 @@ use gateway_core::tokens::{
     TokenRules,
 };
 use gateway_core::{
-    Decision, Micro, NodeId, Record, Refusal, Rules, State, UsagePointId, UtcSeconds, WattHours,
-    decide_with_tokens,
+    Decision, FeederId, Micro, NodeId, Record, Refusal, Rules, State, UsagePointId, UtcSeconds,
+    WattHours, decide_with_tokens,
 };
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -60,6 +64,14 @@ fn token_rules() -> TokenRules {
         keys: [(UsagePointId(1), key)].into(),
         ..TokenRules::default()
     }
+}
+
+/// The site lends emergency credit.
+fn rules() -> Rules {
+    let mut rules = Rules::default();
+    rules.prepay.emergency.limit = Micro(20_000_000);
+    rules.prepay.emergency.threshold = Micro(60_000_000);
+    rules
 }
 
 /// A token of one kilowatt-hour for the first usage point.
@@ -109,7 +121,57 @@ impl Card {
             card.command(START, Command::AddNode { node, role })
                 .expect("node");
         }
+        let agent = AgentCommand::Add {
+            name: "Kirana Store".into(),
+            overdraft: Micro::ZERO,
+            commission_hundredths: 100,
+            by: "clerk".into(),
+        };
+        card.command(START, Command::Agent(agent)).expect("agent");
         card
+    }
+
+    /// The tariff of the usage points.
+    pub fn tariff(&self) -> Tariff {
+        let tariff = self.state.tariffs.values().next();
+        tariff.expect("a tariff").clone()
+    }
+
+    /// A usage point tampered with; the number of its alarm.
+    pub fn alarm(&mut self, at: i64, point: u32) -> u64 {
+        let report = Command::Report {
+            kind: AlarmKind::Tamper,
+            node: Some(NodeId(point)),
+            details: format!("seen at {at}"),
+        };
+        self.command(at, report).expect("raised");
+        let of_it = |alarm: &&Alarm| alarm.kind == AlarmKind::Tamper;
+        let alarm = self.state.alarms.values().rfind(of_it);
+        alarm.expect("an alarm").number
+    }
+
+    /// The number of a case at a usage point.
+    pub fn case(&mut self, at: i64, point: u32) -> u64 {
+        let report = LossReport {
+            feeder: FeederId(point.try_into().expect("small")),
+            phase: None,
+            at: UtcSeconds(at),
+            since: UtcSeconds(at - 86_400),
+            going: true,
+            watts: 300,
+            energy: WattHours(7_000),
+            verdict: Verdict::PartlyRegistered,
+            confidence_permille: 700,
+            suspects: vec![Accused {
+                usage_point: UsagePointId(point),
+                confidence_permille: 700,
+                evidence: vec![Evidence::LossFollowsRegister],
+            }],
+            evidence: vec![Evidence::LossInTheEvening],
+        };
+        let heard = Command::Case(CaseCommand::Report { report });
+        self.command(at, heard).expect("heard");
+        *self.state.cases.keys().next_back().expect("a case")
     }
 
     fn last_hash(&self) -> Hex32 {
@@ -124,7 +186,7 @@ impl Card {
             clock_trusted: self.clock_trusted,
         };
         let at = self.state.moment(clock).at;
-        let (rules, event) = (Rules::default(), Event::Command(command));
+        let (rules, event) = (rules(), Event::Command(command));
         let ruling = decide_with_tokens(&self.state, &rules, &self.tokens, clock, &event);
         for decision in ruling.decisions {
             let record = Record {
@@ -195,6 +257,24 @@ impl Card {
     fn decisions(&self) -> impl Iterator<Item = Decision> + '_ {
         let record = |row: &Row| serde_json::from_str::<Record>(&row.body).expect("reads");
         self.journal.iter().map(move |row| record(row).decision)
+    }
+
+    /// Journal rows that hold a text.
+    pub fn rows_with(&self, text: &str) -> usize {
+        let rows = self.journal.iter();
+        rows.filter(|row| row.body.contains(text)).count()
+    }
+
+    /// Number and sequence of every order taken.
+    pub fn orders_taken(&self) -> Vec<(u64, u64)> {
+        let sequence = |row: &Row| {
+            let record: Record = serde_json::from_str(&row.body).expect("reads");
+            match record.decision {
+                Decision::OrderTaken { sequence, .. } => Some((row.number, sequence)),
+                _ => None,
+            }
+        };
+        self.journal.iter().filter_map(sequence).collect()
     }
 
     pub fn vend_keys(&self) -> Vec<String> {

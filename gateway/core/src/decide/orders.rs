@@ -12,7 +12,7 @@ use crate::cloud::{Enrolled, HoldCause};
 use crate::configured::{Changes, SettingsDecision};
 use crate::decision::{Decision, Record};
 use crate::event::{Answer, Command};
-use crate::order::{Act, Hex32, Known, Order, Outcome, Taken, look_up};
+use crate::order::{Act, Hex32, Known, Order, Outcome, Taken, is_same, look_up};
 use crate::point_change::PointChange;
 use crate::refusal::Refusal;
 use crate::tokens::{BaseDate, Tid, TokenRules, VendingTime};
@@ -85,9 +85,12 @@ fn judge(
     if matches!(name, Some("vend" | "enter-token" | "restore")) {
         draft.state.cloud.takes_money()?;
     }
-    let (supply_of, sets) = (order.act.supply_of(), order.act.sets());
+    let supply_of = order.act.supply_of();
+    let sets = order.act.sets(&draft.state.agents);
     let same = |taken: &Taken| {
-        supply_of.is_some() && taken.supply_of == supply_of || sets.is_some() && taken.sets == sets
+        let both = sets.as_deref().zip(taken.sets.as_deref());
+        supply_of.is_some() && taken.supply_of == supply_of
+            || both.is_some_and(|(ours, theirs)| is_same(ours, theirs))
     };
     let mut taken = draft.state.orders.values();
     let is_later = |taken: &Taken| {
@@ -108,7 +111,7 @@ fn record(draft: &mut Draft<'_>, enrolled: &Enrolled, order: &Order, outcome: Ou
         enrolment: enrolled.number,
         act: order.act.name().unwrap_or("other").into(),
         supply_of: order.act.supply_of().filter(|_| is_done),
-        sets: order.act.sets().filter(|_| is_done),
+        sets: order.act.sets(&draft.state.agents).filter(|_| is_done),
         result: outcome.clone(),
     });
     Answer::Ordered {

@@ -2,6 +2,8 @@
 
 use crate::orders::{order, site, take, word};
 use crate::site::{NODE, POINT, Site, reading};
+use gateway_core::agent::AgentCommand;
+use gateway_core::configured::Setting;
 use gateway_core::event::{Answer, Command, Role};
 use gateway_core::guard::{GuardCommand, NodeStatus, NodeSwitch};
 use gateway_core::meter_link::{Install, MeterOrder};
@@ -9,6 +11,7 @@ use gateway_core::order::{Act, Outcome};
 use gateway_core::point_change::{PointChange, What};
 use gateway_core::prepay::{CreditStatus, EmergencyRules, PrepayCommand};
 use gateway_core::supply::{Reason, Relay};
+use gateway_core::tariff::Tariff;
 use gateway_core::{Event, Micro, Reading, UsagePointId, WattHours};
 use prepaid_common::wire::SwitchReason;
 
@@ -145,6 +148,84 @@ fn a_load_limit_that_comes_after_a_later_one_is_superseded() {
     crate::orders::enrol(&mut site, 2);
     assert_eq!(limit(&mut site, 1, 600), "done");
     assert_eq!(site.point().load_limit_w, 600);
+}
+
+fn configure(keys: &[(&str, &str)]) -> Act {
+    let text = |text: &str| Some(Setting::Text(text.into()));
+    let one = |&(key, value): &(&str, &str)| (key.to_owned(), text(value));
+    Act::Configure {
+        changes: keys.iter().map(one).collect(),
+        by: by(),
+        is_fit: true,
+    }
+}
+
+#[test]
+fn orders_that_share_a_part_of_what_they_set_go_by_their_sequence() {
+    let mut site = site();
+    let mut settings = |sequence, keys: &[(&str, &str)]| {
+        let order = order(sequence, configure(keys));
+        word(take(&mut site, &order)).0
+    };
+    assert_eq!(
+        settings(5, &[("log.level", "5"), ("site.name", "5")]),
+        "done"
+    );
+    // As a whole or not at all.
+    let both = [("site.name", "4"), ("cycle.batch", "4")];
+    assert_eq!(settings(4, &both), "order-superseded");
+    assert_eq!(settings(3, &[("cycle.batch", "3")]), "done");
+    assert_eq!(settings(6, &[("site.name", "6")]), "done");
+    let values = &site.state.cloud.configured.values;
+    let shown: Vec<_> = values.keys().map(String::as_str).collect();
+    assert_eq!(shown, ["cycle.batch", "log.level", "site.name"]);
+    assert_eq!(values["site.name"], Setting::Text("6".into()));
+    assert_eq!(values["cycle.batch"], Setting::Text("3".into()));
+}
+
+#[test]
+fn an_older_tariff_file_and_older_terms_of_an_agent_do_not_come_back() {
+    let mut site = site();
+    let adopt = |name: &str| {
+        let name = name.into();
+        let tariff = Box::new(Tariff {
+            name,
+            ..crate::site::msedcl()
+        });
+        Command::AdoptTariff { tariff }
+    };
+    assert_eq!(ordered(&mut site, 2, adopt("of June")), "done");
+    assert_eq!(ordered(&mut site, 1, adopt("of May")), "order-superseded");
+    let id = crate::site::msedcl().id;
+    assert_eq!(site.state.tariffs[&id].name, "of June");
+
+    let add = AgentCommand::Add {
+        name: "Kirana Store".into(),
+        overdraft: Micro::ZERO,
+        commission_hundredths: 0,
+        by: by(),
+    };
+    assert_eq!(ordered(&mut site, 3, Command::Agent(add)), "done");
+    let change = |agent: &str, overdraft: Option<i64>, commission_hundredths| {
+        Command::Agent(AgentCommand::Change {
+            agent: agent.into(),
+            overdraft: overdraft.map(Micro),
+            commission_hundredths,
+            closed: None,
+            by: by(),
+        })
+    };
+    let later = change("Kirana Store", Some(8), None);
+    assert_eq!(ordered(&mut site, 8, later), "done");
+    // The same agent by its number.
+    let earlier = change("1", Some(7), None);
+    assert_eq!(ordered(&mut site, 7, earlier), "order-superseded");
+    assert_eq!(ordered(&mut site, 6, change("1", None, Some(150))), "done");
+    let agent = site.state.agents.values().next().expect("an agent");
+    assert_eq!(
+        (agent.overdraft, agent.commission_hundredths),
+        (Micro(8), 150)
+    );
 }
 
 #[test]
