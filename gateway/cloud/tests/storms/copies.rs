@@ -1,7 +1,8 @@
 //! Old images, cloned cards, roll-over, large rows: told one by one.
 
+use crate::card::Card;
 use crate::compare::compare;
-use crate::site::{Card, Gateway};
+use crate::site::Gateway;
 use crate::world::{World, id};
 use gateway_cloud::message::Refused;
 use gateway_cloud::uplink::Settings;

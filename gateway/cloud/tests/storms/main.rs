@@ -3,6 +3,7 @@
 //! `STORMS=1000 cargo test -p gateway-cloud --test storms -- --nocapture` runs a thousand (two minutes on two cores); without it a slice.
 //! `SEED=17 STORMS=1` repeats one.
 
+mod card;
 mod compare;
 mod copies;
 mod faults;

@@ -106,7 +106,11 @@ fn meter(world: &World, turn: u32, point: u32) -> Value {
 
 /// One agent is there from the beginning, known by name and by number.
 fn agent(turn: u32) -> Value {
-    let name = if turn % 2 == 0 { "Kirana Store" } else { "1" };
+    let name = if turn.is_multiple_of(2) {
+        "Kirana Store"
+    } else {
+        "1"
+    };
     let mut act = match turn % 5 {
         0 => json!({"ask": "add", "name": format!("Shop {turn}.")}),
         1 => json!({"ask": "change", "agent": name, "overdraft": i64::from(turn) * 1_000_000}),

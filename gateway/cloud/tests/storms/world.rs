@@ -1,6 +1,7 @@
 //! Gateway, head-end and what is between them: late, lost, doubled, reordered, cut, restarted.
 
-use crate::site::{GATEWAY, Gateway, START, token};
+use crate::card::{GATEWAY, START, token};
+use crate::site::Gateway;
 use gateway_cloud::uplink::{Settings, Step};
 use gateway_sim::head_end::{HeadEnd, Stored};
 use gateway_sim::random::Random;
