@@ -1,6 +1,6 @@
 //! Gateway and head-end through every kind of weather, from a seed; at the end both sides are compared row by row.
 //!
-//! `STORMS=1000 cargo test -p gateway-cloud --test storms -- --nocapture` runs a thousand (two minutes on two cores); without it a slice.
+//! `STORMS=1000 cargo test -p gateway-cloud --test storms -- --nocapture` runs a thousand (three minutes on two cores); without it a slice.
 //! `SEED=17 STORMS=1` repeats one.
 
 mod card;

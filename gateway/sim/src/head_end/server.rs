@@ -1,6 +1,6 @@
 //! `gateway-sim head-end`: the test's head-end at a real broker, driven by JSON lines on standard input.
 //!
-//! In: `{"expect":CODE}`, `{"order":ACT,"gateway":ID}`, `{"misbehave":{"forgets_acks":20}}`, `{"dump":PATH}`, `{"restore":PATH}` (set back to what was dumped), `{"landed":true}`.
+//! In: `{"expect":CODE}`, `{"order":ACT,"gateway":ID,"not_before":TIME,"not_after":TIME}`, `{"misbehave":{"forgets_acks":20}}`, `{"dump":PATH}`, `{"restore":PATH}` (set back to what was dumped), `{"landed":true}`.
 //! Out: `{"ready":KEY}`, `{"ordered":SEQUENCE}`, `{"dumped":PATH}`, `{"land":"journal",…}`. With `--land` rows are given to whoever reads, and
 //! count as stored once he says `landed`.
 
@@ -154,7 +154,9 @@ fn obey(head_end: &mut HeadEnd, command: &Value) -> Vec<Outgoing> {
         head_end.expect(code);
     }
     if let Some(id) = command["gateway"].as_str() {
-        let sequence = head_end.order(id, command["order"].clone(), (0, i64::MAX));
+        let not_before = command["not_before"].as_i64().unwrap_or(0);
+        let not_after = command["not_after"].as_i64().unwrap_or(i64::MAX);
+        let sequence = head_end.order(id, command["order"].clone(), (not_before, not_after));
         say(&json!({"ordered": sequence}));
         return head_end.repeat_orders(id);
     }
