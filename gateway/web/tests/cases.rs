@@ -185,3 +185,38 @@ async fn programs_do_the_same() {
         .map(|c| c.outcome);
     assert_eq!(outcome, Some(Outcome::Technical));
 }
+
+#[tokio::test]
+async fn a_case_on_a_phase_shows_the_phase_against_its_meters() {
+    use gateway_core::WattHours;
+    use gateway_core::loss::Phase;
+    use gateway_core::meter_link::FeederPhase;
+    let (site, case) = site();
+    {
+        let mut inner = site.memory.lock();
+        for (id, point) in &mut inner.state.usage_points {
+            point.feeder_phase = Some(match id.0 {
+                1 => FeederPhase::B,
+                _ => FeederPhase::A,
+            });
+        }
+        let case = inner.state.cases.get_mut(&case).unwrap();
+        case.report.phase = Some(Phase::B);
+        // A steady 400 W on phase B, of 4 kW and more.
+        for (count, round) in (0..).zip(&mut inner.rounds) {
+            for (_, sample) in &mut round.samples {
+                let b = 5_000 + count * 100;
+                sample.phases = Some([0, b, 0].map(WattHours));
+            }
+        }
+    }
+    let page = site.send(&get(&format!("/cases/{case}"))).await.body;
+    for words in [
+        "Phase B and its meters",
+        "phase B (dark) and its 1 meters together",
+        "missing on phase B",
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("Feeder and meters"), "{page}");
+}

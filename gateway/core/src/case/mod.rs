@@ -12,6 +12,7 @@
 
 mod apply;
 mod assess;
+mod compared;
 mod layout;
 pub mod lesson;
 mod month;
@@ -21,11 +22,12 @@ mod resident;
 
 pub(crate) use apply::apply;
 pub use assess::{Assessment, AssessmentDecision, Estimate, Standing, estimate};
+pub use compared::Compared;
 pub use layout::{Layout, Metered};
 pub use lesson::Lesson;
 pub use month::{Balance, CircuitMonth, FeederMonth, Installed, Months, NoPhases};
 pub use observer::{Ground, Observer};
-pub use report::{Accused, LossReport, MOST_SUSPECTS, Verdict};
+pub use report::{Accused, LossReport, MOST_SUSPECTS, Placed, Verdict};
 pub use resident::{News, ResidentNotice, ResidentRules, Tell, Texts, standing};
 
 use crate::debt::Terms;

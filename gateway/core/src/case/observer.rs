@@ -7,7 +7,7 @@
 //! without them are not known.
 
 use super::layout::{Layout, Metered};
-use super::{Accused, Lesson, LossReport, MOST_SUSPECTS, Verdict};
+use super::{Accused, Lesson, LossReport, MOST_SUSPECTS, Placed, Verdict};
 use crate::loss::live::{Round, Sample};
 use crate::loss::{
     Evidence, FeederReading, Finding, Interval, Kind, MeterReading, MeterSite, Phase, Settings,
@@ -35,6 +35,8 @@ struct Column {
     usage_point: UsagePointId,
     /// One phase of a three-phase meter.
     of: Option<usize>,
+    /// The phase somebody noted, of a single-phase one.
+    noted: Option<Phase>,
 }
 
 /// The watch over one feeder of a site.
@@ -87,6 +89,7 @@ impl Observer {
                     node: meter.node,
                     usage_point: meter.usage_point,
                     of: *of,
+                    noted: noted(meter.phase),
                 });
                 sites.push(MeterSite {
                     id: meter.usage_point,
@@ -143,13 +146,30 @@ impl Observer {
                 Kind::Ended => self.ended(finding),
                 kind => Some(fault(self.feeder.0, finding, kind)),
             };
-            if let Some(said) = said.filter(|said| !said.verdict.is_technical() || said.going) {
+            if let Some(mut said) = said.filter(|said| !said.verdict.is_technical() || said.going) {
+                said.placed = self.placed(said.phase);
                 self.last.insert(said.phase, said.clone());
                 reports.push(said);
             }
         }
         reports.extend(self.goes_on(round.end));
         reports
+    }
+
+    /// Who is counted on this phase, or not, against what is noted.
+    fn placed(&self, phase: Option<Phase>) -> Option<Placed> {
+        let phase = phase.filter(|_| self.per_phase)?;
+        let mut placed = Placed::default();
+        for (column, check) in self.columns.iter().zip(self.watch.phases()) {
+            let is_here = check.found == phase && !check.absent;
+            match (is_here, column.noted == Some(phase)) {
+                _ if column.of.is_some() => {}
+                (true, false) => placed.here.push(column.usage_point),
+                (false, true) => placed.elsewhere.push(column.usage_point),
+                _ => {}
+            }
+        }
+        Some(placed)
     }
 
     /// A loss is over: its last report, ended.
@@ -258,6 +278,7 @@ fn report(feeder: FeederId, loss: &Finding, findings: &[Finding]) -> LossReport 
         confidence_permille: meter.map_or(loss.confidence_permille, |m| m.confidence_permille),
         suspects,
         evidence: loss.evidence.clone(),
+        placed: None,
     }
 }
 
@@ -291,5 +312,6 @@ fn fault(feeder: FeederId, finding: &Finding, kind: Kind) -> LossReport {
         confidence_permille: finding.confidence_permille,
         suspects: meter.map(accused).into_iter().collect(),
         evidence: finding.evidence.clone(),
+        placed: None,
     }
 }

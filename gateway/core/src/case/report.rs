@@ -60,6 +60,37 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// What a person should look for there.
+    #[must_use]
+    pub fn look_for(self) -> &'static str {
+        match self {
+            Self::Tap => {
+                "Walk the line: a hook, a joint that is not ours, a cable that leaves it before a meter."
+            }
+            Self::PartlyRegistered => {
+                "At the meter: its seal, a bridge between its terminals, a magnet, one phase or the neutral led past it. Compare it with a clamp meter \
+                 under load."
+            }
+            Self::Bypassed => {
+                "Behind the meter's board: a second cable or a switch that leads past it. It is there at the times of day the loss is."
+            }
+            Self::FeederMeter => {
+                "At the feeder meter: the ratio set in it against the plates of its current transformers, a loose or reversed secondary."
+            }
+            Self::WrongPhase => {
+                "Follow the service cable to the pole, and note the phase it hangs on. Nobody took anything."
+            }
+            Self::WrongFeeder => {
+                "Follow the service cable to the pole: it hangs on another feeder, or its meter is another's. Nobody took anything."
+            }
+            Self::CountsTooMuch => {
+                "Test the meter: it counts more than it passes on. Its premises may have paid too much."
+            }
+        }
+    }
+}
+
 /// A usage point worth a visit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accused {
@@ -69,6 +100,17 @@ pub struct Accused {
     pub confidence_permille: u16,
     /// Why.
     pub evidence: Vec<Evidence>,
+}
+
+/// Where the watch counts premises otherwise than they are noted: nobody noted their phase, or what is noted is not so.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Placed {
+    /// On the report's phase though they are not noted there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub here: Vec<UsagePointId>,
+    /// Not on the report's phase though they are noted there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<UsagePointId>,
 }
 
 /// Suspects of a report: the watch names three.
@@ -102,6 +144,9 @@ pub struct LossReport {
     /// What the loss looks like.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
+    /// Who is counted on another phase than noted; absent if no phase is balanced, and in reports of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed: Option<Placed>,
 }
 
 impl LossReport {

@@ -4,10 +4,12 @@
 //! rounds lie close together; a meter that is not known in a span is guessed from its own mean over all spans, and the
 //! guess is named. Deliberately not: whether a difference is a theft ([`super::watch`]).
 //!
-//! Terms: energies are net of export, so a premises with solar panels counts negative while it feeds.
+//! Terms: a *counter* is a meter's whole register or that of one of its phases. Energies of whole registers are net of export, so a premises with
+//! solar panels counts negative while it feeds; phases count their import alone.
 //! Invariants: nothing is guessed for the feeder; all spans have the same length and follow each other.
 
 use super::live::Round;
+use super::site::Phase;
 use crate::{NodeId, UtcSeconds};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -15,6 +17,23 @@ use alloc::vec::Vec;
 /// A line is drawn between rounds at most so far apart, seconds: four quarter-hours and the one that is due. Beyond it a
 /// household may have done anything.
 const LINE_S: i64 = 4_500;
+
+/// What is read of a meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Counter {
+    /// The meter.
+    pub node: NodeId,
+    /// One phase of one that counts them apart; absent: its whole register.
+    pub phase: Option<Phase>,
+}
+
+impl Counter {
+    /// All of a meter.
+    #[must_use]
+    pub fn whole(node: NodeId) -> Self {
+        Self { node, phase: None }
+    }
+}
 
 /// A span's balance. Energies in Wh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,31 +58,41 @@ impl Span {
     }
 }
 
-/// The registers of every node of some rounds.
+/// The counters of every node of some rounds.
 #[derive(Debug, Clone, Default)]
 pub struct Registers {
-    nodes: BTreeMap<NodeId, Vec<(i64, [i64; 2])>>,
+    counters: BTreeMap<Counter, Vec<(i64, [i64; 2])>>,
 }
 
 impl Registers {
     /// Of rounds in order of time.
     #[must_use]
     pub fn of(rounds: &[Round]) -> Self {
-        let mut nodes: BTreeMap<NodeId, Vec<_>> = BTreeMap::new();
+        let mut counters: BTreeMap<Counter, Vec<_>> = BTreeMap::new();
         let whole = |wh: u64| i64::try_from(wh).unwrap_or(i64::MAX);
         for round in rounds {
             for (node, sample) in &round.samples {
                 let both = [sample.register, sample.export].map(|wh| whole(wh.0));
-                nodes.entry(*node).or_default().push((round.end.0, both));
+                let mut keep = |phase, both| {
+                    let counter = Counter { node: *node, phase };
+                    counters
+                        .entry(counter)
+                        .or_default()
+                        .push((round.end.0, both));
+                };
+                keep(None, both);
+                for (phase, wh) in Phase::ALL.into_iter().zip(sample.phases.iter().flatten()) {
+                    keep(Some(phase), [whole(wh.0), 0]);
+                }
             }
         }
-        Self { nodes }
+        Self { counters }
     }
 
-    /// Net energy of a node between two moments, Wh; nothing if it cannot be known.
+    /// Net energy of a counter between two moments, Wh; nothing if it cannot be known.
     #[must_use]
-    pub fn energy(&self, node: NodeId, from: UtcSeconds, to: UtcSeconds) -> Option<i64> {
-        let known = self.nodes.get(&node)?;
+    pub fn energy(&self, counter: Counter, from: UtcSeconds, to: UtcSeconds) -> Option<i64> {
+        let known = self.counters.get(&counter)?;
         let first = known.partition_point(|(at, _)| *at <= from.0);
         let last = known.partition_point(|(at, _)| *at < to.0);
         let inside = known.get(first.saturating_sub(1)..=last.min(known.len() - 1))?;
@@ -80,7 +109,7 @@ impl Registers {
     #[must_use]
     pub fn spans(
         &self,
-        (feeder, meters): (NodeId, &[NodeId]),
+        (feeder, meters): (Counter, &[Counter]),
         (from, to): (UtcSeconds, UtcSeconds),
         length_s: i64,
     ) -> Vec<Span> {

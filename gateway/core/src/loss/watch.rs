@@ -40,6 +40,8 @@ pub struct PhaseCheck {
     pub noted: Option<Phase>,
     /// The phase its energies, or its voltages, appear on.
     pub found: Phase,
+    /// Its energy appears on none.
+    pub absent: bool,
 }
 
 /// Watches one feeder.
@@ -148,6 +150,7 @@ impl Watch {
             meter: site.id,
             noted: site.phase,
             found: found.phase,
+            absent: found.absent,
         };
         self.site
             .meters

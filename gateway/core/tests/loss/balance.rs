@@ -1,6 +1,7 @@
 //! What a feeder delivered against what its meters took.
 
-use gateway_core::loss::balance::Registers;
+use gateway_core::loss::Phase;
+use gateway_core::loss::balance::{Counter, Registers};
 use gateway_core::loss::live::{Round, Sample};
 use gateway_core::{NodeId, UtcSeconds, WattHours};
 
@@ -33,7 +34,8 @@ fn check(lines: &[Line], expected: &[(Option<i64>, i64, i64, u32)]) {
     };
     let rounds: Vec<_> = lines.iter().map(round).collect();
     let to = UtcSeconds(3_600 * i64::try_from(expected.len()).expect("few"));
-    let spans = Registers::of(&rounds).spans((FEEDER, &METERS), (UtcSeconds(0), to), 3_600);
+    let (feeder, meters) = (Counter::whole(FEEDER), METERS.map(Counter::whole));
+    let spans = Registers::of(&rounds).spans((feeder, &meters), (UtcSeconds(0), to), 3_600);
     let found: Vec<_> = spans
         .iter()
         .map(|s| (s.delivered, s.metered, s.guessed, s.missing))
@@ -83,4 +85,38 @@ fn what_is_known_adds_up_and_what_is_not_is_named() {
     let sun = [Some((10, 40)), Some((0, 90)), Some((20, 0))];
     let dark = [Some((0, 0)), Some((0, 0)), Some((0, 0))];
     check(&[(0, dark), (3_600, sun)], &[(Some(-30), -70, 0, 0)]);
+}
+
+#[test]
+fn a_phase_is_balanced_against_what_hangs_on_it() {
+    let round = |end: i64, feeder: [u64; 3], three: [u64; 3], single: u64| {
+        let sample = |phases: Option<[u64; 3]>, whole: u64| Sample {
+            phases: phases.map(|all| all.map(WattHours)),
+            phase_decivolts: None,
+            register: WattHours(whole),
+            export: WattHours(0),
+            decivolts: None,
+        };
+        let samples = vec![
+            (FEEDER, sample(Some(feeder), feeder.iter().sum())),
+            (METERS[0], sample(Some(three), three.iter().sum())),
+            (METERS[1], sample(None, single)),
+        ];
+        Round {
+            end: UtcSeconds(end),
+            samples,
+        }
+    };
+    let rounds = [
+        round(0, [500, 600, 700], [10, 20, 30], 40),
+        round(3_600, [600, 900, 700], [20, 120, 30], 190),
+    ];
+    let on = |node, phase| Counter {
+        node,
+        phase: Some(phase),
+    };
+    let meters = [on(METERS[0], Phase::B), Counter::whole(METERS[1])];
+    let span = (UtcSeconds(0), UtcSeconds(3_600));
+    let spans = Registers::of(&rounds).spans((on(FEEDER, Phase::B), &meters), span, 3_600);
+    assert_eq!((spans[0].delivered, spans[0].metered), (Some(300), 250));
 }

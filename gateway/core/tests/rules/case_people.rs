@@ -42,6 +42,7 @@ fn report(hours: i64, wh: u64, suspects: &[Accused]) -> LossReport {
         confidence_permille: 700,
         suspects: suspects.to_vec(),
         evidence: vec![Evidence::LossInTheEvening],
+        placed: None,
     }
 }
 

@@ -28,6 +28,7 @@ fn report(wh: u64, going: bool) -> LossReport {
             evidence: vec![Evidence::LossFollowsRegister],
         }],
         evidence: vec![Evidence::LossInTheEvening],
+        placed: None,
     }
 }
 

@@ -278,6 +278,7 @@ fn show(target: &Target, number: u64) -> Result {
         ("case", format!("{number}, {}", case.standing())),
         ("where", format!("{}{phase}", report.feeder)),
         ("what", what(&case)),
+        ("look for", report.verdict.look_for().to_owned()),
         ("sure", format!("{} %", report.confidence_permille / 10)),
         ("since", day(report.since.0)),
         ("last seen", day(report.at.0)),

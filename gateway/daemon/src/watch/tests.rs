@@ -1,8 +1,10 @@
 //! The daemon's own half of the watch: who is watched, and what a tap in stored rounds amounts to.
 
 use super::*;
-use gateway_core::case::{MOST_SUSPECTS, Metered};
+use gateway_core::case::{Compared, MOST_SUSPECTS, Metered, Verdict};
+use gateway_core::loss::Phase;
 use gateway_core::loss::live::Sample;
+use gateway_core::meter_link::FeederPhase;
 use gateway_core::tariff::Phases;
 use gateway_core::{FeederId, WattHours};
 
@@ -129,4 +131,65 @@ fn several_feeders_are_watched_once_everybody_is_assigned() {
     assert_eq!(layout.on(FeederId(2)).len(), 3);
     layout.feeders.clear();
     assert_eq!(watched(&layout), 0);
+}
+
+/// A feeder that counts its phases apart; meter n hangs on phase n mod 3. Nobody has noted the phase of the first, and that of the second is
+/// noted wrongly.
+#[test]
+fn a_report_says_who_hangs_elsewhere_than_noted() {
+    let mut layout = layout();
+    let noted = [FeederPhase::A, FeederPhase::B, FeederPhase::C];
+    for (place, meter) in layout.meters.iter_mut().enumerate() {
+        meter.phase = match place {
+            0 => None,
+            1 => Some(FeederPhase::C),
+            _ => Some(noted[place % 3]),
+        };
+    }
+    let sample = |register, phases| Sample {
+        register: WattHours(register),
+        export: WattHours(0),
+        decivolts: None,
+        phases,
+        phase_decivolts: None,
+    };
+    let (mut registers, mut feeder) = ([1_000_u64; METERS as usize], [5_000_u64; 3]);
+    let mut rounds = Vec::new();
+    for interval in 0..12 * 96 {
+        for meter in 0..METERS {
+            let wh = energy(meter, interval);
+            registers[meter as usize] += wh;
+            feeder[meter as usize % 3] += wh + wh / 50;
+        }
+        feeder[1] += if interval >= 10 * 96 { 75 } else { 0 };
+        let nodes = registers.iter().zip(0..);
+        let mut samples: Vec<_> = nodes
+            .map(|(wh, n)| (NodeId(n), sample(*wh, None)))
+            .collect();
+        let all = sample(feeder.iter().sum(), Some(feeder.map(WattHours)));
+        samples.push((NodeId(99), all));
+        let end = UtcSeconds(START_S + 900 * i64::from(interval));
+        rounds.push(Round { end, samples });
+    }
+    let former = BTreeMap::new();
+    let mut watched = Watched::new(&Ground::default(), &layout, &former, &rounds);
+    let found: Vec<_> = rounds
+        .iter()
+        .flat_map(|round| watched.step(round))
+        .collect();
+    let wrong = found
+        .iter()
+        .find(|report| report.verdict == Verdict::WrongPhase);
+    let wrong = wrong.expect("a wrong label");
+    let placed = wrong.placed.as_ref().expect("phases");
+    assert_eq!(placed.elsewhere, [UsagePointId(101)]);
+    let lost = found.iter().find(|report| report.phase == Some(Phase::B));
+    let lost = lost.expect("a loss on phase B");
+    let placed = lost.placed.as_ref().expect("phases");
+    assert_eq!(placed.here, [UsagePointId(101)]);
+    let ids = |report: &LossReport| -> Vec<u32> {
+        let compared = Compared::of(&layout, report).expect("a feeder");
+        compared.meters.iter().map(|(id, _)| id.0).collect()
+    };
+    assert_eq!((ids(lost), ids(wrong)), (vec![101, 104], vec![102, 105]));
 }

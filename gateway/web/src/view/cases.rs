@@ -152,6 +152,8 @@ pub(crate) struct CaseInputs<'a> {
 #[template(path = "case.html")]
 pub(crate) struct CaseView {
     pub line: CaseLine,
+    /// What to look for there.
+    pub look_for: &'static str,
     pub seen: String,
     pub recurred: u32,
     pub looks: Vec<&'static str>,
@@ -199,6 +201,7 @@ impl CaseView {
         let found = found.iter().zip(names);
         Self {
             line: CaseLine::new(case, rows, rules, inputs.currency),
+            look_for: report.verdict.look_for(),
             seen: moment(rules.calendar, report.at),
             recurred: case.recurred,
             looks: report

@@ -1,16 +1,15 @@
 //! The pictures of a case: feeder against meters, what is missing with its usual band, and the suspects' own curves.
 //!
 //! Decided here: what is drawn and how. What is known of a span is the core's ([`gateway_core::loss::balance`]). The band is
-//! the mean and twice the standard deviation of what was missing at that time of day before the loss began.
+//! the mean and twice the standard deviation of what was missing within an hour and a half of that time of day before the loss began.
 
 use super::chart::{Mark, level_step};
 use crate::committed::RoundRows;
 use crate::format;
 use gateway_core::calendar::Calendar;
-use gateway_core::case::LossReport;
-use gateway_core::event::Role;
-use gateway_core::loss::balance::{Registers, Span};
-use gateway_core::{NodeId, UsagePointId, UtcSeconds};
+use gateway_core::case::{Compared, LossReport};
+use gateway_core::loss::balance::{Counter, Registers, Span};
+use gateway_core::{UsagePointId, UtcSeconds};
 use std::fmt::Write as _;
 
 /// Size of the drawing area, in units of the picture.
@@ -20,9 +19,8 @@ const HEIGHT: i64 = 240;
 const POINTS: i64 = 240;
 /// Lengths a point stands for, seconds: quarter-hours to half days.
 const LENGTHS: [i64; 7] = [900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200];
-/// Blocks of the day for which a band is drawn, and spans one needs.
-const BLOCK_S: i64 = 3 * 3_600;
-const BLOCKS: usize = 8;
+/// How far from a time of day what was usual at it is looked for, and spans it needs.
+const NEAR_S: i64 = 5_400;
 const LEAST_SPANS: usize = 4;
 
 /// One curve.
@@ -53,14 +51,13 @@ pub(crate) fn plots(
 ) -> Vec<Plot> {
     let length_s = length_for(to.0 - from.0);
     let from = UtcSeconds(from.0.div_euclid(length_s) * length_s);
-    let feeder = node_of(rows, Role::Feeder(report.feeder));
-    let Some(feeder) = feeder else {
+    let Some(compared) = Compared::of(&rows.layout, report) else {
         return Vec::new();
     };
-    let meters = rows.layout.on(report.feeder).into_iter();
-    let meters: Vec<NodeId> = meters.map(|meter| meter.node).collect();
+    let meters = compared.meters.iter().map(|(_, counter)| *counter);
+    let meters: Vec<Counter> = meters.collect();
     let registers = Registers::of(&rows.rounds);
-    let spans = registers.spans((feeder, &meters), (from, to), length_s);
+    let spans = registers.spans((compared.feeder, &meters), (from, to), length_s);
     if spans.iter().all(|span| span.delivered.is_none()) {
         return Vec::new();
     }
@@ -74,22 +71,24 @@ pub(crate) fn plots(
     let watts = |wh: i64| wh * 3_600 / length_s;
     let residual: Vec<_> = spans.iter().map(|s| s.residual().map(watts)).collect();
     let mut plots = vec![
-        both(&canvas, &spans, watts),
+        both(&canvas, &spans, watts, &compared),
         missing(&canvas, &spans, &residual),
     ];
     for suspect in &report.suspects {
-        let Some(node) = node_of(rows, Role::UsagePoint(suspect.usage_point)) else {
+        let Some(counter) = compared.counter(suspect.usage_point, &rows.layout) else {
             continue;
         };
         let own = |span: &Span| {
             let begin = UtcSeconds(span.end.0 - length_s);
-            registers.energy(node, begin, span.end).map(watts)
+            registers.energy(counter, begin, span.end).map(watts)
         };
         let own: Vec<_> = spans.iter().map(own).collect();
         let named = named(rows, suspect.usage_point);
         plots.push(Plot {
-            words: "Its register in W (line) under what is missing on the feeder (thin)."
-                .to_owned(),
+            words: format!(
+                "Its register in W (line) under what is missing on {} (thin).",
+                of(&compared)
+            ),
             ..canvas.plot(named, &[("residual thin", &residual), ("own", &own)], None)
         });
     }
@@ -104,11 +103,12 @@ pub(crate) fn named(rows: &RoundRows, usage_point: UsagePointId) -> String {
     }
 }
 
-fn node_of(rows: &RoundRows, role: Role) -> Option<NodeId> {
-    let mut roles = rows.roles.iter();
-    roles
-        .find(|(_, found)| **found == role)
-        .map(|(node, _)| *node)
+/// What a compared is called.
+fn of(compared: &Compared) -> String {
+    match compared.phase {
+        Some(phase) => format!("phase {phase}"),
+        None => "the feeder".to_owned(),
+    }
 }
 
 fn length_for(span_s: i64) -> i64 {
@@ -116,23 +116,31 @@ fn length_for(span_s: i64) -> i64 {
     *LENGTHS.iter().find(fits).unwrap_or(&43_200)
 }
 
-fn both(canvas: &Canvas, spans: &[Span], watts: impl Fn(i64) -> i64) -> Plot {
+fn both(canvas: &Canvas, spans: &[Span], watts: impl Fn(i64) -> i64, compared: &Compared) -> Plot {
     let delivered: Vec<_> = spans.iter().map(|s| s.delivered.map(&watts)).collect();
     let known = |s: &Span| s.delivered.map(|_| watts(s.metered + s.guessed));
     let metered: Vec<_> = spans.iter().map(known).collect();
     let curves = [("feeder", delivered.as_slice()), ("meters", &metered)];
     let guessed = spans.iter().filter(|span| span.missing > 0).count();
-    let words = match guessed {
-        0 => "Mean power in W: the feeder (dark) and its meters together (pale).".to_owned(),
-        n => format!(
-            "Mean power in W: the feeder (dark) and its meters together (pale). In {n} of {} points some meters were \
-             not heard and count with their mean.",
+    let mut words = format!(
+        "Mean power in W: {} (dark) and its {} meters together (pale).",
+        of(compared),
+        compared.meters.len()
+    );
+    if guessed > 0 {
+        let _ = write!(
+            words,
+            " In {guessed} of {} points some meters were not heard and count with their mean.",
             spans.len()
-        ),
+        );
+    }
+    let title = match compared.phase {
+        Some(phase) => format!("Phase {phase} and its meters"),
+        None => "Feeder and meters".to_owned(),
     };
     Plot {
         words,
-        ..canvas.plot("Feeder and meters".to_owned(), &curves, None)
+        ..canvas.plot(title, &curves, None)
     }
 }
 
@@ -153,33 +161,49 @@ fn missing(canvas: &Canvas, spans: &[Span], residual: &[Option<i64>]) -> Plot {
     }
 }
 
-/// Usual lower and upper end of each span; nothing while a time of day has not been seen often enough.
+/// Usual lower and upper end of each span; nothing if a time of day has not been seen often enough.
 fn band(canvas: &Canvas, spans: &[Span], residual: &[Option<i64>]) -> Option<Vec<(i64, i64)>> {
-    let offset_s = i64::from(canvas.calendar.utc_offset_s);
-    let block = |span: &Span| {
-        let middle = span.end.0 - canvas.length_s / 2 + offset_s;
-        usize::try_from(middle.rem_euclid(86_400) / BLOCK_S).unwrap_or(0) % BLOCKS
-    };
-    let mut seen: [Vec<i64>; BLOCKS] = Default::default();
+    let mut before: Vec<(i64, i64)> = Vec::new();
     for (span, watts) in spans.iter().zip(residual) {
         if let Some(watts) = watts.filter(|_| span.end <= canvas.since) {
-            seen[block(span)].push(watts);
+            before.push((span.end.0, watts));
         }
     }
-    if seen.iter().any(|seen| seen.len() < LEAST_SPANS) && canvas.length_s <= BLOCK_S
-        || seen.iter().all(Vec::is_empty)
-    {
-        return None;
-    }
-    let ends = seen.map(|seen| {
-        let count = i64::try_from(seen.len()).unwrap_or(1).max(1);
+    // What is near by the clock, whatever the day; time zones cancel.
+    let near = |at: i64, of: i64| {
+        let apart = (at - of).rem_euclid(86_400);
+        apart.min(86_400 - apart) <= NEAR_S.max(canvas.length_s / 2)
+    };
+    let ends = |span: &Span| {
+        let here = before.iter().filter(|(at, _)| near(span.end.0, *at));
+        let seen: Vec<i64> = here.map(|(_, watts)| *watts).collect();
+        if seen.len() < LEAST_SPANS {
+            return None;
+        }
+        let count = i64::try_from(seen.len()).unwrap_or(i64::MAX);
         let mean = seen.iter().sum::<i64>() / count;
         let square = |watts: &i64| (watts - mean).pow(2).unsigned_abs();
         let variance = seen.iter().map(square).sum::<u64>() / count.unsigned_abs();
         let twice = 2 * i64::try_from(variance.isqrt()).unwrap_or(0);
-        (mean - twice, mean + twice)
-    });
-    Some(spans.iter().map(|span| ends[block(span)]).collect())
+        Some((mean - twice, mean + twice))
+    };
+    spans.iter().map(ends).collect()
+}
+
+/// A level in W, from 1000 on in kW.
+fn axis_watts(watts: i64) -> String {
+    match watts.abs() {
+        0..1_000 => format!("{watts} W"),
+        _ if watts % 1_000 == 0 => format!("{} kW", watts / 1_000),
+        _ => {
+            let sign = if watts < 0 { "-" } else { "" };
+            format!(
+                "{sign}{}.{} kW",
+                watts.abs() / 1_000,
+                watts.abs() % 1_000 / 100
+            )
+        }
+    }
 }
 
 struct Canvas {
@@ -226,7 +250,7 @@ impl Canvas {
         drawn.extend(curves.iter().map(curve));
         let levels = (low..=high).filter(|level| *level != 0).map(|level| Mark {
             at: scale.y(level * step),
-            words: (level * step).to_string(),
+            words: axis_watts(level * step),
             text_at: scale.y(level * step),
         });
         let span_s = self.count * self.length_s;
