@@ -162,6 +162,7 @@ impl Card {
                 evidence: vec![Evidence::LossFollowsRegister],
             }],
             evidence: vec![Evidence::LossInTheEvening],
+            placed: None,
         };
         let heard = Command::Case(CaseCommand::Report { report });
         self.command(at, heard).expect("heard");
