@@ -3,7 +3,8 @@
 mosquitto (TLS, passwords, topic access) with MQTT 3.1.1 and 5, and nats-server (JetStream, MQTT 3.1.1). The gateway reaches the broker through a
 relay that loses packets, is slow, half-open, or cut; broker and gateway are killed in between, the broker with its state and without. The head-end puts rows into
 PostgreSQL and acknowledges after the commit. At the end the gateway's journal and profile are compared with PostgreSQL row by row. Beside that: wrong clocks on both sides, settings ordered and
-refused, the last will, an expired certificate, a client's certificate, a broker that hangs up on large messages, a metered link, a byte budget, a second enrolment.
+refused, the last will, an expired certificate, a client's certificate, a broker that hangs up on large messages, a metered link, a byte budget, a second enrolment,
+one token by two ways, a cloned card.
 
 Each part has a broker and a gateway of its own and mostly waits, so they run side by side; with names, only those. Partitions of weeks and a thousand seeds are in
 gateway/cloud/tests/storms."""
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import cloud_copies as copies
 import cloud_links as links
 import cloud_office as office
 import cloud_world as world
@@ -24,9 +26,9 @@ from cloud_world import CODE, HeadEnd, Mosquitto, Nats, Postgres, Relay, Site, c
 LOGIN = "head-end:other"
 
 
-def tls(relay, protocol="3.1.1"):
+def tls(relay, protocol="3.1.1", more=""):
     """A site at mosquitto, with TLS and a password."""
-    extra = f'protocol = "{protocol}"\nuser = "ward4"\npassword = "secret"\nca = "{path("ca.pem")}"\n'
+    extra = f'protocol = "{protocol}"\nuser = "ward4"\npassword = "secret"\nca = "{path("ca.pem")}"\n{more}'
     return Site(f"tls-{protocol}", f"mqtts://localhost:{relay.port}", extra)
 
 
@@ -88,6 +90,15 @@ def part_office(postgres):
     compare(site, postgres, head_end)
     office.enrolled_again(site, head_end)
     compare(site, postgres, head_end)
+
+
+def part_copies(postgres):
+    broker = Mosquitto()
+    head_end, relay = HeadEnd(broker.plain, postgres, LOGIN), Relay(broker.tls)
+    site = tls(relay, "5", f'[tokens]\nkeys_file = "{copies.keys_file()}"\n')
+    site.enrol(head_end, CODE)
+    copies.tokens(site, head_end)
+    copies.cloned(site, head_end, postgres)
 
 
 def part_strict(postgres):

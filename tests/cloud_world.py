@@ -361,7 +361,12 @@ mqtt {{ listen: "127.0.0.1:{self.plain}" }}
 
 class Site:
     def __init__(self, name, url, extra):
-        self.data, self.name, self.page = path(name), name, free_port()
+        self.write(name, url, extra)
+        self.start()
+        self.number = self.office("cloud", "status")["gateway"]
+
+    def write(self, name, url, extra):
+        self.data, self.name, self.page, self.link = path(name), name, free_port(), (url, extra)
         self.config = write(f"{name}.toml", f"""[store]
 data_dir = "{self.data}"
 [field]
@@ -375,8 +380,14 @@ trust = "always"
 url = "{url}"
 {extra}
 """)
-        self.start()
-        self.number = self.office("cloud", "status")["gateway"]
+
+    def copied(self, name):
+        """A gateway that stands still: the same card, on other ports. It is not started."""
+        copy = Site.__new__(Site)
+        copy.write(name, *self.link)
+        copy.number = self.number
+        shutil.copytree(self.data, copy.data, ignore=shutil.ignore_patterns("*.sock"))
+        return copy
 
     def start(self, ahead_s=0):
         log = open(path(f"{self.name}.log"), "a")
@@ -393,9 +404,11 @@ url = "{url}"
         self.office("usage-point", "add", "Flat 1", "--tariff", TARIFF)
         wait_for("the first rows", self.is_caught_up)
 
+    def words(self, *words):
+        return [gateway, *words, "--json", "--data", self.data]
+
     def office(self, *words):
-        words = [gateway, *words, "--json", "--data", self.data]
-        return json.loads(run(*words, stderr=subprocess.DEVNULL))
+        return json.loads(run(*self.words(*words), stderr=subprocess.DEVNULL))
 
     def try_office(self, *words):
         try:
