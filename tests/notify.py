@@ -13,42 +13,20 @@ import hmac
 import http.server
 import json
 import os
-import re
-import signal
-import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+import urllib.request
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from running import OPEN, Site, free_port
 
-gateway = sys.argv[1]
-PATIENCE_S = 60
 SECRET = bytes(range(32))
-folder = tempfile.mkdtemp(prefix="notify-")
-path = lambda name: os.path.join(folder, name)
-data, log_file = path("data"), path("gateway.log")
-daemon = None
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(what, ready, patience_s=PATIENCE_S):
-    begin = time.monotonic()
-    while time.monotonic() - begin < patience_s:
-        value = ready()
-        if value:
-            return value
-        time.sleep(0.05)
-    sys.exit(f"   waited {patience_s} s in vain for {what}\n{open(log_file).read()[-3000:]}")
+site = Site(sys.argv[1], "notify", base="")
+path = lambda name: os.path.join(site.folder, name)
 
 
 class Hook:
@@ -103,24 +81,11 @@ def login(server, session, envelope, mechanism, auth):
     return AuthResult(success=fits, handled=False)
 
 
-def start():
-    global daemon
-    seen = os.path.getsize(log_file) if os.path.exists(log_file) else 0
-    daemon = subprocess.Popen([gateway, "run", "--config", path("gateway.toml")], stderr=open(log_file, "a"))
-    wait_for("the daemon", lambda: re.search(r"http://(\S+)/ and nodes", open(log_file).read()[seen:]))
-
-
-def office(*words, code=0):
-    done = subprocess.run([gateway, *words, "--json", "--data", data], capture_output=True, text=True, timeout=120)
-    assert done.returncode == code, f"{words}: {done.returncode} {done.stdout}{done.stderr}"
-    return json.loads(done.stdout or done.stderr)
-
-
 def alarm_at(number):
     """Somebody pays twice with one key."""
-    point = office("usage-point", "add", f"Plot {number}", "--tariff", "msedcl-lt1b-2026-27", "--id", str(number))["usage_point"]
-    office("vend", point, "100", "--key", f"k{number}")
-    office("vend", point, "200", "--key", f"k{number}", code=1)
+    point = site.cli("usage-point", "add", f"Plot {number}", "--tariff", "msedcl-lt1b-2026-27", "--id", str(number))["usage_point"]
+    site.cli("vend", point, "100", "--key", f"k{number}")
+    site.cli("vend", point, "200", "--key", f"k{number}", refused=True)
     return point
 
 
@@ -137,7 +102,14 @@ def alarms_heard():
 
 
 def channel(name):
-    return next(c for c in office("notify", "status") if c["channel"] == name)
+    return next(c for c in site.cli("notify", "status") if c["channel"] == name)
+
+
+def metric(name, of):
+    """A number of /metrics."""
+    with urllib.request.urlopen(f"http://{site.page}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return next(int(line.split()[-1]) for line in lines if line.startswith(f'prepaid_gateway_{name}{{channel="{of}"}}'))
 
 
 subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
@@ -151,20 +123,13 @@ smtp = Controller(Mail(), hostname="127.0.0.1", port=mail_port, tls_context=cont
 smtp.start()
 
 minute = lambda offset: time.strftime("%H:%M", time.gmtime(time.time() + offset))
-with open(path("gateway.toml"), "w") as config:
-    config.write(f"""
+site.write("gateway.toml", f"""
 [site]
 name = "वार्ड 4"
 utc_offset = "+00:00"
 [store]
-data_dir = "{data}"
-[field]
-listen = "127.0.0.1:0"
-[web]
-listen = "127.0.0.1:0"
-access = "open"
-[clock]
-trust = "always"
+data_dir = "{site.data}"
+{OPEN}
 [prepay.correction]
 alone_up_to = "50.00"
 [notify]
@@ -190,20 +155,20 @@ kinds = ["alarm", "approval"]
 """)
 
 try:
-    start()
-    tested = office("notify", "test")["tested"]
+    site.start()
+    tested = site.cli("notify", "test")["tested"]
     assert len(tested) == 3 and not any(test["error"] for test in tested), tested
     assert [notice["kind"] for notice in Hook.heard] == ["test"] and len(Mail.letters) == 2, (Hook.heard, Mail.letters)
     Mail.letters.clear()
     Mail.plan.append("550 who is that")
-    refused = office("notify", "test", "operator@", code=1)["tested"]
+    refused = json.loads(site.cli("notify", "test", "operator@", refused=True))["tested"]
     assert "550 who is that" in refused[0]["error"], refused
 
     first = alarm_at(1)
-    wait_for("the alarm at the webhook", lambda: alarms_heard() == [first])
+    site.until("the alarm at the webhook", lambda: alarms_heard() == [first])
     notice = Hook.heard[-1]
     assert notice["record"]["decision"] == "alarm-raised" and notice["record"]["number"] == notice["number"] and notice["label"] == "Plot 1", notice
-    wait_for("the alarm in a letter", lambda: first in text_to("operator@utility.example"))
+    site.until("the alarm in a letter", lambda: first in text_to("operator@utility.example"))
     letter = letters_to("operator@utility.example")[0]
     assert "वार्ड 4" in letter["from"] and letter["subject"].startswith("[वार्ड 4] UP-0001 (Plot 1): Alarm"), letter["subject"]
     assert letter["auto-submitted"] == "auto-generated" and notice["id"] in letter["message-id"], letter["message-id"]
@@ -212,55 +177,56 @@ try:
     Hook.plan += [500, 503, "hang up"]
     Mail.plan += ["450 later"]
     second, third = alarm_at(2), alarm_at(3)
-    wait_for("both after three failures", lambda: alarms_heard() == [first, second, third])
+    site.until("both after three failures", lambda: alarms_heard() == [first, second, third])
     of_second = next(notice["id"] for notice in Hook.heard if notice["usage_point"] == second)
     # Twice refused, once taken without an answer, and once taken.
     assert Hook.tries.count(of_second) == 4, Hook.tries
-    wait_for("the letter after 450", lambda: third in text_to("operator@utility.example"))
+    site.until("the letter after 450", lambda: third in text_to("operator@utility.example"))
     assert text_to("operator@utility.example").count(f"{second} (") == 1, text_to("operator@utility.example")
     print("   500, 503, an answer lost, 450: each told once by its id, in order")
+
+    # In quiet hours the three alarms wait for the night's letter.
+    assert (channel("mail night@utility.example")["waiting"], metric("notices_waiting", "mail night@utility.example")) == (3, 3)
+    assert (metric("notices_told_total", "webhook shop"), metric("notices_failed_tries_total", "webhook shop")) == (3, 3)
+    assert metric("notices_waiting", "webhook shop") == 0
+    with urllib.request.urlopen(f"http://{site.page}/", timeout=10) as answer:
+        assert "mail night@utility.example: 0 told, 3 waiting" in answer.read().decode()
 
     Hook.plan += ["hang"]
     begin = time.monotonic()
     fourth = alarm_at(4)
     assert time.monotonic() - begin < 5, "a receiver that hangs holds the desk up"
-    wait_for("the one that hangs", lambda: len(Hook.tries) > Hook.tries.index(of_second) and not Hook.plan)
-    daemon.send_signal(signal.SIGKILL)
-    daemon.wait()
+    site.until("the one that hangs", lambda: len(Hook.tries) > Hook.tries.index(of_second) and not Hook.plan)
+    site.kill()
     Hook.hanging.set()
     Hook.plan += [500] * 3
     heard_before = len(Hook.heard)
-    start()
-    wait_for("the problem", lambda: any("webhook shop" in problem["words"] for problem in office("status")["problems"]))
+    site.start()
+    site.until("the problem", lambda: any("webhook shop" in problem["words"] for problem in site.cli("status")["problems"]))
+    assert metric("notices_waiting", "webhook shop") == 1
     assert channel("webhook shop")["failed"] == 3 and "500" in channel("webhook shop")["trouble"], channel("webhook shop")
-    wait_for("the fourth after kill -9", lambda: alarms_heard() == [first, second, third, fourth])
-    wait_for("no problem any more", lambda: not office("status")["problems"])
+    site.until("the fourth after kill -9", lambda: alarms_heard() == [first, second, third, fourth])
+    site.until("no problem any more", lambda: not site.cli("status")["problems"])
     time_taken = [Hook.tries.count(notice["id"]) for notice in Hook.heard[:heard_before]]
     assert time_taken == [1, 1, 4, 1], time_taken
     print("   a receiver that hangs holds nobody up; after kill -9 the waiting notice comes, those before do not come again")
 
-    wait_for("the fourth in a letter", lambda: fourth in text_to("operator@utility.example"))
+    site.until("the fourth in a letter", lambda: fourth in text_to("operator@utility.example"))
     assert not letters_to("night@utility.example"), text_to("night@utility.example")
     # Two people with logins of their own are wanted for so much: root says whom it acts for, anybody else is one by name.
     clerk = "clerk" if os.getuid() == 0 else getpass.getuser()
     os.environ["SUDO_USER"] = clerk
-    office("person", "add", clerk, "--role", "supplier", "--generate")
-    proposal = office("correct", "credit", first, "75", "--reason", "a fault of ours")
-    wait_for("the approval in quiet hours", lambda: letters_to("night@utility.example"))
+    site.cli("person", "add", clerk, "--role", "supplier", "--generate")
+    proposal = site.cli("correct", "credit", first, "75", "--reason", "a fault of ours")
+    site.until("the approval in quiet hours", lambda: letters_to("night@utility.example"))
     # What waited goes with it, in one letter.
     assert len(letters_to("night@utility.example")) == 1 and all(p in text_to("night@utility.example") for p in [second, fourth]), Mail.letters
-    wait_for("the approval at the webhook", lambda: Hook.heard[-1]["kind"] == "approval")
+    site.until("the approval at the webhook", lambda: Hook.heard[-1]["kind"] == "approval")
     counts = channel("webhook shop")
     assert (counts["told"], counts["given_up"], counts["failed"]) == (5, 0, 0), counts
     print("   quiet hours hold letters back until something that may not wait; a correction waits for approval and says so")
 finally:
-    if daemon and daemon.poll() is None:
-        daemon.terminate()
-        try:
-            daemon.wait(20)
-        except subprocess.TimeoutExpired:
-            daemon.kill()
-            daemon.wait()
+    site.stop()
     Hook.hanging.set()
     smtp.stop()
     hook_server.shutdown()

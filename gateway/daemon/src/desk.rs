@@ -12,7 +12,9 @@ use gateway_core::meter_link::MeterLink;
 use gateway_core::{Command, Moment, NodeId};
 use gateway_field::{Field, LinkQuality};
 use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
-use gateway_web::{CloudState, Desk, DeskError, Health, LinkFacts, MeterKinds, Submission, Test};
+use gateway_web::{
+    CloudState, Desk, DeskError, Health, LinkFacts, MeterKinds, NoticeChannel, Submission, Test,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -53,12 +55,16 @@ impl Desk for DaemonDesk {
             &self.field,
             self.bench.buses(),
             &self.device_links(),
-            &self.cloud.status.read(),
+            (&self.cloud.status.read(), &self.notifier.facts()),
         )
     }
 
     fn cloud(&self) -> Option<CloudState> {
         crate::cloud::metrics::state(&self.cloud.status.read())
+    }
+
+    fn notices(&self) -> Vec<NoticeChannel> {
+        crate::notify::metrics::state(self.notifier.facts())
     }
 
     fn test_meter(&self, link: MeterLink) -> Test {

@@ -2,6 +2,7 @@
 
 use crate::buses::Buses;
 use crate::cycle::{Counts, Status, Storage};
+use crate::notify::ChannelFacts;
 use gateway_core::NodeId;
 use gateway_field::{Field, FieldStats};
 use gateway_web::LinkFacts;
@@ -25,7 +26,7 @@ pub fn text(
     field: &Field,
     buses: &Buses,
     links: &BTreeMap<NodeId, LinkFacts>,
-    cloud: &gateway_cloud::driver::Status,
+    (cloud, channels): (&gateway_cloud::driver::Status, &[ChannelFacts]),
 ) -> String {
     let mut registry = Registry::with_prefix("prepaid_gateway");
     let (counts, stats) = (status.counts(), field.stats());
@@ -51,6 +52,7 @@ pub fn text(
     buses.measure(&mut registry);
     meter_links(&mut registry, links);
     crate::cloud::metrics::register(&mut registry, cloud);
+    crate::notify::metrics::register(&mut registry, channels);
     let mut text = String::new();
     // Writing into a string cannot fail.
     let _ = encode(&mut text, &registry);

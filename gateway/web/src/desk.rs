@@ -35,6 +35,11 @@ pub trait Desk: Send + Sync {
         None
     }
 
+    /// How the mail addresses and webhooks are doing that are told what happens.
+    fn notices(&self) -> Vec<NoticeChannel> {
+        Vec::new()
+    }
+
     /// Grows by at least one with every commit of journal or telemetry.
     fn changes(&self) -> watch::Receiver<u64>;
 
@@ -166,6 +171,21 @@ pub struct CloudState {
     pub backlog: (u64, u64),
     /// Bytes published for each usage point, today and the day before (UTC).
     pub bytes_per_usage_point: (u64, u64),
+}
+
+/// Somebody outside who is told what happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeChannel {
+    /// By what: a mail address or the name of a webhook.
+    pub name: String,
+    /// Notices the other side has taken.
+    pub told: u64,
+    /// Notices given up: refused for good, or too old.
+    pub given_up: u64,
+    /// Notices not told yet.
+    pub waiting: u64,
+    /// Why the last try failed; fits after "failed to".
+    pub trouble: Option<String>,
 }
 
 /// Why a command had no effect.

@@ -44,8 +44,8 @@ pub use app::{App, Site, Stopwatch};
 pub use committed::Committed;
 pub use database::Database;
 pub use desk::{
-    CloudState, Desk, DeskError, Health, LinkFacts, MeterKind, MeterKinds, MeterShown, Problem,
-    Submission, Test,
+    CloudState, Desk, DeskError, Health, LinkFacts, MeterKind, MeterKinds, MeterShown,
+    NoticeChannel, Problem, Submission, Test,
 };
 pub use routes::{Needs, Route, all_routes};
 pub use serve::{ClientAddress, router, serve};

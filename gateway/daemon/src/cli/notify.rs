@@ -48,6 +48,7 @@ fn status(target: &Target) -> Result {
         ("channel", Align::Left),
         ("record", Align::Right),
         ("told", Align::Right),
+        ("waiting", Align::Right),
         ("given up", Align::Right),
         ("trouble", Align::Left),
     ]);
@@ -58,6 +59,7 @@ fn status(target: &Target) -> Result {
             channel.channel.clone(),
             channel.record.to_string(),
             channel.told.to_string(),
+            channel.waiting.to_string(),
             channel.given_up.to_string(),
             trouble.unwrap_or_default(),
         ]);

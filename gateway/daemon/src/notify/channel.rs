@@ -8,10 +8,11 @@ use super::Ground;
 use super::backoff::Backoff;
 use super::memory::Place;
 use super::notice::{Found, Notice, find};
+use super::waiting::Waiting;
 use super::way::{Undelivered, Way};
 use crate::config::Quiet;
 use gateway_core::UtcSeconds;
-use gateway_store::Reader;
+use gateway_store::{Reader, StoreError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -60,6 +61,7 @@ pub struct Channel {
     backoff: Backoff,
     /// The cursor on disk.
     kept: u64,
+    waiting: Waiting,
 }
 
 /// What a channel waits for.
@@ -81,6 +83,7 @@ impl Channel {
             ground,
             give_up_s: i64::from(give_up_days) * 86_400,
             backoff: Backoff::default(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -161,16 +164,25 @@ impl Channel {
     }
 
     /// The next notices after the cursor; nothing if the database cannot be read now.
-    async fn look(&self) -> Option<Found> {
+    async fn look(&mut self) -> Option<Found> {
         let place = self.ground.status.place(self.way.name());
         let (site, database) = (self.ground.site.clone(), self.ground.database.clone());
         let (filter, most) = (self.way.filter.clone(), self.way.most());
+        let before = self.waiting;
         let read = move || {
             let reader = Reader::open(&database)?;
-            find(&reader, &site, &filter, (place.record, most))
+            let found = find(&reader, &site, &filter, (place.record, most))?;
+            let waiting = match found.notices.first() {
+                Some(oldest) => before.counted(&reader, &filter, (place.record, oldest.at))?,
+                None => Waiting::none(found.until),
+            };
+            Ok::<_, StoreError>((found, waiting))
         };
         match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(found)) => Some(found),
+            Ok(Ok((found, waiting))) => {
+                self.wait(waiting);
+                Some(found)
+            }
             Ok(Err(error)) => {
                 log::warn!("failed to read what is to be told: {error}");
                 None
@@ -203,7 +215,13 @@ impl Channel {
         );
     }
 
+    fn wait(&mut self, waiting: Waiting) {
+        self.waiting = waiting;
+        self.ground.status.waits(self.way.name(), waiting);
+    }
+
     fn took(&mut self, until: u64, (told, given_up): (u64, u64)) {
+        self.wait(self.waiting.without(told + given_up));
         let place = self.ground.status.place(self.way.name());
         let place = Place {
             record: until,

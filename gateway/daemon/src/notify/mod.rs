@@ -3,7 +3,7 @@
 //! Decided here: which channels there are, how far each has come ([`Memory`]) and how each is doing ([`Notifier`]). Not decided here: which
 //! records are worth telling ([`notice`]), when a channel sends ([`channel`]), how it is sent ([`smtp`], [`webhook`]).
 //!
-//! Terms: a *notice* is a record in words; a *channel* is one mail address or one webhook; its *cursor* is the last record it is done with.
+//! Terms: a *notice* is a record in words; it *waits* ([`waiting`]) until it is told or given up; a *channel* is one mail address or one webhook; its *cursor* is the last record it is done with.
 //!
 //! Invariants: the cycle never waits for anything here; only committed records are told; a channel tells its records in their order and its
 //! cursor moves only when the other side has taken them, so that nothing is lost by a restart; what was taken while the answer was lost
@@ -12,9 +12,11 @@
 mod backoff;
 mod channel;
 mod memory;
+pub mod metrics;
 mod notice;
 mod smtp;
 mod status;
+mod waiting;
 mod way;
 mod webhook;
 mod wire;

@@ -98,7 +98,7 @@ pub struct Filter {
 
 impl Filter {
     /// The kind of a decision, if the channel wants it.
-    fn takes(&self, decision: &Decision) -> Option<Kind> {
+    pub(super) fn takes(&self, decision: &Decision) -> Option<Kind> {
         let kind = Kind::of(decision).filter(|kind| self.kinds.contains(kind))?;
         let (Decision::AlarmRaised { kind: alarm, .. }
         | Decision::AlarmCleared { kind: alarm, .. }) = decision

@@ -2,6 +2,7 @@
 
 use super::channel::Tester;
 use super::memory::{Memory, Place};
+use super::waiting::Waiting;
 use gateway_core::UtcSeconds;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,10 +23,16 @@ pub struct ChannelFacts {
     pub told: u64,
     /// Notices given up: refused for good, or too old.
     pub given_up: u64,
+    /// Notices not told yet: they gather, quiet hours hold them back, or the other side does not take them.
+    pub waiting: u64,
+    /// When the oldest of them was decided; 0: none waits.
+    pub waiting_since: UtcSeconds,
     /// When the other side took something last, since the start; 0: not yet.
     pub told_at: UtcSeconds,
     /// Tries in a row that have failed.
     pub failed: u32,
+    /// All tries that have failed since the start.
+    pub failed_ever: u64,
     /// Why the last one did; or how a try-out went.
     pub trouble: Option<String>,
 }
@@ -34,7 +41,9 @@ pub struct ChannelFacts {
 struct Doing {
     told_at: UtcSeconds,
     failed: u32,
+    failed_ever: u64,
     trouble: Option<String>,
+    waiting: Waiting,
 }
 
 /// Every channel's standing, shared by their tasks and whoever asks.
@@ -89,16 +98,21 @@ impl Notifier {
     }
 
     pub(super) fn worked(&self, name: &str, at: UtcSeconds) {
-        let doing = Doing {
-            told_at: at,
-            ..Doing::default()
-        };
-        self.lock().doing.insert(name.into(), doing);
+        if let Some(doing) = self.lock().doing.get_mut(name) {
+            (doing.told_at, doing.failed, doing.trouble) = (at, 0, None);
+        }
     }
 
     pub(super) fn failed(&self, name: &str, times: u32, why: &str) {
         if let Some(doing) = self.lock().doing.get_mut(name) {
             (doing.failed, doing.trouble) = (times, Some(why.into()));
+            doing.failed_ever += 1;
+        }
+    }
+
+    pub(super) fn waits(&self, name: &str, waiting: Waiting) {
+        if let Some(doing) = self.lock().doing.get_mut(name) {
+            doing.waiting = waiting;
         }
     }
 
@@ -112,8 +126,11 @@ impl Notifier {
                 record: place.record,
                 told: place.told,
                 given_up: place.given_up,
+                waiting: doing.waiting.count,
+                waiting_since: doing.waiting.since,
                 told_at: doing.told_at,
                 failed: doing.failed,
+                failed_ever: doing.failed_ever,
                 trouble: doing.trouble.clone(),
             }
         };

@@ -28,13 +28,14 @@ pub(crate) async fn neighbourhood(
 ) -> Result<Response, PageFailure> {
     let listed = listed.map(|Query(listed)| listed).unwrap_or_default();
     let rows = app.read(|rows| rows.neighbourhood()).await?;
-    let health = app.0.desk.health();
+    let desk = &app.0.desk;
+    let health = desk.health();
     let view = NeighbourhoodView::new(
         &app.0.site.rules,
         &rows,
-        (&health.problems, app.0.desk.cloud()),
+        (&health.problems, desk.cloud(), desk.notices()),
         (Filter::from_query(&listed.show), &listed.search),
-        app.0.desk.now(),
+        desk.now(),
     );
     let page = Page {
         title: "Neighbourhood",

@@ -3,7 +3,7 @@
 use super::alarms::AlarmLine;
 use super::facts::{PointFacts, SupplyLook};
 use crate::committed::Neighbourhood;
-use crate::desk::{CloudState, Problem};
+use crate::desk::{CloudState, NoticeChannel, Problem};
 use crate::format::{self, Money};
 use askama::Template;
 use gateway_core::{Moment, Rules, UtcSeconds};
@@ -107,6 +107,24 @@ impl CloudTile {
     }
 }
 
+/// What is told outside.
+pub(crate) struct NoticesTile {
+    pub is_well: bool,
+    pub waiting: u64,
+    pub channels: Vec<NoticeChannel>,
+}
+
+impl NoticesTile {
+    /// Nothing at a site that tells nobody.
+    fn new(channels: Vec<NoticeChannel>) -> Option<Self> {
+        (!channels.is_empty()).then(|| Self {
+            is_well: channels.iter().all(|channel| channel.trouble.is_none()),
+            waiting: channels.iter().map(|channel| channel.waiting).sum(),
+            channels,
+        })
+    }
+}
+
 /// Feeder against meters.
 pub(crate) struct Balance {
     pub feeder: String,
@@ -129,6 +147,7 @@ pub(crate) struct Rejected {
 pub(crate) struct NeighbourhoodView<'a> {
     now: String,
     cloud: Option<CloudTile>,
+    notices: Option<NoticesTile>,
     problems: &'a [Problem],
     clock_trusted: bool,
     rows: Vec<Row>,
@@ -151,7 +170,7 @@ impl<'a> NeighbourhoodView<'a> {
     pub(crate) fn new(
         rules: &Rules,
         rows: &Neighbourhood,
-        (problems, cloud): (&'a [Problem], Option<CloudState>),
+        (problems, cloud, channels): (&'a [Problem], Option<CloudState>, Vec<NoticeChannel>),
         (filter, search): (Filter, &'a str),
         now: Moment,
     ) -> Self {
@@ -188,6 +207,7 @@ impl<'a> NeighbourhoodView<'a> {
             now: format::date_time(rules.calendar, now.at),
             problems,
             cloud: cloud.map(|cloud| CloudTile::new(cloud, now.at)),
+            notices: NoticesTile::new(channels),
             clock_trusted: now.clock_trusted,
             connected: connected.count(),
             total: facts.len(),
