@@ -114,12 +114,13 @@ try:
     assert "register   6.310 kWh" in shown and 'raw        tele/plug/SENSOR {"Time"' in shown, shown
     print("   a register is charged; a neighbour's and a malformed message are not")
 
+    # A switch that has just moved is asked at once, the next time a minute later.
+    plug["answers"] = True
     before = len(plug["told"])
     pub("neighbour", "stat/plug/POWER", "OFF")
     client.publish("stat/plug/POWER", "OFF", 1)
     until("a button pressed is undone", lambda: plug["told"][before:] == ["ON"])
 
-    plug["answers"] = True
     until("the plug is asked and answers", lambda: meter()["quality"]["latency_ms"] is not None)
     quality = meter()["quality"]
     assert quality["errors"]["device-wrong-credential"] >= 1 and quality["errors"]["device-message-malformed"] >= 1, quality
