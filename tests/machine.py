@@ -55,14 +55,15 @@ def until(what, holds, seconds=PATIENCE_S):
 class Machine:
     """A booted tree."""
 
-    def __init__(self, tree, *binds, devices=()):
-        """`binds`: (host's path, path inside), read only. `devices`: the same, of device files."""
+    def __init__(self, tree, *binds, devices=(), more=()):
+        """`binds`: (host's path, path inside), read only. `devices`: the same, of device files. `more`: words for systemd-nspawn."""
         self.tree = pathlib.Path(tree)
         log = (self.tree.parent / f"{self.tree.name}.console").open("ab")
         command = ["systemd-nspawn", "-q", "-D", self.tree, "--register=no", "--keep-unit", "--boot"]
         command += ["--console=pipe", "--private-network"]
         command += [f"--bind-ro={source}:{target}" for source, target in binds]
         command += [f"--bind={source}:{target}" for source, target in devices]
+        command += more
         environment = dict(os.environ, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=os.environ.get("UNIFIED", "0"))
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
@@ -86,12 +87,13 @@ class Machine:
                 pass
         return None
 
-    def _inside(self, *namespaces):
+    def inside(self, *namespaces):
+        """The words that run a command in some of the machine's namespaces."""
         return ["nsenter", "-t", str(self.leader), *namespaces]
 
     def run(self, command, check=True, env=()):
         """Runs a shell command in the machine: (exit code, what it printed)."""
-        words = self._inside("-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w")
+        words = self.inside("-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w")
         words += ["/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", *env]
         done = subprocess.run(
             [*words, "/bin/sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
@@ -117,7 +119,7 @@ class Machine:
             "print(answer.read().decode())\n"
         )
         done = subprocess.run(
-            [*self._inside("-n"), "python3", "-c", program, f"http://127.0.0.1:{port}{path}"],
+            [*self.inside("-n"), "python3", "-c", program, f"http://127.0.0.1:{port}{path}"],
             capture_output=True, text=True, check=False,
         )
         if done.returncode:
