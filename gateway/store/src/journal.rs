@@ -126,8 +126,7 @@ pub(crate) fn append(tx: &Transaction<'_>, head: Head, records: &[Record]) -> Re
     for record in records {
         head = append_one(tx, head, record)?;
     }
-    tx.prepare_cached("UPDATE head SET number = ?1, at = ?2, hash = ?3")?
-        .execute(params![head.number.cast_signed(), head.at.0, head.hash])?;
+    set_head(tx, head)?;
     Ok(head)
 }
 
@@ -149,28 +148,50 @@ fn append_one(tx: &Transaction<'_>, head: Head, record: &Record) -> Result<Head>
     let kind = kind(&body).unwrap_or_default();
     let hash = chain(&head.hash, number, at, &body);
     let usage_point = record.decision.usage_point().map(|id| id.0);
+    let stored = Stored {
+        number,
+        at,
+        usage_point,
+        decision: kind,
+        body,
+        hash: hash.to_vec(),
+    };
+    insert(tx, &stored, record)?;
+    Ok(Head { number, at, hash })
+}
+
+/// Writes a record as it is stored, and its postings. The head follows.
+pub(crate) fn insert(tx: &Transaction<'_>, stored: &Stored, record: &Record) -> Result<()> {
+    let number = stored.number.cast_signed();
     tx.prepare_cached("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
         .execute(params![
-            number.cast_signed(),
-            at.0,
-            usage_point,
-            kind,
-            body,
-            hash
+            number,
+            stored.at.0,
+            stored.usage_point,
+            stored.decision,
+            stored.body,
+            stored.hash
         ])?;
     for (line, posting) in (0_i64..).zip(record.decision.postings()) {
         tx.prepare_cached("INSERT INTO posting VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
             .execute(params![
-                number.cast_signed(),
+                number,
                 line,
                 posting.from.to_string(),
                 posting.to.to_string(),
                 posting.amount.0,
-                at.0,
-                usage_point.map_or(NO_USAGE_POINT, i64::from)
+                stored.at.0,
+                stored.usage_point.map_or(NO_USAGE_POINT, i64::from)
             ])?;
     }
-    Ok(Head { number, at, hash })
+    Ok(())
+}
+
+/// Writes where the journal ends.
+pub(crate) fn set_head(tx: &Transaction<'_>, head: Head) -> Result<()> {
+    tx.prepare_cached("UPDATE head SET number = ?1, at = ?2, hash = ?3")?
+        .execute(params![head.number.cast_signed(), head.at.0, head.hash])?;
+    Ok(())
 }
 
 /// Checks the head against the last records: numbers without a gap, hashes that continue each other.

@@ -7,6 +7,9 @@
 //! | [`mod@verify`] | whether the database is what the journal says it is |
 //! | `journal` | numbers, hash chain, postings |
 //! | [`backup`] | a copy beside the running gateway, and what a restore of it would undo |
+//! | [`safe`] | a second copy of journal and state, made by replaying, so that it is verified |
+//! | [`rescue`] | a whole database again, from the copy and what a damaged file still tells |
+//! | `lock` | who uses the database, and what has to be found when it is opened |
 //! | `rows` | one row per entity of the state |
 //! | [`statement`] | what a usage point was charged, line by line, and whether it adds up |
 //! | [`losses`] | a month's losses, feeder by feeder |
@@ -24,13 +27,16 @@ pub mod day_end;
 mod error;
 mod finding;
 mod journal;
+mod lock;
 pub mod losses;
 mod migrate;
 mod outgoing;
 mod phases;
 mod read;
+pub mod rescue;
 mod rounds;
 mod rows;
+pub mod safe;
 mod schema;
 mod secrets;
 mod shed;

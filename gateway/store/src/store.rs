@@ -3,14 +3,12 @@
 use crate::batch::{Batch, NodeKey, Rejection};
 use crate::error::{Result, StoreError};
 use crate::journal::{self, Head};
+use crate::lock::{Lock, create_private};
 use crate::telemetry::{self, Memory};
 use crate::{migrate, rounds, rows, secrets};
 use gateway_core::{NodeId, State, UtcSeconds};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Largest value of the counter of daemon starts: its 24 bits share a frame counter with the frames of one start.
@@ -36,9 +34,15 @@ const NO_NODE: i64 = -1;
 #[derive(Debug)]
 pub struct Store {
     pub(crate) conn: Connection,
-    head: Head,
+    pub(crate) head: Head,
     telemetry: Memory,
-    _lock: Lock,
+    lock: Lock,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.lock.closing();
+    }
 }
 
 impl Store {
@@ -47,7 +51,7 @@ impl Store {
     /// # Errors
     /// Another process has it open; it is not ours, too new or damaged; the disk is full, read-only or failing.
     pub fn open(path: &Path) -> Result<(Self, State)> {
-        let lock = take_lock(path)?;
+        let mut lock = Lock::take(path)?;
         create_private(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags)
@@ -59,11 +63,12 @@ impl Store {
         journal::check_tail(&conn, head)?;
         let state = rows::load(&conn)?;
         let telemetry = Memory::open(&conn, state.readings.clone())?;
+        lock.opened();
         let store = Self {
             conn,
             head,
             telemetry,
-            _lock: lock,
+            lock,
         };
         Ok((store, state))
     }
@@ -113,6 +118,13 @@ impl Store {
         rows::load(&self.conn)
     }
 
+    /// Whether the log of what was written last before a crash is gone: confirmed decisions may be missing, and nothing else shows it.
+    /// Until [`Store::begin_epoch`].
+    #[must_use]
+    pub fn has_lost_log(&self) -> bool {
+        self.lock.has_lost_log()
+    }
+
     /// The end of the journal.
     #[must_use]
     pub fn head(&self) -> Head {
@@ -140,6 +152,7 @@ impl Store {
             return Err(StoreError::EpochUsedUp);
         }
         self.set_epoch(next)?;
+        self.lock.in_use()?;
         Ok(next)
     }
 
@@ -159,12 +172,12 @@ impl Store {
         Ok(now.max(at_least))
     }
 
-    fn epoch(&self) -> Result<u32> {
+    pub(crate) fn epoch(&self) -> Result<u32> {
         let sql = "SELECT value FROM meta WHERE key = 'gateway_epoch'";
         Ok(self.conn.query_row(sql, [], |row| row.get(0))?)
     }
 
-    fn set_epoch(&mut self, epoch: u32) -> Result<()> {
+    pub(crate) fn set_epoch(&mut self, epoch: u32) -> Result<()> {
         let sql = "UPDATE meta SET value = ?1 WHERE key = 'gateway_epoch'";
         self.conn.execute(sql, [epoch])?;
         Ok(())
@@ -185,63 +198,6 @@ impl Store {
             )?
             .execute(params![telemetry::first_slot(before), PRUNED_AT_ONCE])?;
         Ok(removed)
-    }
-}
-
-/// Held while the store is open. Given back by name: a child that is being started by another thread has a copy of the file for a
-/// moment, and would keep the lock past our closing it.
-#[derive(Debug)]
-struct Lock(File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing it gives it back too.
-        let _ = self.0.unlock();
-    }
-}
-
-/// `site.db` is locked through `site.db.lock`: SQLite's own locks come and go with each transaction.
-fn take_lock(path: &Path) -> Result<Lock> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let mut options = private();
-    let file = options.truncate(false).create(true).open(&name);
-    let file = file.map_err(|error| cannot_open(&name, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
-            path: path.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(cannot_open(&name, &error)),
-    }
-}
-
-/// Creates a missing database file. An existing one is not touched: closing it here would release SQLite's locks of another
-/// connection in this process.
-fn create_private(path: &Path) -> Result<()> {
-    match private().create_new(true).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(cannot_open(path, &error)),
-    }
-}
-
-/// Only its owner may read: the database holds the nodes' keys. SQLite gives its log the same mode.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    options
-}
-
-fn cannot_open(path: &Path, error: &std::io::Error) -> StoreError {
-    match error.kind() {
-        ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly,
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::DiskFull,
-        _ => StoreError::CannotOpen {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        },
     }
 }
 

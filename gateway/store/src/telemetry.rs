@@ -177,6 +177,17 @@ const WRITE_LAST: &str = concat!(
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
 );
 
+/// Replaces the table of last readings; where there are no other readings.
+pub(crate) fn write_last(tx: &Transaction<'_>, latest: &Latest) -> Result<()> {
+    for last in latest.values() {
+        write_row(tx, WRITE_LAST, last.at.0, last)?;
+    }
+    let copied_at = latest.values().map(|last| last.at.0).max();
+    tx.prepare_cached("REPLACE INTO meta VALUES ('readings_copied_at', ?1)")?
+        .execute([copied_at.unwrap_or_default()])?;
+    Ok(())
+}
+
 fn write_row(tx: &Transaction<'_>, sql: &str, key: i64, last: &LastReading) -> Result<()> {
     let reading = &last.reading;
     tx.prepare_cached(sql)?.execute(params![
