@@ -1,18 +1,28 @@
-//! GPIO lines by the kernel's character device (uAPI v2), on any board that has one.
+//! GPIO lines: one trait for pins, and three boards behind it.
 //!
-//! Decided here: how a line is named, and that it is this program's alone while it is used. Not decided here: what a line means.
+//! Decided here: how a line is named, and that whoever drives or reads a line sees [`OutputPin`] and [`InputPin`] and nothing of the
+//! library behind them. Not decided here: what a line means.
 //!
-//! Invariant: whoever drives a line sees [`OutputPin`] and nothing of the kernel, so that a recorded trace or another library takes its place.
+//! Terms: a *board* hands out lines: the kernel's character device ([`Driver::Kernel`], any board that has one), a Raspberry Pi's registers
+//! ([`Driver::Pi`]), or a recorded trace ([`Driver::Trace`], any machine). *Active* is what a line means, whether that is high or low.
+//!
+//! Invariant: an output takes its first level in the same step as it becomes an output; there is no moment at which it is something else.
 
-use gpiocdev::Request;
-use gpiocdev::line::{Offset, Value};
+mod board;
+mod debounce;
+mod kernel;
+mod pi;
+mod trace;
+
+pub use board::{Board, Driver, board};
+pub use debounce::{Change, Debounce, Pulses};
+pub use kernel::output;
+pub use trace::{NoTrace, Sample, parse as parse_trace};
+
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::str::FromStr;
-
-/// Who is seen as the user of a line, in `gpioinfo`.
-const CONSUMER: &str = "prepaid-gateway";
+use std::time::Duration;
 
 /// A line that is driven.
 pub trait OutputPin: Send + Sync {
@@ -22,6 +32,54 @@ pub trait OutputPin: Send + Sync {
     /// The line cannot be set.
     fn set(&mut self, active: bool) -> io::Result<()>;
 }
+
+/// A line that is read.
+pub trait InputPin: Send {
+    /// Whether it is active now.
+    ///
+    /// # Errors
+    /// The line cannot be read.
+    fn is_active(&mut self) -> io::Result<bool>;
+
+    /// Waits for its next edge. `None`: none came within `patience`.
+    ///
+    /// # Errors
+    /// The line is gone.
+    fn wait(&mut self, patience: Duration) -> io::Result<Option<Edge>>;
+}
+
+/// A line became active or inactive, bounces included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// When, in milliseconds of a clock that only runs forward; where it begins is the board's own matter.
+    pub at_ms: u64,
+    /// What it became.
+    pub active: bool,
+}
+
+/// The resistor inside the chip that holds an open input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Bias {
+    /// To 3.3 V: for a contact or an open collector that pulls to ground.
+    #[default]
+    Up,
+    /// To ground.
+    Down,
+    /// None: there is one outside.
+    None,
+}
+
+/// An input and its resistor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputSettings {
+    /// The line, and which level is active.
+    pub pin: PinSettings,
+    /// The resistor.
+    pub bias: Bias,
+}
+
+/// The header of every 40-pin Raspberry Pi ends with GPIO27.
+const LAST_ON_HEADER: u8 = 27;
 
 /// Which line, and which level is active.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +123,20 @@ impl FromStr for LineName {
     }
 }
 
+impl LineName {
+    /// Its number on a Raspberry Pi's 40-pin header (BCM), GPIO0 to GPIO27.
+    #[must_use]
+    pub fn header(&self) -> Option<u8> {
+        let Self::Named(name) = self else { return None };
+        let digits = name.strip_prefix("GPIO")?;
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits
+            .parse()
+            .ok()
+            .filter(|number| plain && *number <= LAST_ON_HEADER)
+    }
+}
+
 impl fmt::Display for LineName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -72,68 +144,6 @@ impl fmt::Display for LineName {
             Self::Named(name) => f.write_str(name),
         }
     }
-}
-
-/// A line of the kernel's; given back when it is dropped.
-struct KernelPin {
-    request: Request,
-    offset: Offset,
-}
-
-impl OutputPin for KernelPin {
-    fn set(&mut self, active: bool) -> io::Result<()> {
-        let value = if active {
-            Value::Active
-        } else {
-            Value::Inactive
-        };
-        let set = self.request.set_value(self.offset, value);
-        set.map(|_| ())
-            .map_err(|error| io::Error::other(error.to_string()))
-    }
-}
-
-/// Takes a line as an output, inactive at first.
-///
-/// # Errors
-/// This machine has no such line, it is in use, or the user is not in the group `gpio`. In words, with the line's name.
-pub fn output(pin: &PinSettings) -> io::Result<Box<dyn OutputPin>> {
-    let failed = |why: String| io::Error::other(format!("GPIO {}: {why}", pin.line));
-    let (chip, offset) = match &pin.line {
-        LineName::Number(chip, offset) => (PathBuf::from("/dev").join(chip), *offset),
-        LineName::Named(name) => {
-            let found = gpiocdev::find_named_line(name);
-            let found = found.ok_or_else(|| {
-                failed(
-                    "no line of that name; gpioinfo lists them, and without GPIO there are none"
-                        .into(),
-                )
-            })?;
-            (found.chip, found.info.offset)
-        }
-    };
-    if !chip.exists() {
-        let why = format!(
-            "there is no {}: this machine has no such GPIO chip",
-            chip.display()
-        );
-        return Err(failed(why));
-    }
-    let mut request = Request::builder();
-    request
-        .on_chip(chip)
-        .with_consumer(CONSUMER)
-        .with_line(offset)
-        .as_output(Value::Inactive);
-    if pin.active_low {
-        request.as_active_low();
-    }
-    let request = request.request().map_err(|error| {
-        failed(format!(
-            "{error}; is it in use, or is the user not in the group gpio?"
-        ))
-    })?;
-    Ok(Box::new(KernelPin { request, offset }))
 }
 
 #[cfg(test)]
@@ -156,6 +166,23 @@ mod tests {
             if let Ok(line) = text.parse::<LineName>() {
                 assert_eq!(line.to_string(), text);
             }
+        }
+    }
+
+    #[test]
+    fn only_a_header_line_has_a_number_on_a_pi() {
+        for (text, number) in [
+            ("GPIO0", Some(0)),
+            ("GPIO27", Some(27)),
+            ("GPIO28", None),
+            ("gpiochip0/17", None),
+            ("GPIO+7", None),
+        ] {
+            assert_eq!(
+                text.parse::<LineName>().ok().and_then(|l| l.header()),
+                number,
+                "{text}"
+            );
         }
     }
 
