@@ -44,7 +44,10 @@ pub(crate) struct Pipe<S> {
     pub silence: Duration,
     write_limit: Duration,
     last_heard: Instant,
+    /// When it last took something, or since when something waits for it.
     last_written: Instant,
+    /// Whether something waited at the last look.
+    waited: bool,
 }
 
 impl<S: Stream> Pipe<S> {
@@ -61,6 +64,7 @@ impl<S: Stream> Pipe<S> {
             write_limit,
             last_heard: now,
             last_written: now,
+            waited: false,
         }
     }
 
@@ -87,10 +91,11 @@ impl<S: Stream> Pipe<S> {
         } else {
             self.last_heard = now;
         }
-        if self.out.is_empty() {
+        let writes = !self.out.is_empty();
+        if writes && !self.waited {
             self.last_written = now;
         }
-        let writes = !self.out.is_empty();
+        self.waited = writes;
         let silent_at = self.last_heard + self.silence;
         let stalled_at = self.last_written + self.write_limit;
         self.input.reserve(READ_BYTES);
@@ -110,6 +115,7 @@ impl<S: Stream> Pipe<S> {
                 Ok(0) | Err(_) => Io::Closed,
                 Ok(_) => {
                     self.last_written = Instant::now();
+                    self.waited = !self.out.is_empty();
                     match self.writer.flush().await {
                         Ok(()) => Io::Wrote,
                         Err(_) => Io::Closed,
@@ -148,5 +154,47 @@ impl<S: Stream> Pipe<S> {
             std::io::Result::Ok(())
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn pipe() -> (Pipe<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(4);
+        (Pipe::new(ours, 1_000, LIMIT * 100, LIMIT), theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_to_whom_nothing_was_said_for_long_is_no_slow_reader() {
+        // Which of two things that are both due happens is drawn by lot.
+        for _ in 0..32 {
+            let (mut pipe, mut client) = pipe();
+            let quiet = timeout(LIMIT * 3, pipe.next(true)).await;
+            assert!(quiet.is_err(), "nothing happened");
+            pipe.out.extend_from_slice(b"abc");
+            assert!(matches!(pipe.next(true).await, Io::Wrote));
+            let mut read = [0; 3];
+            client.read_exact(&mut read).await.unwrap();
+            assert_eq!(&read, b"abc");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (mut pipe, _client) = pipe();
+        pipe.out.extend_from_slice(b"more than four");
+        let begin = Instant::now();
+        loop {
+            match pipe.next(true).await {
+                Io::Wrote => {}
+                Io::Rejected(Rejection::SlowReader) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(begin.elapsed() >= LIMIT && begin.elapsed() < LIMIT * 2);
     }
 }
