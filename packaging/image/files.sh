@@ -83,6 +83,9 @@ site() {
   mkdir -p "$work/root/etc/gateway-image" "$work/root/boot/firmware" "$work/root/state" "$work/root/media/backup" "$work/root/mnt/backup"
   echo "DISK_ID=$disk_id" >"$work/root/etc/gateway-image/disk"
   [ -z "$readonly" ] || : >"$work/root/etc/gateway-image/read-only"
+  mkdir -p "$work/root/etc/systemd/system/gateway-grow.service.d"
+  printf '[Unit]\nBefore=systemd-fsck@dev-disk-by\\x2dpartuuid-%s\\x2d03.service\n' "$disk_id" \
+    >"$work/root/etc/systemd/system/gateway-grow.service.d/disk.conf"
   for unit in gateway-grow gateway-setup nftables systemd-networkd systemd-resolved systemd-timesyncd ssh; do
     inside systemctl --quiet enable "$unit.service"
   done

@@ -20,8 +20,8 @@ packages() {
   if [ -n "$kernel" ]; then
     case $arch in
       # Boot firmware and the radio's firmware are Broadcom's and Cypress's; Debian may pass them on, nobody may change them.
-      arm64) kernels="linux-image-arm64 raspi-firmware firmware-brcm80211 initramfs-tools" ;;
-      amd64) kernels="linux-image-cloud-amd64 systemd-boot-efi initramfs-tools" ;;
+      arm64) kernels="linux-image-arm64 raspi-firmware firmware-brcm80211 initramfs-tools zstd" ;;
+      amd64) kernels="linux-image-cloud-amd64 systemd-boot-efi initramfs-tools zstd" ;;
     esac
   fi
   # shellcheck disable=SC2086
