@@ -158,6 +158,7 @@ tidy() {
   cp "$here/gateway-setup.txt" "$work/boot/"
   rm -f "$root/usr/sbin/policy-rc.d" "$root"/etc/ssh/ssh_host_* "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed"
   : >"$root/etc/machine-id"
+  [ ! -d "$root/var/lib/dbus" ] || ln -s /etc/machine-id "$root/var/lib/dbus/machine-id"
   rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/var/log/* "$root"/tmp/* "$root"/var/tmp/* "$work/apt.log"
   rm -f "$root/etc/resolv.conf"
   ln -s /run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
