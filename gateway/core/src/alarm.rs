@@ -1,7 +1,7 @@
 //! Alarms: what people must know. One alarm of a kind is open per subject at a time.
 //!
 //! An alarm is raised, acknowledged by a person, and cleared when its cause is gone; it leaves the list when it is
-//! both. Low credit and silence leave it by themselves.
+//! both. Low credit, silence and lost mains leave it by themselves.
 
 use crate::{NodeId, UsagePointId, UtcSeconds};
 use alloc::string::String;
@@ -50,13 +50,17 @@ pub enum AlarmKind {
     RegisterSet,
     /// Nothing was heard of a meter for days.
     ReadingsMissing,
+    /// The mains is gone where the gateway stands; it runs on its battery.
+    MainsLost,
+    /// The cabinet of the gateway is open.
+    CabinetOpen,
 }
 
 impl AlarmKind {
     /// Whether it stays on the list after its cause is gone, until a person has seen it. What comes and goes by itself does not.
     #[must_use]
     pub fn needs_a_person(self) -> bool {
-        !matches!(self, Self::LowCredit | Self::NodeSilent)
+        !matches!(self, Self::LowCredit | Self::NodeSilent | Self::MainsLost)
     }
 
     /// Words for the page and the command line.
@@ -86,6 +90,8 @@ impl AlarmKind {
             }
             Self::SupplyMissing => "no supply voltage while the neighbours have theirs",
             Self::ReadingsMissing => "no readings for days; have the meter read",
+            Self::MainsLost => "no mains: the gateway runs on its battery",
+            Self::CabinetOpen => "the cabinet is open",
             Self::RegisterSet => "register was set from outside",
             Self::OlderThanItsNodes => {
                 "the nodes know a later gateway than this one: restored backup or copied card"

@@ -316,6 +316,13 @@ pub enum Command {
         /// Evidence in words.
         details: String,
     },
+    /// What was reported is over. Of what is not open nothing becomes.
+    ReportEnd {
+        /// What.
+        kind: AlarmKind,
+        /// The node it concerned, or the site.
+        node: Option<NodeId>,
+    },
 }
 
 /// What enters the core.

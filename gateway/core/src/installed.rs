@@ -2,7 +2,7 @@
 
 use crate::decision::{Decision, Record};
 use crate::event::Role;
-use crate::meter_link::{Initial, Installed, Node, WouldCut};
+use crate::meter_link::{Initial, Installed, MeterLink, Node, WouldCut};
 use crate::state::State;
 use crate::supply::SupplyOrder;
 use crate::{NodeId, WattHours};
@@ -86,7 +86,11 @@ impl State {
             register: self
                 .readings
                 .get(&node.id)
-                .map(|last| last.reading.register),
+                .map(|last| last.reading.register)
+                .or_else(|| {
+                    let counted_here = matches!(node.link, MeterLink::Pulse { .. });
+                    node.initial.filter(|_| counted_here).map(|i| i.register)
+                }),
             max_power_w: point.map(|point| point.max_power_w),
         })
     }

@@ -1,7 +1,7 @@
 //! How a meter is reached, and how a supply is switched where no lease does it.
 //!
 //! Terms: a *link* is the way to a meter: our node's sealed frames (by MQTT or in a block of Modbus registers), a shop-bought meter's
-//! registers, or a shop-bought device's MQTT topics. Only sealed links are authenticated; a reading by another one is believed as far as
+//! registers, its impulse output, or a shop-bought device's MQTT topics. Only sealed links are authenticated; a reading by another one is believed as far as
 //! the bus or the login it came by. A *switch* is the contact of a supply beside such a meter: a coil, a register, a plug; our node
 //! switches by itself. *Armed*: automatic cuts are carried out; *in shadow*: they are decided, shown, and not carried out.
 //!
@@ -73,6 +73,11 @@ pub enum MeterLink {
         /// Name of the login (`[[field.client]]`) that alone may speak for the device.
         credential: String,
     },
+    /// A meter's impulses on a pin of the gateway; its register goes on from the last reading that was stored.
+    Pulse {
+        /// Name of the input in the configuration.
+        input: String,
+    },
 }
 
 /// The contact of a supply.
@@ -128,6 +133,11 @@ pub enum SwitchLink {
         channel: Option<u8>,
         /// Name of the login that alone may speak for the device.
         credential: String,
+    },
+    /// A contactor on pins of the gateway.
+    Gpio {
+        /// Name of the contactor in the configuration.
+        contactor: String,
     },
 }
 
@@ -237,7 +247,7 @@ pub struct Installed {
     pub wanted: Option<Relay>,
     /// Energy until its usage point's credit is used up, from `register` on; `None` if that cuts nothing.
     pub left: Option<WattHours>,
-    /// Its raw register as last accepted.
+    /// Its raw register as last accepted; of impulses that were never read, what their meter showed when it was installed.
     pub register: Option<WattHours>,
     /// Largest power of the connection, in watts; `None` for a feeder.
     pub max_power_w: Option<u32>,
@@ -298,6 +308,7 @@ impl MeterLink {
                     ..
                 },
             ) => device == other && channel.unwrap_or(0) == other_channel.unwrap_or(0),
+            (Self::Pulse { input }, Self::Pulse { input: other }) => input == other,
             _ => false,
         }
     }
@@ -307,7 +318,7 @@ impl MeterLink {
             Self::NodeOnBus { bus, address } | Self::Modbus { bus, address, .. } => {
                 Some((bus, *address))
             }
-            Self::Node | Self::Mqtt { .. } => None,
+            Self::Node | Self::Mqtt { .. } | Self::Pulse { .. } => None,
         }
     }
 
@@ -330,6 +341,7 @@ impl MeterLink {
                 credential,
                 ..
             } => mqtt(dialect, device, credential),
+            Self::Pulse { input } => name(input),
             Self::Node | Self::NodeOnBus { .. } => Ok(()),
         }
     }
@@ -351,6 +363,9 @@ impl Switch {
                     ..
                 },
             ) => device == other && channel.unwrap_or(0) == other_channel.unwrap_or(0),
+            (SwitchLink::Gpio { contactor }, SwitchLink::Gpio { contactor: other }) => {
+                contactor == other
+            }
             (here, there) => here.output().is_some() && here.output() == there.output(),
         }
     }
@@ -382,6 +397,7 @@ impl Switch {
                 credential,
                 ..
             } => mqtt(dialect, device, credential),
+            SwitchLink::Gpio { contactor } => name(contactor),
         }
     }
 }
@@ -398,7 +414,7 @@ impl SwitchLink {
                 register,
                 ..
             } => Some((bus, *address, false, *register)),
-            Self::Meter | Self::Mqtt { .. } => None,
+            Self::Meter | Self::Mqtt { .. } | Self::Gpio { .. } => None,
         }
     }
 }

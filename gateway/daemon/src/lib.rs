@@ -24,6 +24,7 @@ mod logging;
 mod metrics;
 mod notify;
 mod ordered;
+mod pins;
 mod run;
 mod signals;
 pub mod tariffs;

@@ -322,6 +322,86 @@ fn a_client_that_the_broker_would_refuse_is_named() {
 }
 
 #[test]
+fn a_pin_is_used_once() {
+    let bus = "[[field.modbus]]\nname = \"hall\"\nport = \"/dev/ttyS9\"\ndirection = \"gpio\"\ndirection_gpio = \"GPIO18\"\n";
+    let trace = "[gpio]\ndriver = \"trace\"\ntrace_file = \"/dev/null\"\n";
+    let pulse = |name: &str, line: &str| {
+        format!("[[gpio.pulse]]\nname = \"{name}\"\nline = \"{line}\"\nimpulses_per_kwh = 1000\n")
+    };
+    check(
+        "gateway.toml",
+        &format!("{trace}{}", pulse("a", "GPIO4")),
+        &[],
+    );
+    let twice = format!("{trace}door = \"GPIO4\"\n{}", pulse("a", "GPIO4"));
+    let taken = "GPIO4 is in use already: gpio.door in line 4";
+    check("gateway.toml", &twice, &[(7, "gpio.pulse.line", taken)]);
+    let bus_too = format!("{bus}{trace}mains = \"GPIO18\"\n");
+    let taken = "in use already: field.modbus.direction_gpio in line 5";
+    check("gateway.toml", &bus_too, &[(9, "gpio.mains", taken)]);
+    let names = format!("{trace}{}{}", pulse("a", "GPIO4"), pulse("a", "GPIO5"));
+    check(
+        "gateway.toml",
+        &names,
+        &[(9, "gpio.pulse.name", "there twice")],
+    );
+}
+
+#[test]
+fn pins_must_be_there_and_fit_what_hangs_on_them() {
+    let trace = "[gpio]\ndriver = \"trace\"\ntrace_file = \"/dev/null\"\n";
+    let absent = "[gpio]\ndriver = \"gpiocdev\"\nbuzzer = \"gpiochip9/3\"\nled_vend = \"17\"\n";
+    let written = "no line of that name";
+    let expected = [
+        (3, "gpio.buzzer", "there is no /dev/gpiochip9"),
+        (4, "gpio.led_vend", written),
+    ];
+    let ordered = [expected[1], expected[0]];
+    check("gateway.toml", absent, &ordered);
+    let no_pi = "[gpio]\ndriver = \"rppal\"\ndoor = \"GPIO6\"\n";
+    check(
+        "gateway.toml",
+        no_pi,
+        &[(0, "gpio.driver", "no Raspberry Pi")],
+    );
+    let contactor =
+        |more: &str| format!("{trace}[[gpio.contactor]]\nname = \"f\"\nline = \"GPIO20\"\n{more}");
+    let closed = contactor("off_line = \"GPIO21\"\nnormally = \"closed\"\n");
+    check(
+        "gateway.toml",
+        &closed,
+        &[(8, "gpio.contactor.normally", "latching")],
+    );
+    let same = contactor("off_line = \"GPIO20\"\n");
+    check(
+        "gateway.toml",
+        &same,
+        &[(7, "gpio.contactor.off_line", "in use already")],
+    );
+    let button = format!("{trace}[[gpio.button]]\nusage_point = \"Flat\"\nline = \"GPIO5\"\n");
+    check(
+        "gateway.toml",
+        &button,
+        &[(5, "gpio.button.usage_point", "UP-0007")],
+    );
+    check(
+        "gateway.toml",
+        "[gpio]\ndoor = \"a b\"\n",
+        &[(2, "gpio.door", "written like")],
+    );
+    check(
+        "gateway.toml",
+        "[gpio]\ndriver = \"trace\"\n",
+        &[(2, "gpio.driver", "needs trace_file")],
+    );
+    check(
+        "gateway.toml",
+        "[gpio]\nmains_debounce_ms = 90\n",
+        &[(2, "gpio.mains_debounce_ms", "out of range")],
+    );
+}
+
+#[test]
 fn syntax_errors_do_not_hide_the_other_mistakes() {
     check(
         "gateway.toml",

@@ -50,6 +50,11 @@ pub trait Desk: Send + Sync {
         Box::pin(async { Err("this gateway reads no such meters".into()) })
     }
 
+    /// What hangs on the machine's pins.
+    fn pins(&self) -> Vec<PinFacts> {
+        Vec::new()
+    }
+
     /// The Modbus buses.
     fn buses(&self) -> Vec<BusFacts> {
         Vec::new()
@@ -197,6 +202,17 @@ pub enum DeskError {
     /// It could not be decided or stored, for example because the disk is full. Plain words for the operator.
     #[error("{0}")]
     Unavailable(String),
+}
+
+/// A pin in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinFacts {
+    /// What hangs on it: `cabinet door`, `contactor flat-7`.
+    pub what: String,
+    /// The line, as configured.
+    pub line: String,
+    /// How it is, for people.
+    pub words: String,
 }
 
 /// How the gateway is doing.

@@ -45,7 +45,7 @@ pub use committed::Committed;
 pub use database::Database;
 pub use desk::{
     CloudState, Desk, DeskError, Health, LinkFacts, MeterKind, MeterKinds, MeterShown,
-    NoticeChannel, Problem, Submission, Test,
+    NoticeChannel, PinFacts, Problem, Submission, Test,
 };
 pub use routes::{Needs, Route, all_routes};
 pub use serve::{ClientAddress, router, serve};

@@ -85,6 +85,7 @@ impl MeterForm {
                 (form.device, form.login) = (device.clone(), credential.clone());
                 form.channel = channel.map(number).unwrap_or_default();
             }
+            MeterLink::Pulse { input } => form.kind = format!("pulse:{input}"),
         }
         if let Some(switch) = &node.switch {
             form.show_switch(switch);
@@ -110,6 +111,9 @@ impl MeterForm {
         let text = |text: &str| text.trim().to_owned();
         match self.kind.split_once(':') {
             None if self.kind == "node" => Ok(MeterLink::Node),
+            Some(("pulse", input)) => Ok(MeterLink::Pulse {
+                input: filled(input, "no-kind", "Choose which impulse input it is.")?,
+            }),
             Some(("mqtt", dialect)) => Ok(MeterLink::Mqtt {
                 dialect: dialect.into(),
                 device: filled(&self.device, "no-topic", "Enter the device's own topic.")?,
@@ -210,7 +214,7 @@ pub(crate) fn own_switch(link: &MeterLink) -> Option<SwitchLink> {
             credential: credential.clone(),
         }),
         MeterLink::Modbus { .. } => Some(SwitchLink::Meter),
-        MeterLink::Node | MeterLink::NodeOnBus { .. } => None,
+        MeterLink::Node | MeterLink::NodeOnBus { .. } | MeterLink::Pulse { .. } => None,
     }
 }
 

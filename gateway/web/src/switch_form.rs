@@ -14,6 +14,10 @@ impl MeterForm {
             form.switch_number = number.to_string();
         };
         match &switch.link {
+            SwitchLink::Gpio { contactor } => {
+                self.switch = "gpio".into();
+                self.switch_bus.clone_from(contactor);
+            }
             SwitchLink::Meter | SwitchLink::Mqtt { .. } => self.switch = "own".into(),
             SwitchLink::Coil {
                 bus,
@@ -52,6 +56,9 @@ impl MeterForm {
                 address: self.switch_address()?,
                 coil: cell(&self.switch_number)?,
                 inverted: self.switch == "opens-coil",
+            },
+            "gpio" => SwitchLink::Gpio {
+                contactor: self.switch_bus()?,
             },
             "register" => SwitchLink::Register {
                 bus: self.switch_bus()?,

@@ -95,6 +95,7 @@ const LIST: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/usage-points/{id}/phase", "SI"),
     ("POST", "/api/v1/usage-points/{id}/arming", "SI"),
     ("POST", "/api/v1/arming", "SI"),
+    ("GET", "/api/v1/pins", "SOAIP"),
     ("GET", "/api/v1/buses", "SOAIP"),
     ("POST", "/api/v1/buses/{name}/work", "SI"),
     ("GET", "/api/v1/bus-work/{number}", "SI"),

@@ -122,7 +122,8 @@ fn check(
     link.check()?;
     if let Some(switch) = switch {
         switch.check()?;
-        if link.is_sealed() || (link_is_mqtt(link) && switch.link == SwitchLink::Meter) {
+        let has_own = matches!(link, MeterLink::Modbus { .. });
+        if link.is_sealed() || (!has_own && switch.link == SwitchLink::Meter) {
             return Err(Refusal::SwitchNotHere);
         }
     }
@@ -144,10 +145,6 @@ fn check(
         return Err(Refusal::SwitchInUse);
     }
     Ok(())
-}
-
-fn link_is_mqtt(link: &MeterLink) -> bool {
-    matches!(link, MeterLink::Mqtt { .. })
 }
 
 /// Settles a usage point up to its old meter's final register.

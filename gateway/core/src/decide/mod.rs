@@ -141,6 +141,10 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
             );
             Ok(Answer::Done)
         }
+        Command::ReportEnd { kind, node } => {
+            draft.clear(*kind, node.map_or(Subject::Site, Subject::Node));
+            Ok(Answer::Done)
+        }
         Command::EnrolCloud {
             cloud_key,
             gateway_key,

@@ -31,6 +31,7 @@ impl MeterLink {
                     channel.map_or_else(String::new, |channel| format!(" channel {channel}"));
                 format!("{dialect} {device}{channel} by login {credential}")
             }
+            Self::Pulse { input } => format!("impulses on the pin {input}"),
         }
     }
 }
@@ -53,6 +54,7 @@ impl Switch {
             SwitchLink::Mqtt {
                 dialect, device, ..
             } => format!("{dialect} {device}"),
+            SwitchLink::Gpio { contactor } => format!("contactor {contactor} on a pin"),
         };
         let before = if self.before_meter {
             ", before the meter"

@@ -149,6 +149,7 @@ impl Deed {
             Command::ChangeUsagePoint(_) => Self::SetUpPoints,
             Command::UndoSettings { .. } => Self::ManageSite,
             Command::Report { .. }
+            | Command::ReportEnd { .. }
             | Command::HoldMoney { .. }
             | Command::TakeOrder { .. }
             | Command::EnrolCloud { .. } => return None,

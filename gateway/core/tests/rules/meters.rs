@@ -390,3 +390,73 @@ fn a_counter_set_from_outside_is_an_alarm() {
     assert!(open(&site, AlarmKind::RegisterWentBackwards));
     assert_eq!(site.available(), before);
 }
+
+#[test]
+fn an_impulse_input_counts_from_what_its_meter_showed_and_has_no_relay_of_its_own() {
+    let mut site = Site::with_one_point();
+    site.vend("a", "1000").unwrap();
+    let pulse = MeterLink::Pulse {
+        input: "flat-1".into(),
+    };
+    let with = |link: SwitchLink, before_meter| MeterOrder::Replace {
+        node: NODE,
+        final_register: None,
+        install: Install {
+            link: pulse.clone(),
+            switch: Some(Switch { link, before_meter }),
+            initial: Some(WattHours(7_000)),
+        },
+    };
+    let refused = work(&mut site, with(SwitchLink::Meter, false));
+    assert_eq!(refused, Err(Refusal::SwitchNotHere));
+    let contactor = SwitchLink::Gpio {
+        contactor: "flat-1".into(),
+    };
+    work(&mut site, with(contactor.clone(), false)).unwrap();
+    let installed = |site: &Site| site.state.installed().next();
+    let first = installed(&site).expect("a meter");
+    assert_eq!(first.register, Some(WattHours(7_000)));
+    assert_eq!(first.wanted, Some(Relay::Closed));
+    site.now += 60;
+    assert_eq!(measure(&mut site, 7_001, None, |_| {}), None);
+    let next = installed(&site).and_then(|one| one.register);
+    assert_eq!(next, Some(WattHours(7_001)));
+    // Neither the input nor the contactor serves two.
+    let again = |link: MeterLink, switch: Option<SwitchLink>| MeterOrder::Add {
+        node: None,
+        role: event::Role::Feeder(FeederId(1)),
+        install: Install {
+            link,
+            switch: switch.map(|link| Switch {
+                link,
+                before_meter: false,
+            }),
+            initial: None,
+        },
+    };
+    let taken = work(&mut site, again(pulse.clone(), None));
+    assert_eq!(taken, Err(Refusal::AddressInUse));
+    let taken = work(&mut site, again(modbus(9, None), Some(contactor)));
+    assert_eq!(taken, Err(Refusal::SwitchInUse));
+}
+
+#[test]
+fn what_the_gateway_reports_begins_and_ends() {
+    let mut site = Site::with_one_point();
+    let report = |kind| Command::Report {
+        kind,
+        node: None,
+        details: "seen at its contact".into(),
+    };
+    let end = |kind| Command::ReportEnd { kind, node: None };
+    let number = site.state.number;
+    site.command(end(AlarmKind::MainsLost)).unwrap();
+    assert_eq!(site.state.number, number, "nothing was open");
+    for kind in [AlarmKind::MainsLost, AlarmKind::CabinetOpen] {
+        site.command(report(kind)).unwrap();
+        site.command(end(kind)).unwrap();
+    }
+    let left = |kind| site.state.alarms.contains_key(&(kind, Subject::Site));
+    assert!(!left(AlarmKind::MainsLost));
+    assert!(left(AlarmKind::CabinetOpen), "a person has to see it");
+}

@@ -68,6 +68,12 @@ pub enum Action {
         #[command(subcommand)]
         action: super::meter::MeterAction,
     },
+    /// What hangs on the machine's pins
+    Gpio {
+        /// What to do.
+        #[command(subcommand)]
+        action: super::gpio::GpioAction,
+    },
     /// Find meters on a Modbus line, or on a bus of the running gateway
     Scan(super::line::ScanArgs),
     /// Print what a Modbus meter says, decoded and raw

@@ -15,6 +15,7 @@ mod check;
 mod cloud;
 mod correct;
 mod debt;
+mod gpio;
 mod guide;
 mod line;
 mod losses;
@@ -85,6 +86,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Message { action } => office::message(action),
         Action::Hold { action } => prepay::hold(action),
         Action::Cloud { action } => cloud::carry_out(action),
+        Action::Gpio { action } => gpio::carry_out(action),
         Action::Notify { action } => notify::carry_out(action),
         Action::Case { action } => case::carry_out(action),
         Action::Dispute {

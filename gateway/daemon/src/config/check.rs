@@ -5,6 +5,7 @@
 
 use super::{Config, Mistake};
 use crate::tariffs;
+use gateway_field::gpio::board;
 use gateway_field::models::{Catalog, ModelProblem};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -68,12 +69,30 @@ fn named_files(config: &Config) -> Vec<Mistake> {
     if let Some(what) = crate::notify::mistakes(config) {
         mistakes.push(Mistake::at(None, "notify", format!("failed to {what}")));
     }
+    mistakes.extend(pins(config));
     let data = &config.store.data_dir;
     if data.exists() && !data.is_dir() {
         let what = format!("{} is not a directory", data.display());
         mistakes.push(Mistake::at(None, "store.data_dir", what));
     }
     mistakes
+}
+
+/// Lines this machine does not have. A daemon that runs may hold those it has.
+fn pins(config: &Config) -> Vec<Mistake> {
+    let gpio = &config.gpio;
+    if !gpio.is_used() {
+        return Vec::new();
+    }
+    let board = match board(&gpio.driver, &gpio.lines()) {
+        Ok(board) => board,
+        Err(why) => return vec![Mistake::at(None, "gpio.driver", why)],
+    };
+    let absent = |place: &super::gpio::Place| {
+        let what = board.look(&place.line).err()?;
+        Some(Mistake::at(place.at, place.key, what))
+    };
+    gpio.places.iter().filter_map(absent).collect()
 }
 
 /// Models of the site that cannot be used; the shipped ones always can.

@@ -172,6 +172,32 @@ pub static SCHEMA: Schema = Schema {
             inherits: None,
         },
         table(
+            "gpio",
+            "What hangs on the pins of the machine (docs/gpio.md). Nothing is touched that is not named here.",
+            super::gpio::KEYS,
+        ),
+        Table {
+            path: "gpio.pulse",
+            many: true,
+            doc: "A meter with an impulse output (S0): of the feeder, or of a usage point. Repeat the section for each.",
+            keys: super::gpio::PULSE,
+            inherits: None,
+        },
+        Table {
+            path: "gpio.contactor",
+            many: true,
+            doc: "A contactor that switches the supply of a usage point whose meter cannot. Repeat the section for each, eight at most.",
+            keys: super::gpio::CONTACTOR,
+            inherits: None,
+        },
+        Table {
+            path: "gpio.button",
+            many: true,
+            doc: "A button a resident presses to have their supply closed. Repeat the section for each.",
+            keys: super::gpio::BUTTON,
+            inherits: None,
+        },
+        table(
             "loss",
             "The watch over the feeders: which energy reaches no meter, and whose it may be (docs/loss.md).",
             super::loss::KEYS,

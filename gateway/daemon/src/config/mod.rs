@@ -11,6 +11,7 @@ pub mod check;
 mod cloud;
 mod credit;
 mod friendly;
+mod gpio;
 mod guard;
 mod home_assistant;
 pub mod keys;
@@ -29,6 +30,7 @@ mod template;
 pub use backup::Backup;
 pub use broker::Broker;
 pub use cloud::Cloud;
+pub use gpio::{Button, Coil, Contact, Contactor, Gpio, Lamp, PulseInput};
 pub use home_assistant::HomeAssistant;
 pub use mistake::Mistake;
 pub use notify::{Mail, Notify, Quiet, Security, Smtp, Webhook};
@@ -67,6 +69,8 @@ pub struct Config {
     pub cycle: Cycle,
     /// Where nodes connect.
     pub field: Field,
+    /// What hangs on the pins.
+    pub gpio: Gpio,
     /// The watch over the feeders.
     pub loss: Ground,
     /// What residents are told about cases.
@@ -270,6 +274,7 @@ impl Config {
                 report_interval_s: values.whole("cycle.report_interval_s"),
             },
             field: field(&values, &mut mistakes),
+            gpio: gpio::gpio(&values, &mut mistakes),
             loss: loss::loss(&values, values.offset("site.utc_offset"), &mut mistakes),
             resident: resident::resident(&values, &mut mistakes),
             cloud: cloud::cloud(&values, &mut mistakes),

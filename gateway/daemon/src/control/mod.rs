@@ -37,9 +37,9 @@ use gateway_core::meter_link::MeterLink;
 use gateway_core::person::Person;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
 use gateway_store::day_end::AgentView;
-use gateway_web::MeterShown;
 use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
 use gateway_web::paper::{DayEndPaper, LossPaper, ReceiptPaper, StatementPaper};
+use gateway_web::{MeterShown, PinFacts};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -148,6 +148,8 @@ pub enum Request {
     },
     /// Every Modbus bus.
     Buses {},
+    /// What hangs on pins.
+    Pins {},
     /// Work on a bus between its own requests.
     BusWork {
         /// What.
@@ -276,6 +278,11 @@ pub enum Response {
     Buses {
         /// They.
         buses: Vec<BusFacts>,
+    },
+    /// Every pin in use, in the order of the configuration.
+    Pins {
+        /// They.
+        pins: Vec<PinFacts>,
     },
     /// A job on a bus.
     BusJob {

@@ -84,6 +84,7 @@ fn deed(request: &Request, database: &Path) -> Result<Option<Deed>, StoreError> 
         | Request::Verify {}
         | Request::Meters {}
         | Request::Buses {}
+        | Request::Pins {}
         | Request::Status {}
         | Request::CloudStatus {}
         | Request::NotifyStatus {}

@@ -212,17 +212,7 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::Alarms {} => alarms(office).await,
         Request::Cases { all } => cases(office, all).await,
         Request::CaseWorth { case } => worth(office, case).await,
-        Request::NodeKey { node } => match (office.node_key)(node) {
-            Some(key) => {
-                log::info!(node:% = node, by = who; "key of a node shown");
-                Response::NodeKey {
-                    node: NodeFacts::of(node, &key),
-                }
-            }
-            None => Response::Refused {
-                refusal: Refusal::NoSuchNode,
-            },
-        },
+        Request::NodeKey { node } => node_key(office, node, who),
         Request::Verify {} => {
             let database = office.database.clone();
             blocking(move || {
@@ -237,6 +227,9 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::TestMeter { link } => installed::test(office, link).await,
         Request::People {} => people::list(office).await,
         Request::Buses {} => installed::buses(office),
+        Request::Pins {} => Response::Pins {
+            pins: office.desk.pins(),
+        },
         Request::BusWork { order } => installed::work(office, order, who),
         Request::Status {} => Response::Status {
             status: status(office),
@@ -248,6 +241,16 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::CloudEnrol { code, url } => cloud::enrol(office, &code, url, who).await,
         of_money => super::money::answer(of_money, office).await,
     }
+}
+
+fn node_key(office: &Office, node: NodeId, who: &str) -> Response {
+    let Some(key) = (office.node_key)(node) else {
+        let refusal = Refusal::NoSuchNode;
+        return Response::Refused { refusal };
+    };
+    log::info!(node:% = node, by = who; "key of a node shown");
+    let node = NodeFacts::of(node, &key);
+    Response::NodeKey { node }
 }
 
 async fn usage_point(office: &Office, id: UsagePointId) -> Response {
@@ -361,6 +364,7 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         Command::Prepay(asked) => return Some(Command::Prepay(asked.clone().in_the_name_of(who))),
         // What the gateway itself notices, and what only a signature makes genuine.
         Command::Report { .. }
+        | Command::ReportEnd { .. }
         | Command::HoldMoney { .. }
         | Command::TakeOrder { .. }
         | Command::EnrolCloud { .. } => return None,
@@ -431,6 +435,7 @@ fn in_words(command: &Command) -> String {
         Command::Guard(asked) => format!("{asked:?}"),
         Command::Prepay(asked) => format!("{asked:?}"),
         Command::Report { details, .. } => details.clone(),
+        Command::ReportEnd { kind, .. } => format!("over: {}", kind.words()),
     }
 }
 

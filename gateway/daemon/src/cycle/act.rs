@@ -76,6 +76,7 @@ impl Cycle {
         }
         self.show_hearing();
         self.show_installed();
+        self.show_signals(&batch.rows.records);
         for (node, text) in batch.texts {
             self.show(node, &text);
         }

@@ -18,6 +18,7 @@ mod node;
 mod people;
 mod press;
 mod room;
+mod signals;
 mod status;
 mod told;
 mod uplink;
@@ -48,6 +49,7 @@ pub use batch::{Batch, Reply};
 pub use doubt::Doubt;
 pub use keypad::Keypads;
 pub use room::Limits;
+pub use signals::Signals;
 pub use status::{Counts, Status, Storage};
 pub use told::Told;
 
@@ -66,6 +68,8 @@ pub enum Input {
     Metered(Box<MeterReading>),
     /// A switch beside a shop-bought meter reports its contact.
     Switched(NodeId, Relay),
+    /// Store everything now and empty the log: the mains is gone.
+    Checkpoint(oneshot::Sender<Result<(), String>>),
     /// A message of a meter was not used, and why.
     Rejected(NodeId, &'static str),
     /// Commit at once from now on: the daemon is stopping and nodes wait for their acknowledgements.
@@ -202,6 +206,11 @@ impl Cycle {
             }
             Input::Metered(reading) => self.metered(Event::Metered(reading)),
             Input::Switched(node, relay) => self.metered(Event::Switched { node, relay }),
+            Input::Checkpoint(reply) => {
+                self.flush();
+                let done = self.store.checkpoint();
+                let _ = reply.send(done.map_err(|error| error.to_string()));
+            }
             Input::Rejected(node, reason) => self.batch.rejected.push((node, reason)),
             Input::Hurry => self.settings.gather = Duration::ZERO,
             Input::Stop => {}

@@ -1,11 +1,13 @@
 //! How the cycle is doing, for the health check, the page and the metrics.
 
 use super::batch::Batch;
+use super::signals::Signals;
 use gateway_core::{Moment, NodeId};
 use gateway_field::Ack;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Acknowledgements held back while nothing can be stored. Beyond it the oldest connections are closed instead; 16 per
 /// node is the front end's limit.
@@ -47,23 +49,33 @@ struct Inner {
 }
 
 /// Shared between the cycle, the page and the watchdog.
-pub struct Status(Mutex<Inner>);
+pub struct Status {
+    inner: Mutex<Inner>,
+    pub(super) signals: watch::Sender<Signals>,
+}
 
 impl Status {
     /// Nothing counted yet.
     pub fn new() -> Self {
-        Self(Mutex::new(Inner {
+        let inner = Mutex::new(Inner {
             counts: Counts::default(),
             storage: Storage::Works,
             clock: None,
             self_test: None,
             turned: Instant::now(),
             held: Vec::new(),
-        }))
+        });
+        let (signals, _) = watch::channel(Signals::default());
+        Self { inner, signals }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What lamps and a buzzer show.
+    pub fn signals(&self) -> watch::Receiver<Signals> {
+        self.signals.subscribe()
     }
 
     pub(super) fn committed(&self, batch: &Batch) {

@@ -79,6 +79,9 @@ pub enum StartError {
         "open the page: no operator password is set; run `prepaid-gateway operator set-password --data {0}` first"
     )]
     NoPassword(String),
+    /// Something is to hang on pins that this machine does not have, or somebody else uses.
+    #[error("use the pins: {0}; docs/gpio.md says what each board has")]
+    Pins(String),
     /// The system gave no threads.
     #[error("start a thread: {0}")]
     Thread(std::io::Error),

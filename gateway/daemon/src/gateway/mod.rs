@@ -16,11 +16,12 @@ use crate::drivers::Drivers;
 use crate::home_assistant::Publisher;
 use crate::notify;
 use crate::ordered::Ordered;
+use crate::pins::{self, Pins};
 use crate::{backup, buses, cloud, control, devices, health, holidays, tariffs, token_keys};
-use gateway_core::Command;
+use gateway_core::{Command, NodeId, State};
 use gateway_field::devices::SiteMessage;
 use gateway_field::{Credentials, Field, FieldConfig};
-use gateway_store::{Reader, Store};
+use gateway_store::{NodeKey, Reader, Store};
 use gateway_web::{Desk, DeskError};
 use prepaid_common::wire::Key;
 use std::collections::BTreeMap;
@@ -59,11 +60,8 @@ impl Gateway {
         ordered: Option<Arc<Ordered>>,
         listener: Listener,
     ) -> Result<Self, StartError> {
-        make_data_dir(&config.store.data_dir)?;
         let path = config.database();
-        let (mut store, state) = Store::open(&path)?;
-        let epoch = store.begin_epoch()?;
-        let keys = store.node_keys()?;
+        let (pins, (store, state), (epoch, keys)) = open(config)?;
         let credentials = site_clients(config);
         let (uplinks_in, uplinks) = mpsc::channel(cycle::UPLINK_INBOX);
         let (inputs_in, inputs) = mpsc::channel(cycle::COMMAND_INBOX);
@@ -104,7 +102,10 @@ impl Gateway {
         let (notifier, tell) = tellers(config, clock, watched, (&status, &buses));
         let parts = cloud::CloudParts::new(&inputs_in, clock, watched, (epoch, ordered, tell));
         let (link, cloud) = cloud::start(config, parts).map_err(StartError::Thread)?;
+        let with = (&drivers, &status, &link, &stopped);
+        let (pins, on_pins) = pins.start(with).map_err(StartError::Pins)?;
         let desk = Arc::new(DaemonDesk {
+            pins,
             inputs: inputs_in,
             status,
             field: field.clone(),
@@ -114,7 +115,7 @@ impl Gateway {
             cloud: link,
             bench: devices::Bench::new(clock, buses, &drivers.links, logins(config)),
         });
-        let heard = (drivers, site_messages);
+        let heard = (drivers, site_messages, on_pins);
         let (app, page, tasks) = serve_people(config, &path, &desk, heard, stopped).await?;
         Ok(Self {
             desk,
@@ -133,6 +134,7 @@ impl Gateway {
     pub async fn stop(mut self) {
         let _ = self.desk.inputs.send(Input::Hurry).await;
         self.field.shutdown().await;
+        pins::last_words(&self.desk.pins.1, &self.desk.inputs).await;
         self.stop.send_replace(true);
         self.app.close();
         let _ = self.desk.inputs.send(Input::Stop).await;
@@ -160,7 +162,7 @@ async fn serve_people(
     config: &Config,
     path: &Path,
     desk: &Arc<DaemonDesk>,
-    (drivers, site_messages): (Drivers, mpsc::Receiver<SiteMessage>),
+    (drivers, site_messages, on_pins): (Drivers, mpsc::Receiver<SiteMessage>, Vec<JoinHandle<()>>),
     stopped: watch::Receiver<bool>,
 ) -> Result<(gateway_web::App, SocketAddr, Vec<JoinHandle<()>>), StartError> {
     let held = backup::take_note(&config.store.data_dir, desk).await;
@@ -178,6 +180,7 @@ async fn serve_people(
     let driving = bench.drive(drivers, desk.field.clone(), site_messages, stopped);
     tasks.push(tokio::spawn(driving));
     tasks.extend(desk.notifier.tasks());
+    tasks.extend(on_pins);
     Ok((app, page, tasks))
 }
 
@@ -199,6 +202,20 @@ fn publish_state(
     };
     let is_wanted = publisher.settings.enabled;
     is_wanted.then(|| tokio::spawn(publisher.run(stopped)))
+}
+
+/// Pins, store with state, epoch with the nodes' keys.
+type Opened = (Pins, (Store, State), (u32, Vec<(NodeId, NodeKey)>));
+
+/// What is on disk, and the contactors' outputs as it says, before anything else runs.
+fn open(config: &Config) -> Result<Opened, StartError> {
+    make_data_dir(&config.store.data_dir)?;
+    let (mut store, state) = Store::open(&config.database())?;
+    let installed: Vec<_> = state.installed().collect();
+    let pins = Pins::open(config, &installed).map_err(StartError::Pins)?;
+    let epoch = store.begin_epoch()?;
+    let keys = store.node_keys()?;
+    Ok((pins, (store, state), (epoch, keys)))
 }
 
 /// Where nodes connect.

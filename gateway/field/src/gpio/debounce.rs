@@ -53,6 +53,14 @@ impl Debounce {
         change
     }
 
+    /// The line was found at a level without an edge that says so: one got lost. It counts after standing still like any other.
+    pub fn found(&mut self, active: bool) {
+        if self.latest.active != active {
+            let at_ms = u64::MAX;
+            self.latest = Edge { at_ms, active };
+        }
+    }
+
     /// No edge came for as long as a level must stand still.
     pub fn quiet(&mut self) -> Option<Change> {
         if !self.is_waiting() {
@@ -157,6 +165,22 @@ mod tests {
     fn a_level_shorter_than_the_wait_is_none() {
         let (changes, _) = replay("10 S 1\n29 S 0\n200 S 1\n230 S 0\n", 30);
         assert_eq!(changes, [(200, true), (230, false)]);
+    }
+
+    #[test]
+    fn a_lost_edge_is_found_and_still_debounced() {
+        let mut input = Debounce::new(30, false);
+        input.found(true);
+        assert!(input.is_waiting());
+        // The edge comes after all, and then a bounce: neither is believed before its time.
+        for (at_ms, active) in [(100, true), (110, false), (112, true)] {
+            assert_eq!(input.edge(Edge { at_ms, active }), None);
+        }
+        let change = input.quiet();
+        assert_eq!(
+            change.map(|change| (change.since_ms, change.active)),
+            Some((112, true))
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Modbus buses and what an installer has done on them, for programs.
+//! Pins, Modbus buses and what an installer has done on them, for programs.
 
 use super::parse::parse;
 use super::parse_empty;
@@ -6,6 +6,7 @@ use super::routes::{Body, json};
 use crate::access::Operator;
 use crate::app::App;
 use crate::bus_work::{BusFacts, BusJob, BusOrder, BusTask};
+use crate::desk::PinFacts;
 use crate::failure::{ApiFailure, Failure, sentence};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -20,6 +21,16 @@ pub(super) struct Buses {
 pub(super) async fn buses(State(app): State<App>) -> Json<Buses> {
     let buses = app.0.desk.buses();
     Json(Buses { buses })
+}
+
+#[derive(Serialize)]
+pub(super) struct Pins {
+    pins: Vec<PinFacts>,
+}
+
+pub(super) async fn pins(State(app): State<App>) -> Json<Pins> {
+    let pins = app.0.desk.pins();
+    Json(Pins { pins })
 }
 
 fn order(app: &App, order: BusOrder, by: &str) -> Result<Json<BusJob>, ApiFailure> {

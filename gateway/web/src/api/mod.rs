@@ -29,6 +29,7 @@
 //! | POST `cases/{number}/check` | `{"found": "tampering" \| "fault" \| "nothing" \| "no-access", "usage_point": "UP-0001", "text": "…"}`; without the last two: the line itself | `{"done": "done"}` |
 //! | POST `cases/{number}/close` | `{"outcome": "confirmed" \| "false" \| "technical", "usage_point": …, "text": …}` | `{"done": "done"}` |
 //! | GET `meters`, `meters/{number}` | | meters in use, with how well each is heard |
+//! | GET `pins` | | what hangs on the machine's pins, and how it is now |
 //! | GET `buses` | | Modbus buses: line, addresses in use, the job under way |
 //! | POST `buses/{name}/work` | `{"task": "scan", "from": 1, "to": 30}`, `{"task": "read", "model": "sdm120", "address": 7}` or `{"task": "probe", …}` | the job; the bus goes on being polled |
 //! | GET `bus-work/{number}` | | how the job stands, and its result; asking keeps it going |

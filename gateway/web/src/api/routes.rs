@@ -62,6 +62,7 @@ pub(crate) fn routes() -> Routes {
         .post("/usage-points/{id}/phase", meters, super::meters::phase)
         .post("/usage-points/{id}/arming", meters, super::meters::arming)
         .post("/arming", meters, super::meters::arm_all)
+        .get("/pins", see, super::buses::pins)
         .get("/buses", see, super::buses::buses)
         .post("/buses/{name}/work", meters, super::buses::begin)
         .get("/bus-work/{number}", meters, super::buses::look)

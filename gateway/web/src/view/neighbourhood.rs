@@ -3,7 +3,7 @@
 use super::alarms::AlarmLine;
 use super::facts::{PointFacts, SupplyLook};
 use crate::committed::Neighbourhood;
-use crate::desk::{CloudState, NoticeChannel, Problem};
+use crate::desk::{CloudState, NoticeChannel, PinFacts, Problem};
 use crate::format::{self, Money};
 use askama::Template;
 use gateway_core::{Moment, Rules, UtcSeconds};
@@ -142,12 +142,21 @@ pub(crate) struct Rejected {
     pub count: u64,
 }
 
+/// How the gateway is doing: problems, the head-end, channels of notices, pins.
+type Shown<'a> = (
+    &'a [Problem],
+    Option<CloudState>,
+    Vec<NoticeChannel>,
+    Vec<PinFacts>,
+);
+
 #[derive(Template)]
 #[template(path = "neighbourhood.html")]
 pub(crate) struct NeighbourhoodView<'a> {
     now: String,
     cloud: Option<CloudTile>,
     notices: Option<NoticesTile>,
+    pins: Vec<PinFacts>,
     problems: &'a [Problem],
     clock_trusted: bool,
     rows: Vec<Row>,
@@ -170,7 +179,7 @@ impl<'a> NeighbourhoodView<'a> {
     pub(crate) fn new(
         rules: &Rules,
         rows: &Neighbourhood,
-        (problems, cloud, channels): (&'a [Problem], Option<CloudState>, Vec<NoticeChannel>),
+        (problems, cloud, channels, pins): Shown<'a>,
         (filter, search): (Filter, &'a str),
         now: Moment,
     ) -> Self {
@@ -208,6 +217,7 @@ impl<'a> NeighbourhoodView<'a> {
             problems,
             cloud: cloud.map(|cloud| CloudTile::new(cloud, now.at)),
             notices: NoticesTile::new(channels),
+            pins,
             clock_trusted: now.clock_trusted,
             connected: connected.count(),
             total: facts.len(),

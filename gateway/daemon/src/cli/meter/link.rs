@@ -28,6 +28,9 @@ pub struct LinkArgs {
     /// Its word order where it differs from its model's: abcd or cdab
     #[arg(long, value_parser = word_order)]
     pub word_order: Option<WordOrder>,
+    /// A meter's impulses on a pin: name of the input (`[[gpio.pulse]]`)
+    #[arg(long, value_name = "INPUT", conflicts_with_all = ["mqtt", "modbus"])]
+    pub pulse: Option<String>,
     /// Its serial number; the first one it tells if absent
     #[arg(long)]
     pub serial: Option<String>,
@@ -37,7 +40,7 @@ pub struct LinkArgs {
 #[derive(Debug, Args)]
 pub struct SwitchArgs {
     /// The supply is switched by: own (the device's or the meter's own relay), coil:BUS/ADDRESS/NUMBER (opens-coil: where a set coil
-    /// opens it), or register:BUS/ADDRESS/NUMBER/ON/OFF
+    /// opens it), register:BUS/ADDRESS/NUMBER/ON/OFF, or gpio:NAME (a contactor, `[[gpio.contactor]]`)
     #[arg(long, value_parser = switch)]
     pub switch: Option<SwitchWord>,
     /// The switch sits before the meter, so that the meter has no voltage while it is open
@@ -54,6 +57,8 @@ pub enum SwitchWord {
     Coil(String, u8, u16, bool),
     /// A register: its number, what closes and what opens the contact.
     Register(String, u8, [u16; 3]),
+    /// A contactor on pins.
+    Gpio(String),
 }
 
 /// The link the words name.
@@ -66,6 +71,11 @@ pub(super) fn meter_link(doing: &'static str, args: &LinkArgs) -> Result<MeterLi
             device: device.clone(),
             channel: args.channel,
             credential: credential.clone(),
+        });
+    }
+    if let Some(input) = &args.pulse {
+        return Ok(MeterLink::Pulse {
+            input: input.clone(),
         });
     }
     if let (Some((bus, address)), Some(model)) = (&args.modbus, &args.model) {
@@ -83,7 +93,7 @@ pub(super) fn meter_link(doing: &'static str, args: &LinkArgs) -> Result<MeterLi
             address: *address,
         });
     }
-    let why = "say how it is reached: --mqtt TOPIC --dialect D --login L, or --modbus BUS/ADDRESS --model M";
+    let why = "say how it is reached: --mqtt TOPIC --dialect D --login L, --modbus BUS/ADDRESS --model M, or --pulse INPUT";
     Err(Failure::refused(doing, "no-link", why))
 }
 
@@ -110,6 +120,13 @@ pub(super) fn switch_of(
             credential: credential.clone(),
         },
         (Some(SwitchWord::Own), MeterLink::Modbus { .. }) => SwitchLink::Meter,
+        (Some(SwitchWord::Gpio(contactor)), _) => SwitchLink::Gpio {
+            contactor: contactor.clone(),
+        },
+        (Some(SwitchWord::Own), MeterLink::Pulse { .. }) => {
+            let why = "a meter with an impulse output has no relay; name one";
+            return Err(Failure::refused(doing, "switch-not-here", why));
+        }
         (Some(SwitchWord::Own), _) => {
             let why = "a node of ours switches by itself; leave --switch out";
             return Err(Failure::refused(doing, "switch-not-here", why));
@@ -157,6 +174,9 @@ fn switch(text: &str) -> Result<SwitchWord, &'static str> {
     }
     let on_bus = || {
         let (kind, place) = text.split_once(':')?;
+        if kind == "gpio" && !place.is_empty() {
+            return Some(SwitchWord::Gpio(place.to_owned()));
+        }
         let mut parts = place.split('/');
         let bus = parts.next()?.to_owned();
         let address = parts.next()?.parse().ok()?;
@@ -170,5 +190,5 @@ fn switch(text: &str) -> Result<SwitchWord, &'static str> {
             _ => None,
         }
     };
-    on_bus().ok_or("a switch is own, or like coil:hall/40/3 or register:hall/40/3/1/0")
+    on_bus().ok_or("a switch is own, or like coil:hall/40/3, register:hall/40/3/1/0 or gpio:flat-7")
 }

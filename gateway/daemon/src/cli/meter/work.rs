@@ -146,8 +146,9 @@ pub(super) fn add(args: &AddArgs) -> Result {
 /// `meter replace`
 pub(super) fn replace(args: &ReplaceArgs) -> Result {
     const DOING: &str = "replace the meter";
-    let link = match (&args.link.mqtt, &args.link.modbus) {
-        (None, None) => MeterLink::Node,
+    let named = &args.link;
+    let link = match (&named.mqtt, &named.modbus, &named.pulse) {
+        (None, None, None) => MeterLink::Node,
         _ => meter_link(DOING, &args.link)?,
     };
     let untested = args.untested || link == MeterLink::Node;
