@@ -9,84 +9,37 @@ import glob
 import json
 import os
 import random
-import re
-import signal
-import socket
 import sqlite3
 import struct
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 import urllib.request
 import zlib
 
+from running import OPEN, Site, free_port
+
 gateway, simulator = sys.argv[1], sys.argv[2]
 TARIFF = "msedcl-lt1b-2026-27"
 HOUSES, FEEDER, TAP_W, QUARTER_S = 12, 99, 1500, 900
-PATIENCE_S = 60
 
-folder = tempfile.mkdtemp(prefix="loss-")
-path = lambda name: os.path.join(folder, name)
-data = path("data")
-started = []
 # The moment at which the theft has lasted for two hours, so far ahead that the setting up fits before it. Always the same hour of a day (05:30 local):
 # how soon a loss is seen depends on what the street uses at that time.
 hour = ((int(time.time()) + 3600) // 86400 + 1) * 86400
-offset_s = 0
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(what, ready, patience_s=PATIENCE_S):
-    begin = time.monotonic()
-    while time.monotonic() - begin < patience_s:
-        value = ready()
-        if value:
-            return value
-        time.sleep(0.1)
-    sys.exit(f"   waited {patience_s} s in vain for {what}")
-
-
-def start(*words, **how):
-    process = subprocess.Popen(words, **how)
-    started.append(process)
-    return process
+port = free_port()
+FIELD = f'listen = "127.0.0.1:{port}"\n'
+MORE = '[cycle]\ngather_ms = 100\nreport_interval_s = 2\n[site]\nutc_offset = "+00:00"\n'
+site = Site(gateway, "loss", MORE, OPEN.replace('listen = "127.0.0.1:0"\n', FIELD, 1))
+path = lambda name: os.path.join(site.folder, name)
 
 
 def start_gateway():
-    """The daemon, in its own time, and the address of its page."""
-    # The command `faketime` would stand between: a signal has to reach the daemon.
-    library = (glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") or sys.exit("   libfaketimeMT.so.1 is missing: apt-get install faketime"))[0]
-    faked = {**os.environ, "LD_PRELOAD": library, "FAKETIME": f"{offset_s:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    process = start(gateway, "run", "--config", path("gateway.toml"), stderr=subprocess.PIPE, text=True, env=faked)
-    for line in process.stderr:
-        with open(path("gateway.log"), "a") as log:
-            log.write(line)
-        if found := re.search(r"http://(\S+)/ and nodes", line):
-            # Line by line: what waits for a line reads the file.
-            log = open(path("gateway.log"), "a", buffering=1)
-            threading.Thread(target=lambda: log.writelines(process.stderr), daemon=True).start()
-            return process, found[1]
-    sys.exit("   the daemon did not start:\n" + open(path("gateway.log")).read()[-1000:])
-
-
-def office(*words):
-    words = [gateway, *words, "--json", "--data", data]
-    return json.loads(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout)
-
-
-def office_text(*words):
-    return subprocess.run([gateway, *words, "--data", data], stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout
+    """The daemon, in its own time."""
+    site.start(ahead_s=offset_s)
 
 
 def base(mode="ro"):
-    return sqlite3.connect(f"file:{data}/gateway.db?mode={mode}", uri=True, timeout=10)
+    return sqlite3.connect(f"file:{site.data}/gateway.db?mode={mode}", uri=True, timeout=10)
 
 
 def rows(query):
@@ -95,14 +48,14 @@ def rows(query):
 
 
 def page_of(place):
-    with urllib.request.urlopen(f"http://{page}{place}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{site.page}{place}", timeout=10) as answer:
         return answer.read().decode()
 
 
 def api(place, body=None):
     sent = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"} if sent else {}
-    request = urllib.request.Request(f"http://{page}/api/v1/{place}", data=sent, headers=headers)
+    request = urllib.request.Request(f"http://{site.page}/api/v1/{place}", data=sent, headers=headers)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
 
@@ -139,35 +92,17 @@ def before_now(last):
     return rounds
 
 
-port = free_port()
-with open(path("gateway.toml"), "w") as config:
-    config.write(f"""
-[site]
-utc_offset = "+00:00"
-[store]
-data_dir = "{data}"
-[field]
-listen = "127.0.0.1:{port}"
-[web]
-listen = "127.0.0.1:0"
-access = "open"
-[clock]
-trust = "always"
-[cycle]
-gather_ms = 100
-report_interval_s = 2
-""")
-
+nodes = None
 try:
     offset_s = hour - 600 - int(time.time())
-    daemon, page = start_gateway()
+    start_gateway()
     members = []
     for number in range(1, HOUSES + 1):
-        point = office("usage-point", "add", f"Plot {number}", "--tariff", TARIFF, "--id", str(number))["usage_point"]
-        node = office("node", "add", "--usage-point", point, "--node", str(number))
-        office("vend", point, "5000", "--key", f"first-{number}")
+        point = site.cli("usage-point", "add", f"Plot {number}", "--tariff", TARIFF, "--id", str(number))["usage_point"]
+        node = site.cli("node", "add", "--usage-point", point, "--node", str(number))
+        site.cli("vend", point, "5000", "--key", f"first-{number}")
         members.append({"node": node["node"], "key": node["key"], "seed": number})
-    node = office("node", "add", "--feeder", "1", "--node", str(FEEDER))
+    node = site.cli("node", "add", "--feeder", "1", "--node", str(FEEDER))
     members.append({"node": node["node"], "key": node["key"], "kind": "feeder"})
     with open(path("members"), "w") as file:
         file.writelines(json.dumps(member) + "\n" for member in members)
@@ -178,25 +113,24 @@ try:
         with open(path(f"eeprom/N-{number:08}"), "wb") as eeprom:
             eeprom.write(slot + zlib.crc32(slot).to_bytes(4, "big") + b"\xff" * 1006)
     words = [simulator, "neighbourhood", "--broker", f"127.0.0.1:{port}", "--members", path("members"), "--eeprom", path("eeprom")]
-    nodes = start(*words, "--tap-w", str(TAP_W), stdout=open(path("sim.log"), "w"))
-    wait_for("readings of every node", lambda: len(registers()) == HOUSES + 1)
+    nodes = subprocess.Popen([*words, "--tap-w", str(TAP_W)], stdout=open(path("sim.log"), "w"))
+    site.until("readings of every node", lambda: len(registers()) == HOUSES + 1)
 
-    daemon.send_signal(signal.SIGTERM)
-    daemon.wait(20)
+    site.stop()
     with base("rw") as opened:
         opened.executemany("REPLACE INTO loss_round VALUES (?, ?)", before_now(registers()))
     offset_s = hour - 40 - int(time.time())
-    daemon, page = start_gateway()
+    start_gateway()
     assert not api("cases")["cases"], "a case before the theft is two hours old"
     begin = time.monotonic()
-    case = wait_for("a case", lambda: api("cases")["cases"], 120)[0]
+    case = site.until("a case", lambda: api("cases")["cases"], 120)[0]
     number, report = case["number"], case["report"]
     print(f"   case {number} {time.monotonic() - begin:.0f} s after the start, {time.monotonic() - begin - 40:.0f} s after the quarter-hour: "
           f"{report['watts']} W past the meters")
     assert report["at"] == hour and abs(report["since"] - (hour - 7200)) <= 3600, report
     # Two hours say that it is much and that it is nobody's register; how much exactly takes a day.
     assert TAP_W / 3 < report["watts"] < TAP_W * 1.5 and report["verdict"] == "tap", report
-    alarms = [alarm for alarm in office("alarm", "list")["alarms"] if alarm["kind"] == "energy-missing"]
+    alarms = [alarm for alarm in site.cli("alarm", "list")["alarms"] if alarm["kind"] == "energy-missing"]
     assert len(alarms) == 1 and f"case {number}" in alarms[0]["details"], alarms
     shown = page_of(f"/cases/{number}")
     assert f"Case {number}" in shown and shown.count("<svg") >= 2 and "unmetered tap" in shown, shown[:3000]
@@ -206,28 +140,26 @@ try:
     records = lambda: [kind for (kind,) in rows("SELECT decision FROM journal WHERE decision LIKE 'case-%' ORDER BY number")]
     before = records()
     assert before[0] == "case-opened" and before.count("case-opened") == 1, before
-    daemon.kill()
-    daemon.wait()
-    said_before = os.path.getsize(path("gateway.log"))
-    daemon, page = start_gateway()
+    site.kill()
+    site.said.clear()
+    start_gateway()
     opened = api("cases")["cases"]
     assert [case["number"] for case in opened] == [number] and opened[0]["notes"][0]["text"].startswith("cable"), opened
     # A command through the same inbox comes after whatever the watch had to say when it was built again.
-    wait_for("the watch", lambda: b"watching" in open(path("gateway.log"), "rb").read()[said_before:])
+    site.until("the watch", lambda: any("watching" in line for line in list(site.said)))
     assert records() == before, records()
     print("   killed and started again: the same case, with its note, and nothing said twice")
 
-    office("case", "check", str(number), "tampering", "--note", "a hook on the line")
-    office("case", "close", str(number), "confirmed", "--note", "removed")
-    daemon.kill()
-    daemon.wait()
-    daemon, page = start_gateway()
+    site.cli("case", "check", str(number), "tampering", "--note", "a hook on the line")
+    site.cli("case", "close", str(number), "confirmed", "--note", "removed")
+    site.kill()
+    start_gateway()
     assert not api("cases")["cases"]
     closed = api("cases?all=true")["cases"][0]
     assert closed["closing"]["outcome"] == "confirmed" and closed["checks"][0]["found"] == "tampering", closed
-    assert not [alarm for alarm in office("alarm", "list")["alarms"] if alarm["kind"] == "energy-missing"]
+    assert not [alarm for alarm in site.cli("alarm", "list")["alarms"] if alarm["kind"] == "energy-missing"]
     assert records().count("case-opened") == 1, records()
-    office("verify")
+    site.cli("verify")
     print("   checked and closed by a person; killed once more, it stays closed; verify finds nothing")
 
     whose = closed["closing"]["usage_point"]
@@ -238,31 +170,28 @@ try:
     api(f"cases/{number}/assess", {"percent": "20", "reason": "a hook behind the board"})
     case = api(f"cases/{number}")
     assert case["assessments"][0]["standing"] == "posted" and case["assessments"][0]["amount"] == estimate["amount"], case["assessments"]
-    debts = [debt for point in office("debt", "list")["usage_points"] for debt in point["debts"]["registers"]]
+    debts = [debt for point in site.cli("debt", "list")["usage_points"] for debt in point["debts"]["registers"]]
     assert [(debt["kind"], debt["remaining"]) for debt in debts] == [("fraud", estimate["amount"])], debts
     assert case["notices"] and case["notices"][-1]["news"] == "confirmed", case["notices"]
     print(f"   the resident was told; {estimate['energy']} Wh charged as a debt of {estimate['amount'] / 1e6:.2f}")
 
     month = time.strftime("%Y-%m", time.gmtime(hour - QUARTER_S))
-    losses = json.loads(office_text("report", "loss", "--month", month, "--format", "json"))["report"]
+    told = lambda how: site.run("report", "loss", "--month", month, "--format", how, "--data", site.data)
+    losses = json.loads(told("json"))["report"]
     feeder = losses["feeders"][0]
     balance = feeder["whole"]["balance"]
     parts = sum(balance[part] for part in ["metered_wh", "unmetered_wh", "non_technical_wh", "technical_wh"])
     assert balance["delivered_wh"] == parts > 0 and balance["known_s"] > 86400 and number in feeder["cases"], losses
     assert balance["non_technical_wh"] > 0 and 0 < balance["technical_wh"] < balance["delivered_wh"] // 5, balance
-    assert "delivered_wh" in office_text("report", "loss", "--month", month, "--format", "csv")
-    office("report", "loss", "--month", month, "--format", "pdf", "--out", path("losses.pdf"))
+    assert "delivered_wh" in told("csv")
+    site.cli("report", "loss", "--month", month, "--format", "pdf", "--out", path("losses.pdf"))
     assert open(path("losses.pdf"), "rb").read(5) == b"%PDF-"
     assert "Non-technical" in page_of(f"/losses/{month}.html") and api(f"losses/{month}")["month"] == month
     print(f"   losses of {month}: {balance['delivered_wh']} Wh delivered, {balance['metered_wh']} metered, {balance['non_technical_wh']} non-technical, "
           f"{balance['technical_wh']} technical, {balance['unknown_s'] // 3600} h not known")
-    office("verify")
+    site.cli("verify")
 finally:
-    for process in reversed(started):
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    site.stop()
+    if nodes:
+        nodes.terminate()
+        nodes.wait(10)

@@ -4,6 +4,7 @@ A test that waits in vain ends with what it waited for and the last lines the da
 
 import atexit
 import collections
+import glob
 import json
 import os
 import re
@@ -26,6 +27,12 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def ahead(seconds):
+    """The environment of a process whose clock is so far ahead. The command `faketime` would stand between: a signal has to reach the process."""
+    library = (glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") or sys.exit("   libfaketimeMT.so.1 is missing: apt-get install faketime"))[0]
+    return {**os.environ, "LD_PRELOAD": library, "FAKETIME": f"{seconds:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
 class Visitor:
@@ -72,9 +79,10 @@ class Site:
         os.chmod(path, 0o600)
         return path
 
-    def start(self):
-        """The process, once it says that it serves."""
-        self.process = subprocess.Popen([self.gateway, "run", "--config", self.config], stderr=subprocess.PIPE, text=True)
+    def start(self, ahead_s=0):
+        """The process, once it says that it serves; `ahead_s`: how far its clock is ahead of this machine's."""
+        words = [self.gateway, "run", "--config", self.config]
+        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ahead(ahead_s) if ahead_s else None)
         for line in self.process.stderr:
             self.said.append(line)
             found = re.search(r"http://(\S+)/ and nodes (?:through|on \S+:(\d+))", line)
