@@ -27,8 +27,11 @@ const CLOCK: usize = PROXY + 1;
 pub const FEEDER_GAIN: usize = CLOCK + 1;
 /// Position of the declared loads' error.
 const DECLARED: usize = FEEDER_GAIN + 1;
+/// Position of the error of a ratio that was found to be wrong: half a day of evidence said how large it is, and the rest of it would
+/// look like another fault, or like a theft.
+const FOUND: usize = DECLARED + 1;
 /// Position of the first meter's gain error.
-pub const GAINS: usize = DECLARED + 1;
+pub const GAINS: usize = FOUND + 1;
 /// Shapes that are not tied to a meter: around the clock, evening, night.
 pub const TAPS: usize = 3;
 
@@ -60,6 +63,8 @@ const PRIOR: [f64; GAINS] = {
     prior[FEEDER_GAIN] = 0.003;
     // A street light is not exactly what its plate says, and does not switch on the minute.
     prior[DECLARED] = 0.05;
+    // A fault is told once it is sure, five standard deviations from nothing: one of them is a fifth of it.
+    prior[FOUND] = 0.2;
     prior
 };
 /// Class 1: at most 1 %, so half of that is a good standard deviation.
@@ -260,14 +265,19 @@ impl Columns {
         line.x[taps + 1] = if (17..23).contains(&night) { 1.0 } else { 0.0 };
         // From bed to dawn.
         line.x[taps + 2] = if !(6..23).contains(&night) { 1.0 } else { 0.0 };
-        let at = self.ratio();
-        line.x[at] = metered;
+        let ratio = self.ratio();
+        line.x[ratio] = metered;
         let advance = row.feeder.map_or(0.0, |feeder| feeder[self.slot]);
         let at = self.residual();
         line.x[at] = advance - metered - declared - proxy;
         for known in &self.explained {
             known.take_off(&mut line, row.end_s);
         }
+        let wrong = self
+            .explained
+            .iter()
+            .filter(|known| known.stays() == Some(ratio));
+        line.x[FOUND] = wrong.map(|known| known.part(&line, row.end_s)).sum();
         line
     }
 

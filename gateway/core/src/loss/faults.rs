@@ -119,12 +119,16 @@ fn weigh(
 ) -> Suspicion {
     let (score, information) = circuit.change(honest, mark, column);
     let prior = 1.0 / (deviation * deviation);
-    let size = score / (information + prior);
+    let fitted = score / (information + prior);
+    // No more can be short than all that is counted: a meter that would have to lack ten times its own energy is not what is missing.
+    let size = fitted.max(-1.0);
+    let short = fitted - size;
+    let likely = ratio(-score, information, prior) - 0.5 * short * short * (information + prior);
     Suspicion {
         fault,
         since_hour: mark.hour,
         size,
-        weight: ratio(-score, information, prior) / INFLATION,
+        weight: likely.max(0.0) / INFLATION,
         mean_wh: size * circuit.mean_of(mark, column),
     }
 }

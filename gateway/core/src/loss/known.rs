@@ -98,13 +98,24 @@ impl Explained {
         })
     }
 
+    /// Whether it is how the site is from now on, and of which column.
+    pub fn stays(&self) -> Option<usize> {
+        (self.until_s == i64::MAX).then_some(self.column)
+    }
+
+    /// Its part of the line that ends at `end_s`, Wh.
+    pub fn part(&self, line: &Line, end_s: i64) -> f64 {
+        match end_s > self.from_s && end_s <= self.until_s {
+            true => self.size * line.x.get(self.column).copied().unwrap_or(0.0),
+            false => 0.0,
+        }
+    }
+
     /// Takes its part off the residual of the line that ends at `end_s`.
     pub fn take_off(&self, line: &mut Line, end_s: i64) {
-        if end_s > self.from_s && end_s <= self.until_s {
-            let part = self.size * line.x.get(self.column).copied().unwrap_or(0.0);
-            if let Some(residual) = line.x.last_mut() {
-                *residual -= part;
-            }
+        let part = self.part(line, end_s);
+        if let Some(residual) = line.x.last_mut() {
+            *residual -= part;
         }
     }
 }
