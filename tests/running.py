@@ -79,10 +79,11 @@ class Site:
         os.chmod(path, 0o600)
         return path
 
-    def start(self, ahead_s=0):
-        """The process, once it says that it serves; `ahead_s`: how far its clock is ahead of this machine's."""
+    def start(self, ahead_s=0, env=None):
+        """The process, once it says that it serves; `ahead_s`: how far its clock is ahead of this machine's; `env`: an environment of its own."""
         words = [self.gateway, "run", "--config", self.config]
-        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ahead(ahead_s) if ahead_s else None)
+        env = env or (ahead(ahead_s) if ahead_s else None)
+        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=env)
         for line in self.process.stderr:
             self.said.append(line)
             found = re.search(r"http://(\S+)/ and nodes (?:through|on \S+:(\d+))", line)

@@ -54,13 +54,18 @@ pub enum AlarmKind {
     MainsLost,
     /// The cabinet of the gateway is open.
     CabinetOpen,
+    /// The clock is not trusted: days wait.
+    ClockUntrusted,
 }
 
 impl AlarmKind {
     /// Whether it stays on the list after its cause is gone, until a person has seen it. What comes and goes by itself does not.
     #[must_use]
     pub fn needs_a_person(self) -> bool {
-        !matches!(self, Self::LowCredit | Self::NodeSilent | Self::MainsLost)
+        !matches!(
+            self,
+            Self::LowCredit | Self::NodeSilent | Self::MainsLost | Self::ClockUntrusted
+        )
     }
 
     /// Words for the page and the command line.
@@ -97,6 +102,7 @@ impl AlarmKind {
                 "the nodes know a later gateway than this one: restored backup or copied card"
             }
             Self::MoneyHeld => "no money is taken until a person has looked: see `cloud status`",
+            Self::ClockUntrusted => "the clock is not trusted: days wait until it is set",
             Self::OrderConflict => "two orders of the head-end with one sequence number",
         }
     }

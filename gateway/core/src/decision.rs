@@ -341,6 +341,15 @@ pub enum Decision {
         /// What exactly.
         evidence: String,
     },
+    /// A person set the clock.
+    ClockSet {
+        /// What it showed.
+        from: UtcSeconds,
+        /// What it shows from then on.
+        to: UtcSeconds,
+        /// Who.
+        by: String,
+    },
     /// Money is taken again.
     MoneyReleased {
         /// What was found out.

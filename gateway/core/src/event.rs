@@ -288,6 +288,10 @@ pub enum Command {
         /// Who decided.
         by: String,
     },
+    /// Set the clock.
+    SetClock(crate::clock::ClockOrder),
+    /// Say what setting the clock would do. Changes nothing.
+    QuoteClock(crate::clock::ClockOrder),
     /// Change something at a usage point.
     ChangeUsagePoint(PointChange),
     /// Go back to the settings before the last change: the gateway did not start with it, or a person wants it.
@@ -391,6 +395,8 @@ pub enum Answer {
         /// Credit available after it.
         available: Micro,
     },
+    /// What setting the clock would do.
+    ClockQuoted(crate::clock::ClockQuote),
     /// Money was set right.
     Corrected {
         /// Number of the record that did it.

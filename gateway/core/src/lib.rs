@@ -23,6 +23,7 @@
 //! | [`loss`] | which energy leaves a feeder unmetered, since when, and where to look first |
 //! | [`configured`], [`point_change`] | what the office sets from afar: settings, a usage point's name, limit, tariff, message |
 //! | [`order`], [`cloud`] | orders of the head-end, taken once; whether money may be taken |
+//! | [`clock`] | the clock set by a person: which times are refused, and what becomes due |
 //! | [`person`] | who may use the gateway, and what each role may do |
 //! | [`tokens`] | 20-digit transfer tokens: written, read, taken once |
 //!
@@ -37,6 +38,7 @@ pub mod agent;
 pub mod alarm;
 pub mod calendar;
 pub mod case;
+pub mod clock;
 pub mod cloud;
 pub mod configured;
 pub mod correction;

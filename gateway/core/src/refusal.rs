@@ -1,5 +1,6 @@
 //! Why an event was not obeyed. Values, in order of precedence within each command; nothing changes when one is returned.
 
+use crate::clock::ClockRefusal;
 use crate::prepay::MoneyRefusal;
 use crate::question::QuestionRefusal;
 use crate::tokens::Rejection;
@@ -144,12 +145,15 @@ pub enum Refusal {
     NotReadyForReconnection,
     /// No tampering is reported that is not cleared already.
     NothingToClear,
+    /// The clock is not set.
+    Clock(ClockRefusal),
     /// A question or its answer is refused.
     Question(QuestionRefusal),
 }
 
 impl Refusal {
     /// Stable name for metrics and the API.
+    #[expect(clippy::too_many_lines, reason = "a table: one line per refusal")]
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -220,6 +224,7 @@ impl Refusal {
             Self::OverloadNotLatched => "overload-not-latched",
             Self::NotReadyForReconnection => "not-ready-for-reconnection",
             Self::NothingToClear => "nothing-to-clear",
+            Self::Clock(refusal) => refusal.name(),
             Self::Question(refusal) => refusal.name(),
         }
     }
@@ -227,6 +232,7 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     /// What is wrong and what to do next, to stand after "failed to …:".
+    #[expect(clippy::too_many_lines, reason = "a table: one line per refusal")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoSuchUsagePoint => "no usage point has this number; see `usage-point list`",
@@ -296,6 +302,7 @@ impl fmt::Display for Refusal {
             Self::OverloadNotLatched => "the load limit is not latched; there is nothing to reset",
             Self::NotReadyForReconnection => "the supply does not wait for a press; see why it is off with `usage-point show`",
             Self::NothingToClear => "the node reports no tampering that is not cleared already",
+            Self::Clock(refusal) => return refusal.fmt(f),
             Self::Question(refusal) => return refusal.fmt(f),
         })
     }
@@ -306,5 +313,11 @@ impl core::error::Error for Refusal {}
 impl From<MoneyRefusal> for Refusal {
     fn from(refusal: MoneyRefusal) -> Self {
         Self::Money(refusal)
+    }
+}
+
+impl From<ClockRefusal> for Refusal {
+    fn from(refusal: ClockRefusal) -> Self {
+        Self::Clock(refusal)
     }
 }

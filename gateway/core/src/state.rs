@@ -125,7 +125,7 @@ impl State {
     /// clock is not trusted.
     #[must_use]
     pub fn moment(&self, clock: Moment) -> Moment {
-        let floor = self.at.max(self.observed_at);
+        let floor = self.floor();
         let at = if clock.clock_trusted {
             clock.at.max(floor)
         } else {
@@ -135,6 +135,12 @@ impl State {
             at,
             clock_trusted: clock.clock_trusted,
         }
+    }
+
+    /// The latest moment anything was recorded or read.
+    #[must_use]
+    pub fn floor(&self) -> UtcSeconds {
+        self.at.max(self.observed_at)
     }
 
     /// The tariff of a usage point's account.

@@ -12,6 +12,7 @@ use gateway_core::meter_link::MeterLink;
 use gateway_core::{Command, Moment, NodeId};
 use gateway_field::{Field, LinkQuality};
 use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
+use gateway_web::clock::ClockFacts;
 use gateway_web::{
     CloudState, Desk, DeskError, Health, LinkFacts, MeterKinds, MeterShown, NoticeChannel,
     PinFacts, Submission, Test,
@@ -48,13 +49,18 @@ impl Desk for DaemonDesk {
     }
 
     fn health(&self) -> Health {
-        let problems = health::problems(&self.status, self.bench.buses(), &self.notifier);
+        let problems = health::problems(
+            &self.status,
+            &self.clock(),
+            self.bench.buses(),
+            &self.notifier,
+        );
         Health { problems }
     }
 
     fn metrics(&self) -> String {
         metrics::text(
-            &self.status,
+            (&self.status, &self.clock()),
             &self.field,
             self.bench.buses(),
             &self.device_links(),
@@ -116,6 +122,10 @@ impl Desk for DaemonDesk {
 
     fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    fn clock(&self) -> ClockFacts {
+        self.clock.facts(self.status.floor())
     }
 }
 

@@ -3,9 +3,11 @@
 //! Not decided here: alarms, which are the core's and need a person.
 
 use crate::buses::Buses;
+use crate::clock::Clock;
 use crate::cycle::{Status, Storage};
 use crate::notify::Notifier;
 use gateway_web::Problem;
+use gateway_web::clock::ClockFacts;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +16,16 @@ pub const HANGING: Duration = Duration::from_secs(45);
 /// The self-test runs every minute; two missed ones are a failure.
 const UNTESTED: Duration = Duration::from_secs(150);
 
+/// A clock this far behind the latest record is told of: less is the working of a time service.
+const BEHIND_S: u64 = 60;
+
 /// What is wrong now, the worst first; serious: nothing is decided or stored.
-pub fn problems(status: &Status, buses: &Buses, notifier: &Notifier) -> Vec<Problem> {
+pub fn problems(
+    status: &Status,
+    clock: &ClockFacts,
+    buses: &Buses,
+    notifier: &Notifier,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut problem = |serious, words: String| problems.push(Problem { serious, words });
     if let Storage::Failed(words) = status.storage() {
@@ -36,8 +46,26 @@ pub fn problems(status: &Status, buses: &Buses, notifier: &Notifier) -> Vec<Prob
         _ => {}
     }
     if status.clock_trusted() == Some(false) {
-        let words = "The clock is not set yet. Energy is counted and credit is kept; daily charges wait until the time is known. Connect to a time server or set the clock.";
+        let words = "The clock is not set yet. Energy is counted and credit is kept; daily charges wait until the time is known. Connect to a time server, or set the clock from a telephone: the page /clock, or `clock set`.";
         problem(false, words.into());
+    }
+    if clock.wants_comparing() {
+        let off = clock.within_s.unwrap_or(0);
+        problem(
+            false,
+            format!(
+                "The gateway has counted the time by itself for weeks and may be {off} s off. Compare it on the page /clock and set it right."
+            ),
+        );
+    }
+    if clock.behind_s() > BEHIND_S {
+        let behind = clock.behind_s();
+        problem(
+            false,
+            format!(
+                "The clock is {behind} s behind the latest record. Days wait until it has caught up. See the page /clock."
+            ),
+        );
     }
     for (bus, why) in buses.down() {
         let words = format!("The bus {bus} is down: {why}. Its meters are not read.");
@@ -51,13 +79,15 @@ pub fn problems(status: &Status, buses: &Buses, notifier: &Notifier) -> Vec<Prob
 
 /// Says what is wrong whenever it is asked: for the head-end.
 pub fn teller(
-    status: &Arc<Status>,
+    (status, clock): (&Arc<Status>, &Clock),
     buses: &Buses,
     notifier: &Arc<Notifier>,
 ) -> Box<dyn Fn() -> Vec<String> + Send> {
     let (status, buses, notifier) = (status.clone(), buses.clone(), notifier.clone());
+    let clock = clock.clone();
     Box::new(move || {
-        let problems = problems(&status, &buses, &notifier).into_iter();
+        let problems =
+            problems(&status, &clock.facts(status.floor()), &buses, &notifier).into_iter();
         problems.map(|problem| problem.words).collect()
     })
 }

@@ -6,6 +6,7 @@ use crate::notify::ChannelFacts;
 use gateway_core::NodeId;
 use gateway_field::{Field, FieldStats};
 use gateway_web::LinkFacts;
+use gateway_web::clock::ClockFacts;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -22,7 +23,7 @@ struct Reason {
 
 /// Everything that is counted, as of now.
 pub fn text(
-    status: &Status,
+    (status, clock): (&Status, &ClockFacts),
     field: &Field,
     buses: &Buses,
     links: &BTreeMap<NodeId, LinkFacts>,
@@ -49,6 +50,7 @@ pub fn text(
     }
     let help = "Frames, readings and connections refused, by reason";
     registry.register("rejected", help, rejected);
+    of_clock(&mut registry, clock);
     buses.measure(&mut registry);
     meter_links(&mut registry, links);
     crate::cloud::metrics::register(&mut registry, cloud);
@@ -68,6 +70,43 @@ struct Meter {
 struct MeterError {
     meter: String,
     kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Source {
+    source: String,
+}
+
+/// How the time is known.
+fn of_clock(registry: &mut Registry, clock: &ClockFacts) {
+    let told = Family::<Source, Gauge>::default();
+    let source = serde_json::to_value(clock.source).unwrap_or_default();
+    let source = source.as_str().unwrap_or_default().to_owned();
+    told.get_or_create(&Source { source }).set(1);
+    registry.register("clock_source", "Who tells the time: 1 for that one", told);
+    let mut gauge = |name, help, value: i64| {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
+    };
+    let within = clock.within_s.unwrap_or(0);
+    gauge(
+        "clock_within_seconds",
+        "How far off the time is at most where the gateway counts by itself",
+        i64::try_from(within).unwrap_or(i64::MAX),
+    );
+    gauge(
+        "clock_machine_ahead_seconds",
+        "What the machine's own clock shows more",
+        clock.machine.0.saturating_sub(clock.at.0),
+    );
+    if let Some(ahead) = clock.battery.and_then(|battery| battery.ahead_s) {
+        gauge(
+            "clock_battery_ahead_seconds",
+            "What the battery-backed clock showed more when last compared",
+            ahead,
+        );
+    }
 }
 
 type Seconds = Family<Meter, Gauge<f64, AtomicU64>>;

@@ -3,6 +3,7 @@
 //! Decided here: nothing. The daemon implements [`Desk`]; a command that comes back with an [`Answer`] is on disk.
 
 use crate::bus_work::{BusFacts, BusJob, BusOrder};
+use crate::clock::{ClockFacts, ClockSource};
 use gateway_core::meter_link::MeterLink;
 use gateway_core::{Answer, Command, Moment, NodeId, Refusal, UtcSeconds};
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,25 @@ pub trait Desk: Send + Sync {
 
     /// What the clock shows, and whether it is to be believed.
     fn now(&self) -> Moment;
+
+    /// How it knows the time. A desk without a memory of it says what its clock shows.
+    fn clock(&self) -> ClockFacts {
+        let now = self.now();
+        ClockFacts {
+            at: now.at,
+            is_trusted: now.clock_trusted,
+            source: match now.clock_trusted {
+                true => ClockSource::Always,
+                false => ClockSource::None,
+            },
+            within_s: None,
+            believed_within_s: 0,
+            floor: UtcSeconds(0),
+            machine: now.at,
+            battery: None,
+            boot_ms: 0,
+        }
+    }
 }
 
 /// What a meter shows, before or after it is saved.

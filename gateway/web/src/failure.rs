@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use gateway_core::Refusal;
+use gateway_core::clock::ClockRefusal;
 use gateway_core::prepay::MoneyRefusal;
 use gateway_core::question::QuestionRefusal;
 use serde::Serialize;
@@ -92,6 +93,7 @@ impl From<Refusal> for Failure {
             | Refusal::UsagePointExists
             | Refusal::NodeExists
             | Refusal::CaseIsClosed
+            | Refusal::Clock(ClockRefusal::FarAhead | ClockRefusal::Kept)
             | Refusal::PersonExists
             | Refusal::LastSupplier
             | Refusal::TariffDiffers

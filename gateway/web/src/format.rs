@@ -127,6 +127,12 @@ pub(crate) fn date_time(calendar: Calendar, at: UtcSeconds) -> String {
     format!("{day} {}", time_of_day(calendar, at))
 }
 
+/// Local day and time to the second: `2026-11-28 12:34:56`.
+pub(crate) fn date_time_to_second(calendar: Calendar, at: UtcSeconds) -> String {
+    let local = at.0.saturating_add(i64::from(calendar.utc_offset_s));
+    format!("{}:{:02}", date_time(calendar, at), local.rem_euclid(60))
+}
+
 /// Local time of day: `12:34`.
 pub(crate) fn time_of_day(calendar: Calendar, at: UtcSeconds) -> String {
     let local = at.0.saturating_add(i64::from(calendar.utc_offset_s));

@@ -23,6 +23,7 @@ pub mod api;
 mod app;
 mod assets;
 pub mod bus_work;
+pub mod clock;
 pub mod committed;
 mod correction_form;
 mod database;

@@ -30,6 +30,28 @@
     button.addEventListener("click", () => window.print());
   }
 
+  // Setting the clock: this telephone's time beside the gateway's, in the site's local time, and with the form when it is sent.
+  const clock = document.querySelector("[data-clock]");
+  if (clock) {
+    const at = Number(clock.dataset.at), offset = Number(clock.dataset.offset), began = Date.now();
+    const local = (ms) => new Date(ms + offset * 1000).toISOString().slice(0, 19).replace("T", " ");
+    const span = (s) => s < 120 ? `${s} s` : s < 7200 ? `${Math.floor(s / 60)} min`
+      : s < 172800 ? `${Math.floor(s / 3600)} h ${Math.floor(s / 60) % 60} min` : `${Math.floor(s / 86400)} days ${Math.floor(s / 3600) % 24} h`;
+    const show = () => {
+      const gateway = at + (clock.hasAttribute("data-runs") ? Math.round((Date.now() - began) / 1000) : 0);
+      const behind = Math.round(Date.now() / 1000) - gateway;
+      clock.querySelector("[data-phone]").textContent = local(Date.now());
+      clock.querySelector("[data-difference]").textContent = !clock.hasAttribute("data-known") ? "without a time"
+        : Math.abs(behind) < 3 ? "the same" : `${span(Math.abs(behind))} ${behind > 0 ? "behind" : "ahead"}`;
+    };
+    clock.querySelector("dl").hidden = false;
+    for (const typed of clock.querySelectorAll("[data-typed]")) typed.hidden = true;
+    clock.querySelector("[data-ours]").hidden = false;
+    clock.querySelector("form").addEventListener("submit", () => { clock.querySelector("[name=phone]").value = Date.now(); });
+    show();
+    setInterval(show, 1000);
+  }
+
   if (!document.body.hasAttribute("data-live") || !window.EventSource) return;
 
   let wanted = false, busy = false, earliest = 0, timer = 0;

@@ -68,6 +68,9 @@ const LIST: &[(&str, &str, &str)] = &[
     ("POST", "/cases/{number}/assess", "SO"),
     ("POST", "/cases/{number}/{change}", "SOI"),
     ("GET", "/journal", "SOAIP"),
+    ("GET", "/clock", "SOAIP"),
+    ("GET", "/clock/set", "SO"),
+    ("POST", "/clock/set", "SO"),
     ("GET", "/people", "SOA"),
     ("POST", "/people/add", "SO"),
     ("POST", "/people/{name}/secret", "SO"),
@@ -133,6 +136,9 @@ const LIST: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/agents/{number}/{change}", "S"),
     ("GET", "/api/v1/agents/{number}/day-end", "SOAIP"),
     ("GET", "/api/v1/status", "SOAIP"),
+    ("GET", "/api/v1/clock", "SOAIP"),
+    ("POST", "/api/v1/clock", "SO"),
+    ("POST", "/api/v1/clock/quote", "SO"),
 ];
 
 const PEOPLE: [(&str, Role, char); 7] = [

@@ -7,6 +7,7 @@ mod agents;
 mod assess;
 mod bands;
 mod cases;
+mod clock;
 mod commands;
 mod corrections;
 mod debts;
@@ -152,6 +153,8 @@ fn commanded(draft: &mut Draft<'_>, command: &Command) -> Result<Answer, Refusal
         } => orders::enrol(draft, *cloud_key, *gateway_key, by),
         Command::HoldMoney { cause, evidence } => orders::hold(draft, *cause, evidence),
         Command::ReleaseMoney { note, by } => orders::release(draft, note, by),
+        Command::SetClock(order) => clock::set(draft, order),
+        Command::QuoteClock(order) => clock::quote(draft, order),
         Command::ChangeUsagePoint(change) => points::change(draft, change),
         Command::UndoSettings { change, why } => orders::undo_settings(draft, *change, why),
         // Handled with the keys.

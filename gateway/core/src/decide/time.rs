@@ -18,6 +18,7 @@ pub(super) fn pass(draft: &mut Draft<'_>) -> Result<Answer, Refusal> {
         corrections::expire(draft);
         guard::pass(draft);
         prepay::pass(draft);
+        draft.clear(AlarmKind::ClockUntrusted, Subject::Site);
     }
     kept::pass(draft);
     notice_silence(draft);

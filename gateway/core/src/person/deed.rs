@@ -16,6 +16,7 @@
 //! | `decide-disputes` | energy in dispute, billing holds, residents' questions |
 //! | `correct-accounts` | corrections, debts, agents' accounts |
 //! | `make-tokens` | 20-digit tokens of the site's own supply group |
+//! | `set-clock` | the gateway's clock, where no time server is reached |
 //! | `set-resident-pins` | residents: adding them, their PINs |
 //! | `see-people` | who there is and what their roles are |
 //! | `manage-people` | everybody else |
@@ -58,6 +59,8 @@ pub enum Deed {
     CorrectAccounts,
     /// Make tokens of the site's own supply group.
     MakeTokens,
+    /// Set the clock.
+    SetClock,
     /// Add residents and set their PINs.
     SetResidentPins,
     /// See who there is.
@@ -71,7 +74,7 @@ pub enum Deed {
 }
 
 /// Who may do what.
-const MAY: [(Deed, &[Role]); 18] = [
+const MAY: [(Deed, &[Role]); 19] = [
     (
         Deed::SeeSite,
         &[Supplier, Operator, Auditor, Installer, Program],
@@ -88,6 +91,7 @@ const MAY: [(Deed, &[Role]); 18] = [
     (Deed::DecideDisputes, &[Supplier, Operator]),
     (Deed::CorrectAccounts, &[Supplier, Operator]),
     (Deed::MakeTokens, &[Supplier]),
+    (Deed::SetClock, &[Supplier, Operator]),
     (Deed::SetResidentPins, &[Supplier, Operator]),
     (Deed::SeePeople, &[Supplier, Operator, Auditor]),
     (Deed::ManagePeople, &[Supplier]),
@@ -96,8 +100,8 @@ const MAY: [(Deed, &[Role]); 18] = [
 ];
 
 /// Every deed.
-pub const ALL_DEEDS: [Deed; 18] = {
-    let mut deeds = [Deed::SeeSite; 18];
+pub const ALL_DEEDS: [Deed; 19] = {
+    let mut deeds = [Deed::SeeSite; 19];
     let mut i = 0;
     while i < MAY.len() {
         deeds[i] = MAY[i].0;
@@ -141,6 +145,7 @@ impl Deed {
                 Self::DecideDisputes
             }
             Command::ReleaseMoney { .. } => Self::ManageSite,
+            Command::SetClock(_) | Command::QuoteClock(_) => Self::SetClock,
             Command::Case(CaseCommand::Report { .. }) => return None,
             Command::Case(CaseCommand::Assess { .. }) => Self::CorrectAccounts,
             Command::Case(_) => Self::WorkOnCases,

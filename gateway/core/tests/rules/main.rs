@@ -6,6 +6,7 @@ mod book;
 mod case_people;
 mod cases;
 mod changes;
+mod clock;
 mod corrections;
 mod credit;
 mod debt_book;

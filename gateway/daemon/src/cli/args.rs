@@ -157,6 +157,12 @@ pub enum Action {
         #[command(subcommand)]
         action: AlarmAction,
     },
+    /// How the gateway knows the time, and setting it
+    Clock {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: super::clock::ClockAction,
+    },
     /// The head-end
     Cloud {
         /// What to do with it.

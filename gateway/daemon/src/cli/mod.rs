@@ -12,6 +12,7 @@ mod ask;
 mod backup;
 mod case;
 mod check;
+mod clock;
 mod cloud;
 mod correct;
 mod debt;
@@ -85,6 +86,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Emergency { action } => prepay::emergency(action),
         Action::Message { action } => office::message(action),
         Action::Hold { action } => prepay::hold(action),
+        Action::Clock { action } => clock::carry_out(action),
         Action::Cloud { action } => cloud::carry_out(action),
         Action::Gpio { action } => gpio::carry_out(action),
         Action::Notify { action } => notify::carry_out(action),

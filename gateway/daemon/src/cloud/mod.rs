@@ -55,13 +55,13 @@ impl CloudParts {
     /// From the daemon's channels.
     pub fn new(
         inputs: &mpsc::Sender<Input>,
-        clock: Clock,
+        clock: &Clock,
         (changed, stopped): (&watch::Receiver<u64>, &watch::Receiver<bool>),
         (starts, ordered, problems): (u32, Option<Arc<Ordered>>, Problems),
     ) -> Self {
         Self {
             inputs: inputs.clone(),
-            clock,
+            clock: clock.clone(),
             changed: changed.clone(),
             stopped: stopped.clone(),
             starts,

@@ -261,7 +261,11 @@ pub static SCHEMA: Schema = Schema {
             super::backup::KEYS,
         ),
         table("web", "The page and the HTTP API.", WEB),
-        table("clock", "Whether the time may be believed.", CLOCK),
+        table(
+            "clock",
+            "Whether the time may be believed.",
+            super::clock::KEYS,
+        ),
         table(
             "log",
             "What is logged: to the journal under systemd, to standard error otherwise.",
@@ -503,15 +507,6 @@ const WEB: &[Key] = &[
         "Addresses that may read /metrics besides this machine itself.",
     ),
 ];
-
-const CLOCK: &[Key] = &[key(
-    "trust",
-    Kind::OneOf(&["kernel", "always"]),
-    "\"kernel\"",
-    "\"kernel\": once the kernel, timesyncd or chrony says that the clock is synchronised.\n\
-     \"always\": at once; only for machines whose clock is right at boot.\n\
-     Until the clock is trusted energy is counted, but nothing time-based is charged or cut.",
-)];
 
 const LOG: &[Key] = &[key(
     "level",

@@ -8,6 +8,7 @@
 mod backup;
 mod broker;
 pub mod check;
+mod clock;
 mod cloud;
 mod credit;
 mod friendly;
@@ -29,6 +30,7 @@ mod template;
 
 pub use backup::Backup;
 pub use broker::Broker;
+pub use clock::{ClockConfig, ClockTrust};
 pub use cloud::Cloud;
 pub use gpio::{Button, Coil, Contact, Contactor, Gpio, Lamp, PulseInput};
 pub use home_assistant::HomeAssistant;
@@ -86,7 +88,7 @@ pub struct Config {
     /// The page.
     pub web: Web,
     /// Whether the clock is believed.
-    pub clock: ClockTrust,
+    pub clock: ClockConfig,
     /// Least important messages that are logged.
     pub log_level: log::LevelFilter,
 }
@@ -214,15 +216,6 @@ pub enum WebAccess {
     Open,
 }
 
-/// `clock.trust`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClockTrust {
-    /// Once the kernel says it is synchronised.
-    Kernel,
-    /// From the start.
-    Always,
-}
-
 /// Largest configuration or tariff file read: a hundred times a real one.
 pub const LARGEST_FILE: u64 = 1 << 20;
 
@@ -282,10 +275,7 @@ impl Config {
             home_assistant: home_assistant::home_assistant(&values, &mut mistakes),
             backup: backup::backup(&values, &mut mistakes),
             web: web(&values, &mut mistakes),
-            clock: match values.text("clock.trust").as_str() {
-                "always" => ClockTrust::Always,
-                _ => ClockTrust::Kernel,
-            },
+            clock: clock::clock(&values),
             log_level: values
                 .text("log.level")
                 .parse()

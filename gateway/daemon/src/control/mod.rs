@@ -38,6 +38,7 @@ use gateway_core::person::Person;
 use gateway_core::{Answer, Command, NodeId, Refusal, UsagePointId};
 use gateway_store::day_end::AgentView;
 use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
+use gateway_web::clock::ClockFacts;
 use gateway_web::paper::{DayEndPaper, LossPaper, ReceiptPaper, StatementPaper};
 use gateway_web::{MeterShown, PinFacts};
 use serde::{Deserialize, Serialize};
@@ -157,6 +158,8 @@ pub enum Request {
     },
     /// How the gateway is doing.
     Status {},
+    /// How the gateway knows the time.
+    Clock {},
     /// Everybody who may use the gateway.
     People {},
     /// How the link to the head-end is.
@@ -293,6 +296,11 @@ pub enum Response {
     Status {
         /// It.
         status: StatusFacts,
+    },
+    /// How the gateway knows the time.
+    Clock {
+        /// It.
+        clock: ClockFacts,
     },
     /// Everybody who may use the gateway, by name.
     People {

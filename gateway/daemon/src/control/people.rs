@@ -86,6 +86,7 @@ fn deed(request: &Request, database: &Path) -> Result<Option<Deed>, StoreError> 
         | Request::Buses {}
         | Request::Pins {}
         | Request::Status {}
+        | Request::Clock {}
         | Request::CloudStatus {}
         | Request::NotifyStatus {}
         | Request::CloudOrders {} => Deed::SeeSite,

@@ -213,16 +213,7 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::Cases { all } => cases(office, all).await,
         Request::CaseWorth { case } => worth(office, case).await,
         Request::NodeKey { node } => node_key(office, node, who),
-        Request::Verify {} => {
-            let database = office.database.clone();
-            blocking(move || {
-                let report = gateway_store::verify(&database)?;
-                Ok(Response::Verified {
-                    report: report.into(),
-                })
-            })
-            .await
-        }
+        Request::Verify {} => verified(office).await,
         Request::Meters {} => meter_list(office).await,
         Request::TestMeter { link } => installed::test(office, link).await,
         Request::People {} => people::list(office).await,
@@ -233,6 +224,9 @@ async fn answer(request: Request, office: &Office, who: &str) -> Response {
         Request::BusWork { order } => installed::work(office, order, who),
         Request::Status {} => Response::Status {
             status: status(office),
+        },
+        Request::Clock {} => Response::Clock {
+            clock: office.desk.clock(),
         },
         Request::CloudStatus {} => cloud::status(office).await,
         Request::NotifyStatus {} => super::notify::status(office),
@@ -251,6 +245,15 @@ fn node_key(office: &Office, node: NodeId, who: &str) -> Response {
     log::info!(node:% = node, by = who; "key of a node shown");
     let node = NodeFacts::of(node, &key);
     Response::NodeKey { node }
+}
+
+async fn verified(office: &Office) -> Response {
+    let database = office.database.clone();
+    blocking(move || {
+        let report = gateway_store::verify(&database)?.into();
+        Ok(Response::Verified { report })
+    })
+    .await
 }
 
 async fn usage_point(office: &Office, id: UsagePointId) -> Response {
@@ -344,6 +347,7 @@ fn in_the_name_of(mut command: Command, who: &str) -> Option<Command> {
         | Command::AcknowledgeAlarm { by, .. }
         | Command::ReleaseMoney { by, .. }
         | Command::ResolveDispute { by, .. } => *by = who.into(),
+        Command::SetClock(order) | Command::QuoteClock(order) => order.by = who.into(),
         Command::AdoptTariff { .. } | Command::AddUsagePoint { .. } | Command::AddNode { .. } => {}
         Command::UndoSettings { why, .. } => *why = format!("{who}: {why}"),
         Command::Correct(asked) => {
@@ -413,6 +417,8 @@ fn in_words(command: &Command) -> String {
             let what = if *charge { "charge" } else { "waive" };
             format!("{what} dispute {number} of {usage_point}")
         }
+        Command::SetClock(order) => format!("set the clock to {}", order.to.0),
+        Command::QuoteClock(order) => format!("what setting the clock to {} would do", order.to.0),
         Command::ReleaseMoney { note, .. } => format!("take money again: {note}"),
         Command::TakeOrder { order } => format!("take order {}", order.id),
         Command::EnrolCloud { cloud_key, .. } => format!("obey the head-end {cloud_key}"),

@@ -80,6 +80,9 @@ impl Cycle {
         for (node, text) in batch.texts {
             self.show(node, &text);
         }
+        if let Some((to, boot_ms)) = batch.clock {
+            self.clock.set_by_hand(to, boot_ms);
+        }
         for (reply, answer) in batch.replies {
             // Whoever asked may have gone; the decision stands.
             let _ = reply.send(answer.map_err(DeskError::Refused));

@@ -3,7 +3,7 @@
 use super::Settings;
 use gateway_core::event::Answer;
 use gateway_core::metering::LastReading;
-use gateway_core::{NodeId, Refusal};
+use gateway_core::{NodeId, Refusal, UtcSeconds};
 use gateway_field::Ack;
 use gateway_web::DeskError;
 use prepaid_common::wire::Counter;
@@ -30,6 +30,8 @@ pub struct Batch {
     pub frames: Vec<(NodeId, Vec<u8>)>,
     /// Words for the displays of nodes at which something was typed.
     pub texts: Vec<(NodeId, String)>,
+    /// The clock is set: to what, and the stopwatch then.
+    pub clock: Option<(UtcSeconds, u64)>,
     /// Answers to commands.
     pub replies: Vec<(oneshot::Sender<Reply>, Result<Answer, Refusal>)>,
     /// Frames or readings refused: node and reason.

@@ -20,6 +20,7 @@ mod press;
 mod room;
 mod signals;
 mod status;
+mod time;
 mod told;
 mod uplink;
 
@@ -91,6 +92,8 @@ pub struct Settings {
     pub keep_readings_days: u32,
     /// How much room the database may take.
     pub room: Limits,
+    /// How long the clock may be untrusted before there is an alarm, in seconds.
+    pub clock_alarm_after_s: u64,
 }
 
 /// Told of each record after its commit, with the state after it.
@@ -217,11 +220,13 @@ impl Cycle {
         }
     }
 
-    fn command(&mut self, command: Command) -> Result<Answer, Refusal> {
+    fn command(&mut self, mut command: Command) -> Result<Answer, Refusal> {
+        let set = time::to_be_set(&self.clock, &mut command);
         let secret = people::secret_in(&command);
         let answer = self.event(&Event::Command(command));
         if answer.is_ok() {
             self.batch.rows.person_secrets.extend(secret);
+            self.batch.clock = set.or(self.batch.clock);
         }
         if let Some(node) = answer.as_ref().ok().and_then(added)
             && self.is_sealed(node)
@@ -235,8 +240,8 @@ impl Cycle {
         let before = self.batch.rows.records.len();
         // A tick has no one to answer; what it decides is in the batch.
         let _ = self.event(&Event::Tick);
+        self.look_at_clock();
         let now = self.clock.now();
-        self.status.saw_clock(now);
         self.told.hearing.look_at_all();
         self.show_hearing();
         if now.clock_trusted {

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::signals::Signals;
-use gateway_core::{Moment, NodeId};
+use gateway_core::{Moment, NodeId, UtcSeconds};
 use gateway_field::Ack;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,6 +43,7 @@ struct Inner {
     counts: Counts,
     storage: Storage,
     clock: Option<Moment>,
+    floor: UtcSeconds,
     self_test: Option<(Instant, Result<Duration, String>)>,
     turned: Instant,
     held: Vec<Ack>,
@@ -61,6 +62,7 @@ impl Status {
             counts: Counts::default(),
             storage: Storage::Works,
             clock: None,
+            floor: UtcSeconds(0),
             self_test: None,
             turned: Instant::now(),
             held: Vec::new(),
@@ -110,8 +112,9 @@ impl Status {
         inner.held.drain(..excess);
     }
 
-    pub(super) fn saw_clock(&self, clock: Moment) {
+    pub(super) fn saw_clock(&self, clock: Moment, floor: UtcSeconds) {
         let mut inner = self.lock();
+        inner.floor = floor;
         inner.clock = Some(clock);
         inner.turned = Instant::now();
     }
@@ -142,6 +145,11 @@ impl Status {
     /// How long ago the cycle last turned.
     pub fn idle(&self) -> Duration {
         self.lock().turned.elapsed()
+    }
+
+    /// The latest moment of the journal and the readings, when last looked at.
+    pub fn floor(&self) -> UtcSeconds {
+        self.lock().floor
     }
 
     /// Whether the clock was trusted when last looked at.

@@ -131,7 +131,7 @@ fn config(options: &DemoArgs, data_dir: &Path) -> Result<Config, DemoError> {
     let mut config = Config::parse("").map_err(|_| DemoError::Defaults)?;
     config.site.name = "Demo neighbourhood".into();
     config.store.data_dir = data_dir.into();
-    config.clock = ClockTrust::Always;
+    config.clock.trust = ClockTrust::Always;
     config.cycle.gather = Duration::from_millis(200);
     config.cycle.report_interval_s = 2;
     config.web.access = WebAccess::Open;

@@ -78,7 +78,7 @@ impl Gateway {
             state,
             rules: holidays::rules(config)?,
             tokens: token_keys::rules(config)?,
-            clock,
+            clock: clock.clone(),
             settings: settings(config),
             links,
             field: field.clone(),
@@ -99,8 +99,8 @@ impl Gateway {
         };
         let cycle = spawn_cycle(cycle, inputs, uplinks).map_err(StartError::Thread)?;
         let watched = (&changed, &stopped);
-        let (notifier, tell) = tellers(config, clock, watched, (&status, &buses));
-        let parts = cloud::CloudParts::new(&inputs_in, clock, watched, (epoch, ordered, tell));
+        let (notifier, tell) = tellers(config, &clock, watched, (&status, &buses));
+        let parts = cloud::CloudParts::new(&inputs_in, &clock, watched, (epoch, ordered, tell));
         let (link, cloud) = cloud::start(config, parts).map_err(StartError::Thread)?;
         let with = (&drivers, &status, &link, &stopped);
         let (pins, on_pins) = pins.start(with).map_err(StartError::Pins)?;
@@ -109,7 +109,7 @@ impl Gateway {
             inputs: inputs_in,
             status,
             field: field.clone(),
-            clock,
+            clock: clock.clone(),
             notifier,
             changes: changed,
             cloud: link,
@@ -227,12 +227,12 @@ fn bound(field: &Field, config: &Config) -> SocketAddr {
 /// Who tells people of what happens, and who tells the head-end what is wrong.
 fn tellers(
     config: &Config,
-    clock: Clock,
+    clock: &Clock,
     watched: (&watch::Receiver<u64>, &watch::Receiver<bool>),
     (status, buses): (&Arc<Status>, &buses::Buses),
 ) -> (Arc<notify::Notifier>, cloud::Problems) {
-    let notifier = notify::start(config, clock, watched);
-    let tell = health::teller(status, buses, &notifier);
+    let notifier = notify::start(config, clock.clone(), watched);
+    let tell = health::teller((status, clock), buses, &notifier);
     (notifier, tell)
 }
 
@@ -314,10 +314,11 @@ fn make_data_dir(path: &Path) -> Result<(), StartError> {
 }
 
 fn clock(config: &Config) -> Clock {
-    Clock::new(match config.clock {
+    let clock = Clock::new(match config.clock.trust {
         ClockTrust::Kernel => Trust::Kernel,
         ClockTrust::Always => Trust::Always,
-    })
+    });
+    clock.with_memory(&config.store.data_dir, config.clock.battery.clone())
 }
 
 fn settings(config: &Config) -> cycle::Settings {
@@ -333,6 +334,7 @@ fn settings(config: &Config) -> cycle::Settings {
             largest: config.store.largest_mib << 20,
             keep_free: config.store.keep_free_mib << 20,
         },
+        clock_alarm_after_s: config.clock.alarm_after_s,
     }
 }
 

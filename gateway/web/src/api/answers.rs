@@ -142,6 +142,7 @@ pub(super) enum Done {
         credit: String,
         available: String,
     },
+    ClockQuoted(super::clock::Quote),
     Corrected {
         number: u64,
     },
@@ -226,6 +227,7 @@ impl From<Answer> for Done {
                 credit: credit.to_string(),
                 available: available.to_string(),
             },
+            Answer::ClockQuoted(quote) => Self::ClockQuoted(quote.into()),
             Answer::Corrected { number } => Self::Corrected { number },
             Answer::Proposed { proposal } => Self::Proposed { proposal },
             Answer::Agent { agent, float } => Self::Agent {

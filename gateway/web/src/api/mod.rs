@@ -43,6 +43,8 @@
 //! | POST `usage-points/{id}/phase` | `{"phase": "a" \| "b" \| "c" \| "three" \| "unknown"}` | `{"done": "done"}` |
 //! | POST `usage-points/{id}/arming`, `arming` (all) | `{"arming": "site" \| "armed" \| "shadow"}` | `{"done": "done"}` |
 //! | GET `journal?from=1&limit=100` | | records, oldest first; without `from` the newest |
+//! | GET `clock` | | how the time is known |
+//! | POST `clock`, `clock/quote` | `{"to": 1795415400, "far": false}` | `{"done": "done"}`, or what would become due |
 //! | GET `status` | | counts and problems |
 //!
 //! Access: a program's bearer secret, or as on the page (`docs/api.md` describes every address with its roles). Amounts are exact decimal strings in the currency, energy is in Wh,
@@ -54,6 +56,7 @@ mod agents;
 mod answers;
 mod buses;
 mod cases;
+mod clock;
 mod meters;
 mod parse;
 mod prepay;
@@ -65,6 +68,10 @@ pub use parse::{
     ParseError, SupplyRequest, VendRequest, parse_amount, parse_empty, parse_order, parse_supply,
     parse_token, parse_vend,
 };
-pub(crate) use routes::routes;
 pub use switch::SwitchRequest;
 pub(crate) use switch::switch_command;
+
+/// Everything under `/api/v1`.
+pub(crate) fn routes() -> crate::routes::Routes {
+    routes::routes().and(clock::routes())
+}

@@ -6,6 +6,7 @@ pub(crate) mod agents;
 mod alarms;
 mod cases;
 mod changes;
+pub(crate) mod clock;
 mod day_end;
 mod journal;
 mod login;

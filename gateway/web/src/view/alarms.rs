@@ -2,7 +2,7 @@
 
 use crate::format;
 use askama::Template;
-use gateway_core::alarm::{Alarm, Subject};
+use gateway_core::alarm::{Alarm, AlarmKind, Subject};
 use gateway_core::{Rules, UtcSeconds};
 
 /// An open alarm in a list.
@@ -25,6 +25,7 @@ impl AlarmLine {
             Subject::UsagePoint(id) => Some(format!("/usage-point/{id}")),
             Subject::Case(number) => Some(format!("/cases/{number}")),
             Subject::Node(node) => Some(format!("/meters/{node}")),
+            Subject::Site if alarm.kind == AlarmKind::ClockUntrusted => Some("/clock".to_owned()),
             Subject::Site => None,
         };
         Self {

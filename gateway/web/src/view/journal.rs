@@ -4,13 +4,14 @@ use crate::format::{self, Money};
 use askama::Template;
 use gateway_core::account::Change;
 use gateway_core::alarm::Subject;
+use gateway_core::calendar::Calendar;
 use gateway_core::case::AssessmentDecision;
 use gateway_core::event::Role;
 use gateway_core::metering::RegisterBreak;
 use gateway_core::order::Outcome;
 use gateway_core::supply::{Reason, Relay, SupplyOrder};
 use gateway_core::tokens::{Effect, Entry};
-use gateway_core::{Decision, Record, Rules, WattHours};
+use gateway_core::{Decision, Record, Rules, UtcSeconds, WattHours};
 
 /// A decision for people.
 pub(crate) struct JournalLine {
@@ -310,6 +311,7 @@ fn describe_cloud(decision: &Decision) -> Option<(&'static str, String)> {
             "alarm",
             format!("No money is taken from now on: {evidence}"),
         ),
+        Decision::ClockSet { from, to, by } => ("admin", clock_set(*from, *to, by)),
         Decision::MoneyReleased { note, by } => {
             ("calm", format!("Money is taken again, by {by}: {note}"))
         }
@@ -319,6 +321,17 @@ fn describe_cloud(decision: &Decision) -> Option<(&'static str, String)> {
         }
         _ => return None,
     })
+}
+
+/// Both times in UTC, because that is what a clock is set in.
+fn clock_set(from: UtcSeconds, to: UtcSeconds, by: &str) -> String {
+    let calendar = Calendar {
+        utc_offset_s: 0,
+        period_start_day: 1,
+    };
+    let utc = |at| format::date_time_to_second(calendar, at);
+    let (from, to) = (utc(from), utc(to));
+    format!("Clock set from {from} to {to} (UTC) by {by}")
 }
 
 fn describe_administration(decision: &Decision) -> (&'static str, String) {
