@@ -34,7 +34,10 @@ tools() {
   for pair in mmdebstrap:mmdebstrap mkfs.vfat:dosfstools mcopy:mtools sfdisk:fdisk mke2fs:e2fsprogs dpkg-deb:dpkg; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null 2>&1 || missing+=("${pair#*:}")
   done
-  [ "$arch" = "$(dpkg --print-architecture)" ] || command -v qemu-aarch64-static >/dev/null || missing+=(qemu-user-static)
+  if [ "$arch" != "$(dpkg --print-architecture)" ]; then
+    command -v qemu-aarch64-static >/dev/null || missing+=(qemu-user-static)
+    command -v arch-test >/dev/null || missing+=(arch-test)
+  fi
   if [ ${#missing[@]} -gt 0 ]; then
     say "installing ${missing[*]}"
     apt-get update -qq
