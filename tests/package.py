@@ -105,6 +105,12 @@ def sandboxed(host):
     until("an unset clock is not believed", lambda: gateway(host, "status")["clock_trusted"] is False)
     host.says("mkdir -p /run/systemd/timesync && touch /run/systemd/timesync/synchronized")
     until("timesyncd's word is believed", lambda: gateway(host, "status")["clock_trusted"] is True)
+    target = "systemctl is-active prepaid-gateway-armed.target"
+    until("supply enforcement is armed", lambda: host.run(target, check=False)[1].strip() == "active")
+    host.says("rm /run/systemd/timesync/synchronized")
+    until("and left without a clock", lambda: host.run(target, check=False)[1].strip() == "inactive")
+    host.says("touch /run/systemd/timesync/synchronized")
+    until("and reached again", lambda: host.run(target, check=False)[1].strip() == "active")
     print("   sandboxed: exposure 1.2 at most, sudo is named, others only read, the clock is asked of the time service")
 
 

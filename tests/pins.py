@@ -4,6 +4,7 @@ No GPIO is needed: the driver "trace" plays levels from a file and writes beside
 
 import glob
 import json
+import os
 import re
 import signal
 import sys
@@ -83,7 +84,11 @@ def register(meters):
     return next(one["register_wh"] for one in cli("meter", "list")["meters"] if one["meters"] == meters)
 
 
+armed = f"{site.folder}/armed"
+os.environ["RUNTIME_DIRECTORY"] = site.folder
+open(armed, "w").close()
 site.start()
+until("supply enforcement is armed", lambda: any("enforcement is armed" in line for line in site.said) and os.path.exists(armed))
 until("the mains is there", lambda: pin("mains") == "there")
 assert pin("cabinet door") == "closed", pin("cabinet door")
 assert driven("GPIO20") == [], "a contactor nobody needs is not touched"
@@ -158,11 +163,20 @@ until("an impulse to the line that closes or opens", lambda: driven("GPIO19")[1:
 level(("GPIO21", 0))
 until("its contact says closed", lambda: "its contact says closed" in pin("contactor flat-2"))
 site.stop()
+assert not os.path.exists(armed), "stopped, and yet it says armed"
 after = driven("GPIO20")
 assert after[-1] == 1, "an output is left as it is"
 assert driven("GPIO22")[-1] == 0, "the heartbeat ends"
 verified = site.run("verify", "--data", site.data)
 print("   kill -9: the count goes on, the contactor starts as committed; stopped: outputs stay. " + verified.strip().splitlines()[0])
+
+# A bus that is down: not armed, and the log says why.
+dead = '[[field.modbus]]\nname = "hall"\nport = "/dev/ttyNONE"\n'
+site.write("gateway.toml", open(site.config).read() + dead)
+site.start()
+until("it is not armed and says why", lambda: any("not armed: the bus hall is down" in line for line in site.said))
+assert not os.path.exists(armed)
+site.stop()
 
 # What cannot be is refused before anything starts.
 board = "gpiochip0" if glob.glob("/dev/gpiochip0") else None

@@ -182,6 +182,29 @@ impl DaemonDesk {
         all.map(|(node, quality)| (node, facts(quality))).collect()
     }
 
+    /// Why supplies are not enforced now; empty: they are.
+    pub fn unarmed(&self, is_site_armed: bool) -> Vec<String> {
+        let mut why = Vec::new();
+        if !is_site_armed {
+            why.push("the site is in shadow".to_owned());
+        }
+        if !matches!(self.status.self_test(), Some((_, Ok(_)))) {
+            why.push("the self-test has not passed".into());
+        }
+        if !self.clock.now().clock_trusted {
+            why.push("the clock is not set".into());
+        }
+        let problems = self.health().problems.into_iter();
+        why.extend(
+            problems
+                .filter(|problem| problem.serious)
+                .map(|problem| problem.words),
+        );
+        let buses = self.bench.buses().down().into_iter();
+        why.extend(buses.map(|(bus, why)| format!("the bus {bus} is down: {why}")));
+        why
+    }
+
     /// Whether the cycle turns: what systemd's watchdog wants to know. A disk that is full is no reason to restart.
     pub fn is_deciding(&self) -> bool {
         self.status.idle() <= health::HANGING

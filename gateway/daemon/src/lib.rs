@@ -2,6 +2,7 @@
 //!
 //! The program is [`main`]; what is public beside it is what tests and fuzz targets give arbitrary text to.
 
+mod armed;
 mod backup;
 mod bill;
 mod buses;

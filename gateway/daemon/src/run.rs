@@ -1,5 +1,6 @@
 //! `run`: the daemon of a site.
 
+use crate::armed::Armed;
 use crate::config::Config;
 use crate::gateway::{Gateway, StartError};
 use crate::ordered::{Ordered, WORKS_AFTER};
@@ -12,6 +13,8 @@ use tokio::time::{interval, sleep};
 
 /// How often systemd's watchdog is fed when it is not configured: then nobody listens.
 const UNWATCHED: Duration = Duration::from_secs(60);
+/// How often it is looked whether supply enforcement is armed: whoever hangs on that waits so long.
+const LOOK: Duration = Duration::from_secs(2);
 /// The receipt of an order that changes settings goes before the connection ends; if not, it is asked for again.
 const RECEIPT_TIME: Duration = Duration::from_secs(2);
 
@@ -37,6 +40,7 @@ pub async fn run(config: &Config, ordered: &Arc<Ordered>) -> Result<bool, StartE
     // Twice as often as systemd asks, so that one late turn is no restart.
     let every = sd_notify::watchdog_enabled().map_or(UNWATCHED, |limit| limit / 2);
     let mut feed = interval(every.max(Duration::from_millis(100)));
+    let (mut armed, mut looks) = (Armed::new(config.prepay.armed), interval(LOOK));
     let told = crate::signals::told_to_stop();
     let works = sleep(WORKS_AFTER);
     tokio::pin!(told, works);
@@ -55,6 +59,7 @@ pub async fn run(config: &Config, ordered: &Arc<Ordered>) -> Result<bool, StartE
                     ordered.works();
                 }
             }
+            _ = looks.tick() => armed.look(&gateway),
             _ = feed.tick() => {
                 if gateway.desk.is_deciding() {
                     notify(&[NotifyState::Watchdog]);
@@ -62,6 +67,7 @@ pub async fn run(config: &Config, ordered: &Arc<Ordered>) -> Result<bool, StartE
             }
         }
     };
+    armed.end();
     notify(&[if again {
         NotifyState::Reloading
     } else {
