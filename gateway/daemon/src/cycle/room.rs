@@ -46,7 +46,9 @@ fn free_bytes(folder: &Path) -> Option<u64> {
         let mut stat: libc::statvfs = std::mem::zeroed();
         (libc::statvfs(path.as_ptr(), &raw mut stat), stat)
     };
-    (result == 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize))
+    // Both are 32 bits wide on a 32-bit machine.
+    let bytes = u128::from(stat.f_bavail) * u128::from(stat.f_frsize);
+    (result == 0).then(|| u64::try_from(bytes).unwrap_or(u64::MAX))
 }
 
 impl Cycle {
