@@ -56,6 +56,8 @@ pub enum AlarmKind {
     CabinetOpen,
     /// The clock is not trusted: days wait.
     ClockUntrusted,
+    /// The disk had damaged the database; it was put together again, and nothing is missing.
+    DatabaseMended,
 }
 
 impl AlarmKind {
@@ -94,6 +96,9 @@ impl AlarmKind {
                 "switch is open and yet there is voltage: supplied from elsewhere"
             }
             Self::SupplyMissing => "no supply voltage while the neighbours have theirs",
+            Self::DatabaseMended => {
+                "the disk had damaged the database; it was put together again: replace the card"
+            }
             Self::ReadingsMissing => "no readings for days; have the meter read",
             Self::MainsLost => "no mains: the gateway runs on its battery",
             Self::CabinetOpen => "the cabinet is open",

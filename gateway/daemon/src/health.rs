@@ -67,6 +67,9 @@ pub fn problems(
             ),
         );
     }
+    if let Some(words) = status.copy_problem() {
+        problem(false, words);
+    }
     for (bus, why) in buses.down() {
         let words = format!("The bus {bus} is down: {why}. Its meters are not read.");
         problem(false, words);

@@ -22,6 +22,7 @@ mod holidays;
 mod home_assistant;
 mod line_work;
 mod logging;
+mod mend;
 mod metrics;
 mod notify;
 mod ordered;

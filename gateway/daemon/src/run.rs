@@ -3,6 +3,7 @@
 use crate::armed::Armed;
 use crate::config::Config;
 use crate::gateway::{Gateway, StartError};
+use crate::mend::{self, closed};
 use crate::ordered::{Ordered, WORKS_AFTER};
 use gateway_core::{Command, Decision, Record, State};
 use gateway_web::Desk as _;
@@ -28,7 +29,10 @@ pub async fn run(config: &Config, ordered: &Arc<Ordered>) -> Result<bool, StartE
         log_record(record);
         following.follow(&state.cloud.configured);
     };
-    let gateway = Gateway::start(config, Some(ordered.clone()), Box::new(listener)).await?;
+    let Some(opened) = closed::opened(config).await? else {
+        return Ok(false);
+    };
+    let gateway = Gateway::start(config, opened, Some(ordered.clone()), Box::new(listener)).await?;
     undo(&gateway, ordered).await;
     let nodes = match &config.field.broker {
         Some(broker) => format!("through the broker {broker}"),
@@ -52,6 +56,12 @@ pub async fn run(config: &Config, ordered: &Arc<Ordered>) -> Result<bool, StartE
                 log::info!("starting again with the settings that were ordered");
                 sleep(RECEIPT_TIME).await;
                 break true;
+            }
+            what = gateway.desk.status.when_damaged() => {
+                if mend::note_damage(&config.store.data_dir, &what) {
+                    log::error!("starting again to put the database together");
+                    break true;
+                }
             }
             () = &mut works, if !is_seen_to_work => {
                 is_seen_to_work = true;
@@ -89,7 +99,7 @@ async fn undo(gateway: &Gateway, ordered: &Ordered) {
     }
 }
 
-fn notify(states: &[NotifyState<'_>]) {
+pub(crate) fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         log::warn!("failed to notify systemd: {error}");
     }

@@ -93,6 +93,12 @@ impl Lock {
     }
 }
 
+/// Whether a database that nobody has open lacks the log it was left with.
+pub(crate) fn lacks_log(path: &Path) -> bool {
+    let said = std::fs::read(beside(path, ".lock"));
+    said.is_ok_and(|said| said == IN_USE) && is_empty(&beside(path, "-wal"))
+}
+
 /// A file whose name goes on after the database's.
 pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

@@ -10,6 +10,7 @@
 use crate::backup;
 use crate::error::{Result, StoreError};
 use crate::journal;
+use crate::lock::lacks_log;
 use crate::safe::epoch;
 use crate::store::Store;
 use crate::telemetry::{self, Latest};
@@ -39,6 +40,7 @@ pub struct Rescued {
 /// # Errors
 /// Neither the copy nor the damaged file says whose database it was; the disk fails; what was made does not verify.
 pub fn rescue(damaged: &Path, copy: &Path, to: &Path) -> Result<Rescued> {
+    let lacks_log = lacks_log(damaged);
     let old = Connection::open_with_flags(damaged, OpenFlags::SQLITE_OPEN_READ_WRITE).ok();
     let copied = begin(copy, to)?;
     let (mut store, mut state) = Store::open(to)?;
@@ -53,7 +55,7 @@ pub fn rescue(damaged: &Path, copy: &Path, to: &Path) -> Result<Rescued> {
     if let Some(old) = old.filter(|old| is_ours(old, &store)) {
         let trouble = store.take_over(&old, &mut state);
         let end = journal::head(&old);
-        is_complete = trouble.is_none() && end.is_ok_and(|end| end == store.head());
+        is_complete = !lacks_log && trouble.is_none() && end.is_ok_and(|end| end == store.head());
         // Each as far as it can be read. Keys are needed for nodes that were added since.
         let secrets = store.take_secrets(&old);
         is_complete &= secrets.is_ok();

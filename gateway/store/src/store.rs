@@ -40,8 +40,13 @@ pub struct Store {
 }
 
 impl Drop for Store {
+    /// Readers may still be there: the log is brought into the database all the same, and only then it need not be found again.
     fn drop(&mut self) {
-        self.lock.closing();
+        if self.log_brought_in("PASSIVE") {
+            self.lock.closing();
+            // Empty or not: nothing is in it that the database lacks.
+            let _ = self.log_brought_in("TRUNCATE");
+        }
     }
 }
 
@@ -123,6 +128,16 @@ impl Store {
     #[must_use]
     pub fn has_lost_log(&self) -> bool {
         self.lock.has_lost_log()
+    }
+
+    /// Brings the log into the database; whether that is done.
+    fn log_brought_in(&self, how: &str) -> bool {
+        let pages = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let done = self.conn.busy_timeout(Duration::ZERO).and_then(|()| {
+            let sql = format!("PRAGMA wal_checkpoint({how})");
+            self.conn.query_row(&sql, [], pages)
+        });
+        done.is_ok_and(|(busy, log, copied): (i64, i64, i64)| busy == 0 && log == copied)
     }
 
     /// The end of the journal.

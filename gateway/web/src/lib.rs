@@ -49,5 +49,5 @@ pub use desk::{
     NoticeChannel, PinFacts, Problem, Submission, Test,
 };
 pub use routes::{Needs, Route, all_routes};
-pub use serve::{ClientAddress, router, serve};
+pub use serve::{ClientAddress, router, serve, serve_closed};
 pub use view::in_words;

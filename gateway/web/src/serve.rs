@@ -2,10 +2,12 @@
 
 use crate::access::{Peer, guard};
 use crate::app::App;
+use crate::failure::Failure;
 use crate::{pages, routes};
 use axum::Router;
 use axum::extract::connect_info::Connected;
-use axum::extract::{ConnectInfo, DefaultBodyLimit};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
+use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::serve::{IncomingStream, Listener};
 use std::collections::BTreeMap;
@@ -18,7 +20,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// Largest body of a request: forms and orders are a few hundred bytes.
@@ -80,6 +82,32 @@ pub async fn serve(
         result = server => result,
         () = late => Ok(()),
     }
+}
+
+/// Answers every request with the reason why there is no page, until it is dropped.
+///
+/// # Errors
+/// The listener failed for good.
+pub async fn serve_closed(listener: TcpListener, words: watch::Receiver<String>) -> io::Result<()> {
+    let answer = move |request: Request| {
+        let failure = Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no-database",
+            words.borrow().clone(),
+        );
+        let is_page = !request.uri().path().starts_with("/api/");
+        let headers = [(header::CONNECTION, "close"), (header::REFRESH, "10")];
+        async move {
+            let answer = if is_page {
+                failure.into_page()
+            } else {
+                failure.into_json()
+            };
+            (headers, answer)
+        }
+    };
+    let router = Router::new().fallback(answer);
+    axum::serve(Door::new(listener), router).await
 }
 
 /// A listener that counts.

@@ -140,7 +140,7 @@ fn gathered(data: &Path, config: Option<&Path>, work: &Path) -> Result<Manifest>
 }
 
 /// RFC 3339, to the second.
-pub(super) fn now() -> String {
+pub fn now() -> String {
     let at = Clock::new(Trust::Always).now().at.0;
     jiff::Timestamp::from_second(at).map_or_else(|_| at.to_string(), |at| at.to_string())
 }

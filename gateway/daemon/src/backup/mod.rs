@@ -16,6 +16,8 @@ pub mod lock;
 pub mod make;
 pub mod restore;
 
+pub use make::now;
+
 use crate::desk::DaemonDesk;
 use gateway_core::Command;
 use gateway_core::cloud::HoldCause;
@@ -84,7 +86,7 @@ impl BackupError {
 pub type Result<T> = std::result::Result<T, BackupError>;
 
 /// Where a restore leaves word for the daemon's next start.
-fn note_in(data: &Path) -> PathBuf {
+pub fn note_in(data: &Path) -> PathBuf {
     data.join("restored")
 }
 

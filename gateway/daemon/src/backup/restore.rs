@@ -1,8 +1,7 @@
 //! Putting a backup in the place of the present database.
 
 use super::lock::{self, Lock};
-use super::make::now;
-use super::{BackupError, Manifest, Result, note_in, scratch};
+use super::{BackupError, Manifest, Result, note_in, now, scratch};
 use crate::config::{cloud_memory_in, database_in};
 use gateway_store::backup::{Undone, undone};
 use gateway_store::{Report, Store, StoreError, verify};
@@ -107,7 +106,14 @@ fn in_place(mut plan: Plan, file: &Path, data: &Path, work: &Path) -> Result<Pla
         for name in ["gateway.db-wal", "gateway.db-shm"] {
             moved(&data.join(name), &aside.join(name))?;
         }
+        // The safe copy is one of the database that goes.
+        moved(&data.join("safe"), &aside.join("safe"))?;
         plan.replaced = Some(aside);
+    } else {
+        let stray = data.join("safe");
+        if stray.exists() {
+            moved(&stray, &data.join(format!("replaced-safe-{stamp}")))?;
+        }
     }
     // First the word that it is a restored one: without it the database must not be started.
     let note = note_in(data);

@@ -187,6 +187,9 @@ impl Cycle {
         log::error!("failed to store: {error}");
         let words = format!("nothing can be stored: {error}");
         self.status.storage_failed(&words);
+        if let StoreError::Damaged { what } = error {
+            self.status.damaged(what);
+        }
         self.keypads.forget();
         for (node, counter) in &batch.counters {
             self.links.uncommitted(*node, *counter);

@@ -7,7 +7,7 @@ use gateway_field::Ack;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Acknowledgements held back while nothing can be stored. Beyond it the oldest connections are closed instead; 16 per
 /// node is the front end's limit.
@@ -47,12 +47,15 @@ struct Inner {
     self_test: Option<(Instant, Result<Duration, String>)>,
     turned: Instant,
     held: Vec<Ack>,
+    damage: Option<String>,
+    copy: Option<String>,
 }
 
 /// Shared between the cycle, the page and the watchdog.
 pub struct Status {
     inner: Mutex<Inner>,
     pub(super) signals: watch::Sender<Signals>,
+    damage: Notify,
 }
 
 impl Status {
@@ -66,9 +69,15 @@ impl Status {
             self_test: None,
             turned: Instant::now(),
             held: Vec::new(),
+            damage: None,
+            copy: None,
         });
         let (signals, _) = watch::channel(Signals::default());
-        Self { inner, signals }
+        Self {
+            inner,
+            signals,
+            damage: Notify::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -122,6 +131,32 @@ impl Status {
     /// Notes the result of a self-test.
     pub fn tested(&self, result: Result<Duration, String>) {
         self.lock().self_test = Some((Instant::now(), result));
+    }
+
+    /// The database is damaged: it has to be put together again, which needs a start.
+    pub fn damaged(&self, what: &str) {
+        self.lock().damage = Some(what.into());
+        self.damage.notify_one();
+    }
+
+    /// What was found damaged; waits for it.
+    pub async fn when_damaged(&self) -> String {
+        loop {
+            self.damage.notified().await;
+            if let Some(what) = self.lock().damage.take() {
+                return what;
+            }
+        }
+    }
+
+    /// How the safe copy is; `None`: well.
+    pub fn kept(&self, problem: Option<String>) {
+        self.lock().copy = problem;
+    }
+
+    /// What is wrong with the safe copy, in words.
+    pub fn copy_problem(&self) -> Option<String> {
+        self.lock().copy.clone()
     }
 
     /// What was counted.

@@ -11,6 +11,7 @@ mod words;
 use crate::cli::DemoArgs;
 use crate::config::{ClockTrust, Config, WebAccess};
 use crate::gateway::{Gateway, StartError};
+use crate::mend::open::open;
 use facts::Facts;
 use gateway_sim::{Habits, Neighbourhood};
 use residents::Agent;
@@ -62,7 +63,8 @@ pub async fn run(options: &DemoArgs, json: bool) -> Result<(), DemoError> {
         json,
         config.rules().calendar.utc_offset_s,
     ));
-    let gateway = Gateway::start(&config, None, words::listener(say.clone())).await?;
+    let opened = open(&config.store.data_dir, false).map_err(StartError::from)?;
+    let gateway = Gateway::start(&config, opened, None, words::listener(say.clone())).await?;
     let page = format!("http://{}/", gateway.page);
     say.line(&format!("page      {page}"));
     say.line(&format!("broker    {} (MQTT 3.1.1)", gateway.broker));

@@ -7,16 +7,6 @@ use std::path::PathBuf;
 /// Why the gateway did not start; fits after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory cannot be made.
-    #[error(
-        "create the data directory {path}: {error}; check its owner, or choose another with store.data_dir"
-    )]
-    DataDir {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
     /// The database.
     #[error("open the database: {0}")]
     Store(#[from] gateway_store::StoreError),
@@ -60,17 +50,12 @@ pub enum StartError {
         /// The first mistake.
         mistake: String,
     },
-    /// A tariff is unusable.
-    #[error("adopt the tariff {id}: {error}")]
-    Tariff {
-        /// Its id.
-        id: String,
-        /// Why.
-        error: DeskError,
-    },
     /// That a backup was restored cannot be recorded.
     #[error("hold money after a restored backup: {0}")]
     Restored(DeskError),
+    /// That a damaged database was put together again cannot be recorded.
+    #[error("record that the database was damaged: {0}")]
+    Mended(DeskError),
     /// The operator's password is not stored.
     #[error("take over the operator's password: {0}")]
     Password(DeskError),

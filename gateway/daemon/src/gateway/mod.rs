@@ -10,18 +10,20 @@ use nodes::{add_site_clients, admit_all, field_config, logins};
 
 use crate::clock::{Clock, Trust};
 use crate::config::{self, ClockTrust, Config, WebAccess};
-use crate::cycle::{self, Cycle, Input, Listener, Status};
+use crate::cycle::{self, Cycle, Input, Listener, Status, Storage};
 use crate::desk::DaemonDesk;
 use crate::drivers::Drivers;
 use crate::home_assistant::Publisher;
+use crate::mend::keeper;
+use crate::mend::open::Opened;
 use crate::notify;
 use crate::ordered::Ordered;
 use crate::pins::{self, Pins};
-use crate::{backup, buses, cloud, control, devices, health, holidays, tariffs, token_keys};
-use gateway_core::{Command, NodeId, State};
+use crate::{backup, buses, cloud, control, devices, health, holidays, mend, tariffs, token_keys};
+use gateway_core::{Command, NodeId};
 use gateway_field::devices::SiteMessage;
 use gateway_field::{Credentials, Field, FieldConfig};
-use gateway_store::{NodeKey, Reader, Store};
+use gateway_store::{NodeKey, Reader};
 use gateway_web::{Desk, DeskError};
 use prepaid_common::wire::Key;
 use std::collections::BTreeMap;
@@ -36,6 +38,9 @@ use tokio::task::JoinHandle;
 
 /// How often the whole way is tested: publish, commit, acknowledge.
 const SELF_TEST_EVERY: Duration = Duration::from_secs(60);
+
+/// How often it is while nothing can be stored.
+const FAILED_TEST_EVERY: Duration = Duration::from_secs(5);
 
 /// A gateway at work.
 pub struct Gateway {
@@ -54,14 +59,15 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts everything: store, broker, cycle, tariffs, page, control socket. When it returns, nodes and people are served.
+    /// Starts everything around an open database: broker, cycle, tariffs, page, control socket. When it returns, nodes and people are served.
     pub async fn start(
         config: &Config,
+        opened: Opened,
         ordered: Option<Arc<Ordered>>,
         listener: Listener,
     ) -> Result<Self, StartError> {
-        let path = config.database();
-        let (pins, (store, state), (epoch, keys)) = open(config)?;
+        let (pins, keys) = taken_up(config, &opened)?;
+        let (store, state, epoch) = (opened.store, opened.state, opened.epoch);
         let credentials = site_clients(config);
         let (uplinks_in, uplinks) = mpsc::channel(cycle::UPLINK_INBOX);
         let (inputs_in, inputs) = mpsc::channel(cycle::COMMAND_INBOX);
@@ -116,7 +122,7 @@ impl Gateway {
             bench: devices::Bench::new(clock, buses, &drivers.links, logins(config)),
         });
         let heard = (drivers, site_messages, on_pins);
-        let (app, page, tasks) = serve_people(config, &path, &desk, heard, stopped).await?;
+        let (app, page, tasks) = serve_people(config, &desk, heard, stopped).await?;
         Ok(Self {
             desk,
             broker: bound(&field, config),
@@ -160,14 +166,16 @@ impl Gateway {
 /// Tariffs, page and control socket.
 async fn serve_people(
     config: &Config,
-    path: &Path,
     desk: &Arc<DaemonDesk>,
     (drivers, site_messages, on_pins): (Drivers, mpsc::Receiver<SiteMessage>, Vec<JoinHandle<()>>),
     stopped: watch::Receiver<bool>,
 ) -> Result<(gateway_web::App, SocketAddr, Vec<JoinHandle<()>>), StartError> {
+    let path = &config.database();
     let held = backup::take_note(&config.store.data_dir, desk).await;
     held.map_err(StartError::Restored)?;
-    adopt_tariffs(config, desk.as_ref()).await?;
+    let told = mend::take_note(&config.store.data_dir, desk).await;
+    told.map_err(StartError::Mended)?;
+    adopt_tariffs(config, desk.as_ref()).await;
     let file = config::operator_password_in(&config.store.data_dir);
     let taken = people::take_over_password(&file, desk.as_ref()).await;
     taken.map_err(StartError::Password)?;
@@ -175,7 +183,8 @@ async fn serve_people(
     let (app, page, web) = serve_page(config, path, desk.clone(), stopped.clone()).await?;
     let control = open_office(config, desk.clone(), stopped.clone())?;
     let tester = tokio::spawn(test_regularly(desk.clone(), stopped.clone()));
-    let mut tasks = vec![web, control, tester];
+    let keeping = keeper::keep(keeper::of(config), desk.status.clone(), stopped.clone());
+    let mut tasks = vec![web, control, tester, tokio::spawn(keeping)];
     tasks.extend(publish_state(config, path, desk, stopped.clone()));
     let driving = bench.drive(drivers, desk.field.clone(), site_messages, stopped);
     tasks.push(tokio::spawn(driving));
@@ -204,18 +213,14 @@ fn publish_state(
     is_wanted.then(|| tokio::spawn(publisher.run(stopped)))
 }
 
-/// Pins, store with state, epoch with the nodes' keys.
-type Opened = (Pins, (Store, State), (u32, Vec<(NodeId, NodeKey)>));
-
-/// What is on disk, and the contactors' outputs as it says, before anything else runs.
-fn open(config: &Config) -> Result<Opened, StartError> {
-    make_data_dir(&config.store.data_dir)?;
-    let (mut store, state) = Store::open(&config.database())?;
-    let installed: Vec<_> = state.installed().collect();
+/// The contactors' outputs as the state on disk says, before anything else runs; and the nodes' keys.
+fn taken_up(
+    config: &Config,
+    opened: &Opened,
+) -> Result<(Pins, Vec<(NodeId, NodeKey)>), StartError> {
+    let installed: Vec<_> = opened.state.installed().collect();
     let pins = Pins::open(config, &installed).map_err(StartError::Pins)?;
-    let epoch = store.begin_epoch()?;
-    let keys = store.node_keys()?;
-    Ok((pins, (store, state), (epoch, keys)))
+    Ok((pins, opened.store.node_keys()?))
 }
 
 /// Where nodes connect.
@@ -280,7 +285,7 @@ fn spawn_cycle(
 
 /// The shipped tariffs and those of the site's directory. One whose id is in use with other content is left alone and named:
 /// accounts go on with what they were sold under.
-async fn adopt_tariffs(config: &Config, desk: &dyn Desk) -> Result<(), StartError> {
+async fn adopt_tariffs(config: &Config, desk: &dyn Desk) {
     let (usable, checked) = tariffs::for_site(config);
     for file in checked.iter().filter(|file| !file.mistakes.is_empty()) {
         log::error!(
@@ -300,17 +305,14 @@ async fn adopt_tariffs(config: &Config, desk: &dyn Desk) -> Result<(), StartErro
             Err(DeskError::Refused(refusal)) => {
                 log::error!("failed to adopt the tariff {id}: {refusal}");
             }
-            Err(error) => return Err(StartError::Tariff { id, error }),
+            // What accounts were sold under is in the state; a disk that is full keeps nobody from the page that says so.
+            Err(DeskError::Unavailable(why)) => {
+                log::error!(
+                    "failed to adopt the tariff {id}: {why}; it is tried again at the next start"
+                );
+            }
         }
     }
-    Ok(())
-}
-
-fn make_data_dir(path: &Path) -> Result<(), StartError> {
-    std::fs::create_dir_all(path).map_err(|error| StartError::DataDir {
-        path: path.into(),
-        error,
-    })
 }
 
 fn clock(config: &Config) -> Clock {
@@ -410,12 +412,7 @@ async fn serve_page(
 
 /// Tests the whole way every minute and tells systemd's watchdog that the gateway works, if it does.
 async fn test_regularly(desk: Arc<DaemonDesk>, mut stopped: watch::Receiver<bool>) {
-    let mut every = tokio::time::interval(SELF_TEST_EVERY);
     loop {
-        tokio::select! {
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-            _ = every.tick() => {}
-        }
         let result = desk
             .field
             .self_test()
@@ -425,5 +422,14 @@ async fn test_regularly(desk: Arc<DaemonDesk>, mut stopped: watch::Receiver<bool
             log::error!("failed to {error}");
         }
         desk.status.tested(result);
+        // What goes on by itself when the disk does is told soon.
+        let wait = match desk.status.storage() {
+            Storage::Works => SELF_TEST_EVERY,
+            Storage::Failed(_) => FAILED_TEST_EVERY,
+        };
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            () = tokio::time::sleep(wait) => {}
+        }
     }
 }
