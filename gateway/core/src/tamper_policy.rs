@@ -31,6 +31,8 @@ pub struct TamperPolicy {
     pub frozen_s: u16,
     /// Supply voltage below this is too low to rely on, in tenths of a volt.
     pub supply_low_dv: u16,
+    /// Minutes for which a supply voltage must be missing, while the neighbours have theirs, before that is an alarm; 0: never one.
+    pub supply_missing_min: u16,
     /// Whether premises may export.
     pub export_allowed: bool,
     /// Events that open the supply until an operator clears them; none: alarm only.
@@ -53,6 +55,8 @@ impl Default for TamperPolicy {
             frozen_va: node.frozen_va,
             frozen_s: node.frozen_s,
             supply_low_dv: node.supply_low_dv,
+            // Longer than a fuse takes to be changed in the street, and several readings.
+            supply_missing_min: 2,
             export_allowed: node.export_allowed,
             latch_on: Events::NONE,
         }

@@ -1,7 +1,7 @@
 //! Supply voltage that is missing at one connection while its neighbours have theirs: a conductor that was cut or came loose, or a meter whose
 //! voltage was taken away from it so that it counts nothing.
 //!
-//! Decided here: when that is worth a person. The voltage has to be missing in every reading for [`MISSING_S`], and neighbours have to
+//! Decided here: when that is worth a person. The voltage has to be missing in every reading for `[tamper] supply_missing_min`, and neighbours have to
 //! show theirs in readings of that very time: a feeder that is dead as a whole accuses nobody, whichever meter says so first. Not decided here: what a
 //! silent node means (it says nothing of its voltage), and what is too low (`[tamper] supply_low_dv`; a quarter of it is none).
 //!
@@ -20,8 +20,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Seconds for which it is missing before anybody is told: longer than a fuse takes to be changed in the street, and several readings.
-const MISSING_S: i64 = 120;
 /// Seconds after the beginning from which a neighbour's reading counts: the outage that took all of them reaches the last one by then.
 const AFTER_S: i64 = 60;
 /// Neighbours needed at least: one could be the odd one.
@@ -53,7 +51,8 @@ pub(super) fn check(draft: &mut Draft<'_>, reading: &Reading) {
         accepted.dark_since = Some(since);
     }
     let lasted_s = draft.now.at.0.saturating_sub(since.0);
-    if !draft.now.clock_trusted || lasted_s < MISSING_S {
+    let minutes = i64::from(draft.rules.tamper.supply_missing_min);
+    if minutes == 0 || !draft.now.clock_trusted || lasted_s < minutes * 60 {
         return;
     }
     let open = draft.state.alarms.get(&(AlarmKind::SupplyMissing, subject));

@@ -109,3 +109,14 @@ fn a_gap_begins_anew_and_the_alarm_ends_with_the_voltage() {
     assert!(site.state.alarms[&ALARM].cleared);
     assert!(site.point().supply.in_force().is_empty() || site.state.readings.contains_key(&NODE));
 }
+
+#[test]
+fn a_site_says_how_long_it_must_be_missing_or_never_hears_of_it() {
+    for (minutes_set, minutes_of, expected) in [(10, 9, false), (10, 12, true), (0, 60, false)] {
+        let mut site = street(&[None; 3]);
+        site.rules.tamper.supply_missing_min = minutes_set;
+        minutes(&mut site, minutes_of, &[Some(0), Some(2_300), Some(2_300)]);
+        let raised = site.state.alarms.contains_key(&ALARM);
+        assert_eq!(raised, expected, "{minutes_of} of {minutes_set} minutes");
+    }
+}

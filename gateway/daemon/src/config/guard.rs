@@ -158,6 +158,12 @@ pub(super) const TAMPER: &[Key] = &[
         "Supply voltage below this is too low to rely on, in tenths of a volt; below a quarter of it, it is missing.",
     ),
     key(
+        "supply_missing_min",
+        whole(0, 1_440),
+        "2",
+        "Minutes a supply voltage must be missing, while the neighbours have theirs, before the gateway raises an alarm; 0: never.",
+    ),
+    key(
         "export",
         Kind::OneOf(&["none", "allowed"]),
         "\"none\"",
@@ -202,6 +208,7 @@ pub(super) fn tamper(values: &Values) -> TamperPolicy {
         frozen_va: values.whole("tamper.frozen_va"),
         frozen_s: values.whole("tamper.frozen_s"),
         supply_low_dv: values.whole("tamper.supply_low_dv"),
+        supply_missing_min: values.whole("tamper.supply_missing_min"),
         export_allowed: values.text("tamper.export") == "allowed",
         latch_on: events.fold(Events::NONE, |all, event| all | event),
     }
@@ -225,7 +232,7 @@ mod tests {
     fn a_class_has_its_own_limit_and_the_site_s_waits() {
         let text = "[prepay.load_limit]\nrest_s = 60\nwatts = 5000\n\
                     [[prepay.class]]\ncategory = \"mini-grid\"\nload_limit.watts = 300\nreconnect.mode = \"press\"\n\
-                    [tamper]\nlatch_on = [\"magnet\", \"cover-open\"]\n";
+                    [tamper]\nlatch_on = [\"magnet\", \"cover-open\"]\nsupply_missing_min = 30\n";
         let rules = Config::parse(text).expect("a file").rules();
         let class = &rules.classes["mini-grid"];
         assert_eq!((class.load_limit.watts, class.load_limit.rest_s), (300, 60));
@@ -234,5 +241,6 @@ mod tests {
             (true, false)
         );
         assert_eq!(rules.tamper.latch_on, Events::MAGNET | Events::COVER_OPEN);
+        assert_eq!(rules.tamper.supply_missing_min, 30);
     }
 }
