@@ -38,7 +38,7 @@ mod short;
 mod status;
 mod topic;
 
-pub use command::{Command, Lease, MAX_TEXT_BYTES, SwitchMode, TimeSignal};
+pub use command::{Command, Lease, MAX_TEXT_BYTES, MAX_TRIAL_S, SwitchMode, TimeSignal, Trial};
 pub use counter::Counter;
 pub use events::Events;
 pub use frame::{BufferTooSmall, Direction, Envelope, Header, Kind, Opened, open_frame, peek};

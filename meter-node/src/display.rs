@@ -121,6 +121,7 @@ impl<S: Storage> Node<S> {
             SwitchReason::OverloadLatched => ("OVERLOAD: OFF", Line::new("CALL SUPPLIER")),
             SwitchReason::LoadLimitTripped => ("OVERLOAD", wait("wait ", self.wait_s())),
             SwitchReason::ReconnectDelay => ("POWER RETURNS", wait("in ", self.wait_s())),
+            SwitchReason::Trial => ("SUPPLY TEST", wait("back in ", self.wait_s())),
             SwitchReason::WaitingForPress => ("PRESS TO CONNECT", Line::new("")),
             reason => return self.display_text(reason),
         };

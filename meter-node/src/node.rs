@@ -253,6 +253,9 @@ impl<S: Storage> Node<S> {
         if command.close {
             self.switch.press();
         }
+        if let Some(trial) = command.trial {
+            self.switch.begin_trial(trial);
+        }
         self.decide(0);
         if let Some(seconds) = command.report_interval_s {
             self.link.set_report_interval(seconds);

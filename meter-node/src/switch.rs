@@ -2,13 +2,13 @@
 //!
 //! In order: no lease opens; an order to be off; tampering where the settings say so; a latched load
 //! limit; the day's allowance and the credit, except that friendly hours lift the credit's cut-off;
-//! then what opens only for a while: a load above the limit, a return of power; last, a lease that
+//! then what opens only for a while: a load above the limit, a return of power, a trial; last, a lease that
 //! asks for it waits for a press before the relay closes again. No radio moves the relay, and the
 //! clock only by a plan.
 
 use crate::overload::Overload;
 use crate::records::SavedLease;
-use prepaid_common::wire::{Lease, Plan, Settings, SwitchMode, SwitchReason};
+use prepaid_common::wire::{Lease, MAX_TRIAL_S, Plan, Settings, SwitchMode, SwitchReason, Trial};
 use prepaid_common::{UtcSeconds, WattHours};
 
 const DAY_S: i64 = 86_400;
@@ -21,6 +21,8 @@ pub(crate) struct Switch {
     closed: bool,
     overload: Overload,
     delay_ms: u32,
+    trial: Option<Trial>,
+    trial_ms: u32,
     reason: SwitchReason,
 }
 
@@ -44,6 +46,8 @@ impl Switch {
             closed: false,
             overload: Overload::new(saved.is_some_and(|saved| saved.overload_latched)),
             delay_ms: u32::from(settings.reconnect_delay_s) * 1000,
+            trial: None,
+            trial_ms: 0,
             reason: SwitchReason::NoLease,
         }
     }
@@ -77,6 +81,7 @@ impl Switch {
         let wait_ms = match self.reason {
             SwitchReason::LoadLimitTripped => self.overload.rest_ms(),
             SwitchReason::ReconnectDelay => self.delay_ms,
+            SwitchReason::Trial => self.trial_ms,
             _ => 0,
         };
         u16::try_from(wait_ms.div_ceil(1000)).unwrap_or(u16::MAX)
@@ -99,6 +104,15 @@ impl Switch {
         self.plan = plan;
     }
 
+    /// Begins a trial, once for its number. One that was begun is forgotten by a reboot, and the relay
+    /// then closes: nobody stays in the dark for a trial.
+    pub fn begin_trial(&mut self, trial: Trial) {
+        if self.trial.map(|known| known.trial_id) != Some(trial.trial_id) {
+            self.trial = Some(trial);
+            self.trial_ms = u32::from(trial.seconds.min(MAX_TRIAL_S)) * 1000;
+        }
+    }
+
     pub fn reset_overload(&mut self) {
         self.overload.reset();
     }
@@ -115,6 +129,7 @@ impl Switch {
         self.begin_day(now);
         self.watch_load(elapsed_ms, now);
         self.delay_ms = self.delay_ms.saturating_sub(elapsed_ms);
+        self.trial_ms = self.trial_ms.saturating_sub(elapsed_ms);
         let lease = self.lease.unwrap_or_default();
         self.waits_for_press &= lease.press_to_reconnect;
         let wanted = match (self.lease, lease.mode) {
@@ -138,6 +153,8 @@ impl Switch {
             SwitchReason::LoadLimitTripped
         } else if self.delay_ms > 0 {
             SwitchReason::ReconnectDelay
+        } else if self.trial_ms > 0 {
+            SwitchReason::Trial
         } else if self.waits_for_press {
             SwitchReason::WaitingForPress
         } else {

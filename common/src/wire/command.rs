@@ -22,6 +22,7 @@ const ITEM_SETTINGS: u8 = 7;
 const ITEM_PLAN: u8 = 8;
 const ITEM_RESET_OVERLOAD: u8 = 9;
 const ITEM_CLOSE: u8 = 10;
+const ITEM_TRIAL: u8 = 11;
 const FIRST_CRITICAL_ITEM: u8 = 0x80;
 
 const FLAG_PRESS_TO_RECONNECT: u8 = 1;
@@ -60,6 +61,19 @@ pub struct Lease {
     pub press_to_reconnect: bool,
 }
 
+/// An opening of the relay for a few seconds, to compare what the feeder then delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Trial {
+    /// Chosen by the gateway, another for each trial. A node opens once for a number, however often it
+    /// is told.
+    pub trial_id: u16,
+    /// Seconds, 1 to [`MAX_TRIAL_S`]. The node then closes by itself, gateway alive or dead.
+    pub seconds: u16,
+}
+
+/// Longest opening for a trial, seconds: a refrigerator does not notice it.
+pub const MAX_TRIAL_S: u16 = 300;
+
 /// The gateway's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeSignal {
@@ -93,6 +107,8 @@ pub struct Command {
     pub reset_overload: bool,
     /// Stands for a press of the button while the node waits for one.
     pub close: bool,
+    /// Opens the relay for a few seconds.
+    pub trial: Option<Trial>,
 }
 
 impl Command {
@@ -185,6 +201,11 @@ impl Command {
         if self.close {
             writer.item(ITEM_CLOSE, 0);
         }
+        if let Some(trial) = self.trial {
+            writer.item(ITEM_TRIAL, 4);
+            writer.put(&trial.trial_id.to_be_bytes());
+            writer.put(&trial.seconds.to_be_bytes());
+        }
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, FrameRejection> {
@@ -218,6 +239,7 @@ impl Command {
                 ITEM_PLAN => once(&mut command.plan, Plan::read(value)?)?,
                 ITEM_RESET_OVERLOAD => once(&mut reset, exactly(value, 0)?.0)?,
                 ITEM_CLOSE => once(&mut close, exactly(value, 0)?.0)?,
+                ITEM_TRIAL => once(&mut command.trial, Trial::read(value)?)?,
                 FIRST_CRITICAL_ITEM.. => return Err(FrameRejection::UnknownCriticalItem),
                 _ => {}
             }
@@ -249,6 +271,18 @@ impl Lease {
             load_limit_w,
             press_to_reconnect,
         })
+    }
+}
+
+impl Trial {
+    fn read(value: &[u8]) -> Result<Self, FrameRejection> {
+        let mut reader = exactly(value, 4)?;
+        let (trial_id, seconds) = (reader.u16()?, reader.u16()?);
+        if (1..=MAX_TRIAL_S).contains(&seconds) {
+            Ok(Self { trial_id, seconds })
+        } else {
+            Err(FrameRejection::ValueOutOfRange)
+        }
     }
 }
 

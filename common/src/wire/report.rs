@@ -72,11 +72,13 @@ pub enum SwitchReason {
     Friendly = 10,
     /// Open until the next reset: the day's energy is used.
     AllowanceUsed = 11,
+    /// Open for a few seconds: a trial. It closes by itself.
+    Trial = 12,
 }
 
 impl SwitchReason {
     /// Every reason; its place is its code.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoLease,
         Self::WithinLease,
         Self::LeaseExhausted,
@@ -89,6 +91,7 @@ impl SwitchReason {
         Self::ReconnectDelay,
         Self::Friendly,
         Self::AllowanceUsed,
+        Self::Trial,
     ];
 
     /// The reason of a code, if it is known.
@@ -106,7 +109,7 @@ impl SwitchReason {
     /// The nearest of the reasons 0 to 6, which every peer knows: what stands in the fixed part.
     const fn basic(self) -> Self {
         match self {
-            Self::OverloadLatched | Self::ReconnectDelay => Self::LoadLimitTripped,
+            Self::OverloadLatched | Self::ReconnectDelay | Self::Trial => Self::LoadLimitTripped,
             Self::TamperLatched => Self::ForcedOff,
             Self::Friendly => Self::WithinLease,
             Self::AllowanceUsed => Self::LeaseExhausted,

@@ -5,7 +5,7 @@ use crate::frame::{KEY, KINDS, NODE, sealed};
 use meter_node::{EEPROM_BYTES, Identity, Measurement, Node, Storage};
 use prepaid_common::wire::{
     Allowance, Command, Counter, Envelope, Kind, Lease, MAX_FRAME, Plan, RelayPosition,
-    SETTINGS_BYTES, Settings, SwitchMode, SwitchReason, TimeSignal, Welcome, peek,
+    SETTINGS_BYTES, Settings, SwitchMode, SwitchReason, TimeSignal, Trial, Welcome, peek,
 };
 use prepaid_common::{UtcSeconds, WattHours};
 
@@ -255,6 +255,10 @@ fn command(bytes: &mut Bytes<'_>) -> Command {
         plan: (has & 32 != 0).then(|| plan(bytes)),
         reset_overload: has & 64 != 0,
         close: has & 128 != 0,
+        trial: (has & 129 == 129).then(|| Trial {
+            trial_id: u16::from(bytes.u8()),
+            seconds: 1 + u16::from(bytes.u8()),
+        }),
         ..Command::default()
     }
 }

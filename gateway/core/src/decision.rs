@@ -7,7 +7,9 @@ use crate::account::{Change, Settlement};
 use crate::agent::AgentDecision;
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::BillingPeriod;
-use crate::case::{AssessmentDecision, Found, LossReport, News, Outcome as CaseOutcome};
+use crate::case::{
+    AssessmentDecision, Found, LossReport, News, Outcome as CaseOutcome, TrialDecision,
+};
 use crate::cloud::HoldCause;
 use crate::configured::SettingsDecision;
 use crate::correction::CorrectionDecision;
@@ -286,6 +288,8 @@ pub enum Decision {
     },
     /// What became of a guard of a supply.
     Guard(GuardDecision),
+    /// What became of a switch test.
+    Trial(TrialDecision),
     /// The prepayment rules decided about an account.
     Prepay {
         /// The usage point.
@@ -533,6 +537,7 @@ impl Decision {
             | Self::CaseClosed { case, .. }
             | Self::Assessment { case, .. }
             | Self::ResidentTold { case, .. } => Some(*case),
+            Self::Trial(decision) => Some(decision.case()),
             _ => None,
         }
     }
@@ -585,6 +590,7 @@ impl Decision {
                 ..
             } => Some(*usage_point),
             Self::Guard(decision) => Some(decision.usage_point()),
+            Self::Trial(decision) => Some(decision.usage_point()),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! Why an event was not obeyed. Values, in order of precedence within each command; nothing changes when one is returned.
 
+use crate::case::TrialRefusal;
 use crate::clock::ClockRefusal;
 use crate::prepay::MoneyRefusal;
 use crate::question::QuestionRefusal;
@@ -47,6 +48,8 @@ pub enum Refusal {
     Token(Rejection),
     /// Money was not moved: a rule of vends, debts, corrections or agents.
     Money(MoneyRefusal),
+    /// A switch test was not planned.
+    Trial(TrialRefusal),
     /// The token asks for a display or a test, which only a meter with a display of its own can do.
     TokenTestNotHere,
     /// The token limits the difference between phases, which nodes do not measure.
@@ -175,6 +178,7 @@ impl Refusal {
             Self::KeyUsedForOtherVend => "key-used-for-other-vend",
             Self::Token(rejection) => rejection.name(),
             Self::Money(refusal) => refusal.name(),
+            Self::Trial(refusal) => refusal.name(),
             Self::TokenTestNotHere => "token-test-not-here",
             Self::UnbalanceLimitNotHere => "unbalance-limit-not-here",
             Self::TokenWorthNothing => "token-worth-nothing",
@@ -253,6 +257,7 @@ impl fmt::Display for Refusal {
             Self::KeyUsedForOtherVend => "this key was used for another vend; nothing was credited, use a new key for a new payment",
             Self::Token(rejection) => return rejection.fmt(f),
             Self::Money(refusal) => return refusal.fmt(f),
+            Self::Trial(refusal) => return refusal.fmt(f),
             Self::TokenTestNotHere => "the token asks the meter for a display or a test, which meters here do not have",
             Self::UnbalanceLimitNotHere => "the token limits the difference between phases, which meters here do not measure",
             Self::TokenWorthNothing => "by the tariff the token's energy costs nothing now; it is not used up, enter it later",
@@ -309,6 +314,12 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
+
+impl From<TrialRefusal> for Refusal {
+    fn from(refusal: TrialRefusal) -> Self {
+        Self::Trial(refusal)
+    }
+}
 
 impl From<MoneyRefusal> for Refusal {
     fn from(refusal: MoneyRefusal) -> Self {

@@ -5,7 +5,7 @@
 
 use crate::UtcSeconds;
 use crate::calendar::Calendar;
-use crate::case::ResidentRules;
+use crate::case::{ResidentRules, TrialRules};
 use crate::prepay::PrepayRules;
 use crate::prepay::friendly::Window;
 use crate::tamper_policy::TamperPolicy;
@@ -32,6 +32,8 @@ pub struct Rules {
     pub tamper: TamperPolicy,
     /// What residents are told about cases.
     pub resident: ResidentRules,
+    /// Whether and how a supply may be opened as an experiment.
+    pub trials: TrialRules,
 }
 
 impl Default for Rules {
@@ -49,6 +51,7 @@ impl Default for Rules {
             armed: true,
             tamper: TamperPolicy::default(),
             resident: ResidentRules::default(),
+            trials: TrialRules::default(),
         }
     }
 }

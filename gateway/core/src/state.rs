@@ -502,7 +502,8 @@ impl UsagePoint {
             Decision::SupplyOrdered { .. }
             | Decision::SupplyDesired { .. }
             | Decision::SupplyReported { .. }
-            | Decision::Guard(_) => self.apply_supply(&record.decision),
+            | Decision::Guard(_)
+            | Decision::Trial(_) => self.apply_supply(&record.decision),
             Decision::PhaseSet { phase, .. } => self.feeder_phase = *phase,
             Decision::FeederSet { feeder, .. } => self.feeder = *feeder,
             Decision::ArmingSet { arming, armed, .. } => {
@@ -539,6 +540,7 @@ impl UsagePoint {
                     self.guard.heard(*node, *wait);
                 }
             }
+            Decision::Trial(decision) => self.guard.tried(decision),
             Decision::Guard(decision) => {
                 if let GuardDecision::LoadLimitSet { watts, .. } = decision {
                     self.load_limit_w = *watts;

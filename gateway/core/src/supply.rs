@@ -43,11 +43,13 @@ pub enum Reason {
     AwaitsPress,
     /// Power has just returned; the street comes back one after the other.
     ReconnectDelay,
+    /// A switch test of some seconds.
+    Trial,
 }
 
 impl Reason {
     /// Every reason, in the order shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OperatorOff,
         Self::TamperLatched,
         Self::OverloadLatched,
@@ -55,6 +57,7 @@ impl Reason {
         Self::AllowanceUsed,
         Self::LoadLimitTripped,
         Self::ReconnectDelay,
+        Self::Trial,
         Self::AwaitsPress,
     ];
 
@@ -69,6 +72,7 @@ impl Reason {
             Self::OverloadLatched => "load too often above the limit; reset it",
             Self::TamperLatched => "tampering, until it is cleared",
             Self::AwaitsPress => "ready; waits for a press",
+            Self::Trial => "a test of the supply; comes back by itself",
             Self::ReconnectDelay => "power has just returned; comes back by itself",
         }
     }

@@ -53,6 +53,10 @@ pub struct Meter {
     truth: Truth,
     welded: bool,
     cover_open: bool,
+    /// What of its current passes the meter, percent; the rest goes past it.
+    counts_percent: u8,
+    /// Whether that rest goes past the relay, too.
+    bridged: bool,
     was_closed: bool,
     off_for_credit: bool,
 }
@@ -75,6 +79,8 @@ impl Meter {
             truth: Truth::default(),
             welded: false,
             cover_open: false,
+            counts_percent: 100,
+            bridged: false,
             was_closed: false,
             off_for_credit: false,
         };
@@ -128,6 +134,11 @@ impl Meter {
         self.welded = welded;
     }
 
+    /// Lets the meter count only so many percent; with `bridged` the rest goes past the relay, too.
+    pub fn tamper(&mut self, counts_percent: u8, bridged: bool) {
+        (self.counts_percent, self.bridged) = (counts_percent.min(100), bridged);
+    }
+
     /// Opens its cover, or closes it.
     pub fn open_cover(&mut self, open: bool) {
         self.cover_open = open;
@@ -175,16 +186,31 @@ impl Meter {
     /// `demand` flowed for `elapsed_ms` if the meter conducts. Returns what flowed, milliwatts.
     pub fn run(&mut self, elapsed_ms: u32, demand: Demand, voltage_mv: u64) -> u64 {
         let conducts = self.conducts();
-        let flowing = if conducts { demand } else { Demand::default() };
+        let taken = if conducts || self.bridged {
+            demand
+        } else {
+            Demand::default()
+        };
+        let counted = u64::from(self.counts_percent);
+        let flowing = match conducts {
+            true => Demand {
+                active_mw: taken.active_mw * counted / 100,
+                reactive_mw: taken.reactive_mw * counted / 100,
+            },
+            false => Demand::default(),
+        };
         let leak_ma = self.noise.between(0, 15);
         let mut measurement = measure(self.kind, flowing, voltage_mv, leak_ma, conducts);
+        if self.bridged {
+            measurement.voltage_out_dv = measurement.voltage_in_dv;
+        }
         measurement.cover_open = self.cover_open;
         let Power::On(node) = &mut self.power else {
             return 0;
         };
         self.truth.deliver(flowing.active_mw, elapsed_ms);
         node.sample(elapsed_ms, &measurement);
-        flowing.active_mw
+        taken.active_mw
     }
 
     /// A frame came from the gateway.

@@ -85,6 +85,11 @@ impl Neighbourhood {
         self.with(node, |device| device.meter.weld(welded))
     }
 
+    /// Lets a meter count only a part; with `bridged` the rest goes past the relay, too. False for a stranger.
+    pub fn tamper(&self, node: NodeId, counts_percent: u8, bridged: bool) -> bool {
+        self.with(node, |device| device.meter.tamper(counts_percent, bridged))
+    }
+
     /// Opens the cover of a meter, or closes it. False for a stranger.
     pub fn open_cover(&self, node: NodeId, open: bool) -> bool {
         self.with(node, |device| device.meter.open_cover(open))

@@ -45,6 +45,16 @@ struct Line {
     kind: Kind,
     #[serde(default)]
     seed: Option<u64>,
+    /// What of its current passes the meter, percent.
+    #[serde(default = "all")]
+    counts_percent: u8,
+    /// Whether the rest goes past the relay, too.
+    #[serde(default)]
+    bridged: bool,
+}
+
+const fn all() -> u8 {
+    100
 }
 
 const fn premises() -> Kind {
@@ -53,13 +63,19 @@ const fn premises() -> Kind {
 
 /// Runs the nodes until Ctrl-C, with a line about each relay and every few seconds.
 pub async fn run(arguments: Arguments) -> Result<ExitCode, String> {
-    let mut config = Config::new(arguments.broker, read_members(&arguments.members)?);
+    let mut config = Config::new(
+        arguments.broker,
+        read_lines(&arguments.members, read_member)?,
+    );
     config.report_interval = arguments.interval.map(Duration::from_secs);
     config.habits.kettle_every_s = arguments.kettle_every;
     config.eeprom_dir = arguments.eeprom;
     let neighbourhood =
         Neighbourhood::start(config).map_err(|error| format!("read an EEPROM file: {error}"))?;
     neighbourhood.set_tap(arguments.tap_w);
+    for (node, counts_percent, bridged) in read_lines(&arguments.members, read_tampering)? {
+        neighbourhood.tamper(node, counts_percent, bridged);
+    }
     let mut events = neighbourhood.events();
     let mut status = tokio::time::interval(STATUS_INTERVAL);
     loop {
@@ -94,17 +110,25 @@ fn print_counts(counts: &Counts) {
     );
 }
 
-fn read_members(path: &Path) -> Result<Vec<Member>, String> {
+fn read_lines<T>(path: &Path, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("read {}: {error}", path.display()))?;
     let lines = text.lines().enumerate();
     lines
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(index, line)| {
-            read_member(line)
-                .map_err(|why| format!("read {}, line {}: {why}", path.display(), index + 1))
+            read(line).map_err(|why| format!("read {}, line {}: {why}", path.display(), index + 1))
         })
         .collect()
+}
+
+fn read_tampering(line: &str) -> Result<(NodeId, u8, bool), String> {
+    let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let node = line
+        .node
+        .parse()
+        .map_err(|why| format!("{}: {why}", line.node))?;
+    Ok((node, line.counts_percent, line.bridged))
 }
 
 fn read_member(line: &str) -> Result<Member, String> {

@@ -184,6 +184,11 @@ fn site() -> Routes {
             pages::assess_case,
         )
         .post(
+            "/cases/{number}/test",
+            Needs::May(Deed::OrderSupply),
+            pages::test_case,
+        )
+        .post(
             "/cases/{number}/{change}",
             Needs::May(Deed::WorkOnCases),
             pages::change_case,

@@ -3,7 +3,8 @@
 use crate::bench::{Eeprom, Gateway, boot, lease, load, report, supplied};
 use meter_node::{Measurement, Node, Received};
 use prepaid_common::wire::{
-    Allowance, Command, Events, Lease, Plan, Settings, Short, SwitchReason, TimeSignal,
+    Allowance, Command, Events, FrameRejection, Lease, Plan, Settings, Short, SwitchReason,
+    TimeSignal, Trial,
 };
 use prepaid_common::{UtcSeconds, WattHours};
 
@@ -357,4 +358,37 @@ fn an_answer_on_the_display_gives_way_to_the_plans_text() {
     send(&mut gateway, &mut node, command);
     pass(&mut node, 30, &load(0));
     assert_eq!(shown(&node), "12.50 left|LOW 2 days");
+}
+
+#[test]
+fn a_trial_opens_once_for_its_number_and_closes_by_itself() {
+    let (mut node, mut gateway) = supplied(1000, 0);
+    let trial = |trial_id, seconds| Command {
+        trial: Some(Trial { trial_id, seconds }),
+        ..Command::default()
+    };
+    let writes = node.storage().writes;
+    send(&mut gateway, &mut node, trial(7, 30));
+    assert_eq!(node.switch_reason(), SwitchReason::Trial);
+    assert_eq!(shown(&node), "SUPPLY TEST|back in 30 s");
+    assert_eq!(node.storage().writes, writes);
+    pass(&mut node, 10, &load(0));
+    // Told again, it goes on and begins no second one.
+    send(&mut gateway, &mut node, trial(7, 30));
+    pass(&mut node, 19, &load(0));
+    assert!(!node.relay_is_closed());
+    pass(&mut node, 1, &load(0));
+    assert!(node.relay_is_closed());
+    send(&mut gateway, &mut node, trial(7, 30));
+    assert!(node.relay_is_closed());
+    send(&mut gateway, &mut node, trial(8, 30));
+    assert!(!node.relay_is_closed());
+    // A reboot forgets it: nobody stays in the dark.
+    assert!(boot(node.into_storage()).relay_is_closed());
+    // Longer than anybody is to be without.
+    let (mut node, mut gateway) = supplied(1000, 0);
+    assert_eq!(
+        gateway.command(&mut node, trial(9, 301)),
+        Err(FrameRejection::ValueOutOfRange)
+    );
 }

@@ -1,6 +1,9 @@
 //! How decisions change cases.
 
-use super::{Case, Closing, FieldCheck, LossReport, Note, ResidentNotice, TamperNote, assess};
+use super::trial::MOST_FINDINGS;
+use super::{
+    Case, Closing, FieldCheck, LossReport, Note, ResidentNotice, TamperNote, TrialDecision, assess,
+};
 use crate::{Decision, Micro, Record, UtcSeconds};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -38,6 +41,7 @@ impl Case {
             checks: Vec::new(),
             notices: Vec::new(),
             assessments: Vec::new(),
+            findings: Vec::new(),
             closing: None,
         }
     }
@@ -102,6 +106,12 @@ impl Case {
                 news,
                 display: text,
             }),
+            Decision::Trial(TrialDecision::Found { finding, .. }) => {
+                if self.findings.len() >= MOST_FINDINGS {
+                    self.findings.remove(0);
+                }
+                self.findings.push(finding);
+            }
             Decision::Assessment { .. } => assess::apply(&mut self.assessments, at, decision),
             _ => {}
         }

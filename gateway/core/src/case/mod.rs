@@ -19,6 +19,7 @@ mod month;
 mod observer;
 mod report;
 mod resident;
+pub mod trial;
 
 pub(crate) use apply::apply;
 pub use assess::{Assessment, AssessmentDecision, Estimate, Standing, estimate};
@@ -29,6 +30,8 @@ pub use month::{Balance, CircuitMonth, FeederMonth, Installed, Months, NoPhases}
 pub use observer::{Ground, Observer};
 pub use report::{Accused, LossReport, MOST_SUSPECTS, Placed, Verdict};
 pub use resident::{News, ResidentNotice, ResidentRules, Tell, Texts, standing};
+
+pub use trial::{Finding, Trial, TrialDecision, TrialRefusal, TrialRules};
 
 use crate::debt::Terms;
 use crate::loss::Phase;
@@ -180,6 +183,9 @@ pub struct Case {
     /// What of it was charged, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assessments: Vec<Assessment>,
+    /// What switch tests and openings of supplies found, the last ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// How it ended; absent while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closing: Option<Closing>,
@@ -291,6 +297,38 @@ pub enum CaseCommand {
         /// Who decides.
         by: String,
     },
+    /// Open a suspect's supply for a moment, to compare feeder and meter.
+    Try {
+        /// The case.
+        case: u64,
+        /// Where; the first suspect if absent.
+        usage_point: Option<UsagePointId>,
+        /// How long, seconds; as the site has it if absent.
+        seconds: Option<u16>,
+        /// Who agreed to it, and how; may be empty where the terms of supply allow it.
+        consent: String,
+        /// Say what would happen, and change nothing.
+        #[serde(default)]
+        dry_run: bool,
+        /// Who plans it.
+        by: String,
+    },
+    /// Take a planned switch test back, or end one that runs.
+    TakeBack {
+        /// The case.
+        case: u64,
+        /// Who.
+        by: String,
+    },
+    /// The readings around an opening were compared. Only the gateway itself does that.
+    Found {
+        /// The case.
+        case: u64,
+        /// The journal number of the trial.
+        number: u64,
+        /// What they say.
+        finding: Finding,
+    },
     /// Charge a confirmed case as a debt, or propose it if it is above the limit.
     Assess {
         /// The case.
@@ -314,10 +352,12 @@ impl CaseCommand {
     #[must_use]
     pub fn in_the_name_of(mut self, who: &str) -> Option<Self> {
         match &mut self {
-            Self::Report { .. } => return None,
+            Self::Report { .. } | Self::Found { .. } => return None,
             Self::Note { by, .. }
             | Self::Check { by, .. }
             | Self::Close { by, .. }
+            | Self::Try { by, .. }
+            | Self::TakeBack { by, .. }
             | Self::Assess { by, .. } => {
                 *by = who.into();
             }

@@ -1,6 +1,6 @@
 //! Cases: opened and kept current by what the watch reports, advanced and closed by people.
 
-use super::{Draft, assess, residents, usable};
+use super::{Draft, assess, residents, trials, usable};
 use crate::alarm::{AlarmKind, Subject};
 use crate::case::{
     self, Case, CaseCommand, LONGEST_NOTE, LossReport, MOST_CASES, MOST_NOTES, Outcome,
@@ -49,6 +49,9 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &CaseCommand) -> Result<Answer
         }
         CaseCommand::Close { .. } => close(draft, command),
         CaseCommand::Assess { .. } => assess::ask(draft, command),
+        CaseCommand::Try { .. } | CaseCommand::TakeBack { .. } | CaseCommand::Found { .. } => {
+            trials::ask(draft, command)
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! nobody told it is taken for one that lost its power: it is brought back in its turn after the street, where the site spreads that. One that comes
 //! back closed is left closed: missing power is no reason to cut.
 
-use super::{Draft, supply};
+use super::{Draft, supply, trials};
 use crate::decision::Decision;
 use crate::event::{Reading, Role};
 use crate::guard::GuardDecision;
@@ -109,6 +109,8 @@ pub(super) fn reasons(draft: &Draft<'_>, others: Reasons) -> Reasons {
         others.with(Reason::LoadLimitTripped)
     } else if lasts(point.guard.rejoins) {
         others.with(Reason::ReconnectDelay)
+    } else if trials::opens(draft, point) {
+        others.with(Reason::Trial)
     } else {
         others
     };

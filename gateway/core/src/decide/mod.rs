@@ -26,6 +26,7 @@ mod supply;
 mod switches;
 mod time;
 mod tokens;
+mod trials;
 mod vends;
 mod versions;
 

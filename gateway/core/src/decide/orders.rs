@@ -207,7 +207,9 @@ fn in_its_name(command: &Command) -> Command {
     | Command::Case(
         CaseCommand::Note { by, .. }
         | CaseCommand::Check { by, .. }
-        | CaseCommand::Close { by, .. },
+        | CaseCommand::Close { by, .. }
+        | CaseCommand::Try { by, .. }
+        | CaseCommand::TakeBack { by, .. },
     )
     | Command::SetPoint { by, .. }
     | Command::WorkOnMeter { by, .. }

@@ -1,7 +1,7 @@
 //! Readings: from a raw register to credit used.
 
 use super::bands::{self, Known};
-use super::{Draft, guard, kept, neighbours, prepay, supply, switches, versions};
+use super::{Draft, guard, kept, neighbours, prepay, supply, switches, trials, versions};
 use crate::alarm::{AlarmKind, Subject};
 use crate::decision::Decision;
 use crate::event::{Answer, Reading, Role};
@@ -50,6 +50,7 @@ pub(super) fn accept(draft: &mut Draft<'_>, reading: &Reading) -> Result<Answer,
             }
             neighbours::check(draft, reading);
             guard::tampering(draft, id, reading);
+            trials::heard(draft, before);
         }
     }
     Ok(Answer::Done)

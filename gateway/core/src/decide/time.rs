@@ -1,6 +1,8 @@
 //! What the passing of time brings: daily charges and silent nodes.
 
-use super::{Draft, bands, corrections, guard, kept, meters, points, prepay, supply, switches};
+use super::{
+    Draft, bands, corrections, guard, kept, meters, points, prepay, supply, switches, trials,
+};
 use crate::alarm::{AlarmKind, Subject};
 use crate::event::{Answer, Role};
 use crate::refusal::Refusal;
@@ -21,6 +23,7 @@ pub(super) fn pass(draft: &mut Draft<'_>) -> Result<Answer, Refusal> {
         draft.clear(AlarmKind::ClockUntrusted, Subject::Site);
     }
     kept::pass(draft);
+    trials::pass(draft);
     notice_silence(draft);
     look_at_supplies(draft);
     Ok(Answer::Done)

@@ -1,7 +1,7 @@
 //! The two lines a node shows for the gateway, and whether its buzzer sounds. What the node knows better (a trip, a wait, a press that is wanted)
 //! it shows by itself, before these.
 //!
-//! In order: an order off; friendly hours that are about to end for a supply that is on by them alone; emergency credit
+//! In order: an order off; a planned switch test; friendly hours that are about to end for a supply that is on by them alone; emergency credit
 //! that is offered or used; a message of the supplier; news of a case that concerns these premises; little credit; what is left of the
 //! day's energy, in tenths, so that not every watt-hour is sent.
 
@@ -9,7 +9,8 @@ use crate::UtcSeconds;
 use crate::WattHours;
 use crate::alarm::{AlarmKind, Subject};
 use crate::calendar::Calendar;
-use crate::case;
+use crate::case::trial::Stage;
+use crate::case::{self, Trial};
 use crate::prepay::friendly::Window;
 use crate::state::State;
 use crate::supply::{Reason, SupplyOrder};
@@ -45,6 +46,11 @@ pub(super) fn lines(look: &Look<'_>) -> (String, bool) {
         let minute = look.calendar.minute_of(until);
         let at = format!("CUT AT {:02}:{:02}", minute / 60, minute % 60);
         return (two("CREDIT USED UP", &at), true);
+    }
+    if let Some((starts, seconds)) = look.point.guard.trial.and_then(announced) {
+        let minute = look.calendar.minute_of(starts);
+        let at = format!("AT {:02}:{:02}, {seconds} s", minute / 60, minute % 60);
+        return (two("SUPPLY TEST", &at), true);
     }
     let emergency = look.point.prepay.emergency_text();
     if let Some(text) = emergency.filter(|_| supply.order == SupplyOrder::Auto) {
@@ -88,6 +94,14 @@ fn friendly_end(look: &Look<'_>) -> Option<UtcSeconds> {
     let used_up = look.point.is_used_up(look.tariff, look.register);
     let auto = look.point.supply.order == SupplyOrder::Auto && !look.point.supply.shadow;
     (near && used_up && auto).then_some(window.until)
+}
+
+/// When a planned switch test begins.
+fn announced(trial: Trial) -> Option<(UtcSeconds, u16)> {
+    match trial.stage {
+        Stage::Announced { starts } => Some((starts, trial.seconds)),
+        _ => None,
+    }
 }
 
 /// Two lines as one text: the first filled up, so that the second begins where it should.

@@ -14,6 +14,8 @@ mod terms;
 
 pub use terms::{NodeTerms, terms};
 
+use crate::case::trial::Stage;
+use crate::case::{Trial, TrialDecision};
 use crate::prepay::allowance::Day;
 use crate::supply::{Reason, Reasons, SupplyOrder};
 use crate::tariff::Tariff;
@@ -61,6 +63,7 @@ impl NodeSwitch {
             SwitchReason::WaitingForPress => Some(Reason::AwaitsPress),
             SwitchReason::ReconnectDelay => Some(Reason::ReconnectDelay),
             SwitchReason::AllowanceUsed => Some(Reason::AllowanceUsed),
+            SwitchReason::Trial => Some(Reason::Trial),
             SwitchReason::NoLease
             | SwitchReason::WithinLease
             | SwitchReason::LeaseExhausted
@@ -98,6 +101,9 @@ pub struct Guard {
     /// Power has returned to a switch the gateway guards, and it waits for its turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejoins: Option<Wait>,
+    /// A switch test that is planned, runs or is weighed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
 }
 
 #[expect(
@@ -128,6 +134,7 @@ impl Guard {
     pub(crate) fn of_next_meter(self) -> Self {
         Self {
             day: self.day,
+            trial: self.trial,
             ..Self::default()
         }
     }
@@ -156,6 +163,15 @@ impl Guard {
             }
             GuardDecision::LoadLimitSet { .. } => {}
         }
+    }
+
+    pub(crate) fn tried(&mut self, decision: &TrialDecision) {
+        self.trial = match decision {
+            TrialDecision::Planned { planned: to, .. } | TrialDecision::Advanced { to, .. } => {
+                Some(*to)
+            }
+            TrialDecision::Ended { .. } | TrialDecision::Found { .. } => None,
+        };
     }
 
     /// In shadow nothing stays open, neither what latched before.
@@ -192,9 +208,18 @@ impl UsagePoint {
         let wait = match self.guard.node {
             Some(_) => self.guard.wait,
             None if reasons.has(Reason::LoadLimitTripped) => self.guard.overload.rest,
+            None if reasons.has(Reason::Trial) => match self.guard.trial.map(|trial| trial.stage) {
+                Some(Stage::Open { wait, .. }) => Some(wait),
+                _ => None,
+            },
             None => self.guard.rejoins,
         };
-        let waits = reasons.has(Reason::LoadLimitTripped) || reasons.has(Reason::ReconnectDelay);
+        let for_a_while = [
+            Reason::LoadLimitTripped,
+            Reason::ReconnectDelay,
+            Reason::Trial,
+        ];
+        let waits = for_a_while.into_iter().any(|reason| reasons.has(reason));
         wait.filter(|_| waits).map_or(0, |wait| wait.left_s(clock))
     }
 

@@ -5,6 +5,7 @@
 
 use super::lines::{Look, lines};
 use crate::NodeId;
+use crate::case::trial::Stage;
 use crate::event::{Moment, Role};
 use crate::rules::Rules;
 use crate::state::State;
@@ -12,7 +13,7 @@ use crate::supply::Directive;
 use crate::tariff::Tariff;
 use crate::usage_point::UsagePoint;
 use alloc::string::String;
-use prepaid_common::wire::{Allowance, Events, Plan, Settings, SwitchReason};
+use prepaid_common::wire::{Allowance, Events, Plan, Settings, SwitchReason, Trial};
 
 /// Everything a node is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct NodeTerms {
     pub reset_overload: bool,
     /// Tampering it is to clear.
     pub clear_tamper: Events,
+    /// A switch test it is to begin; asked for until it has.
+    pub trial: Option<Trial>,
 }
 
 /// What a node in use is to have; `None` for one that meters nothing, or whose usage point has not begun with it.
@@ -45,6 +48,7 @@ pub fn terms(state: &State, rules: &Rules, node: NodeId, now: Moment) -> Option<
                 text: String::new(),
                 reset_overload: false,
                 clear_tamper: clears,
+                trial: None,
             })
         }
         Role::UsagePoint(id) => {
@@ -114,7 +118,22 @@ fn of_point(
         // In shadow nothing stays open, neither what latched before.
         reset_overload: latched && (point.guard.resets || !armed),
         clear_tamper: point.guard.clears,
+        trial: trial(point, now),
     })
+}
+
+/// A switch test that has begun and that its node has not shown yet. A node opens once for a number.
+fn trial(point: &UsagePoint, now: Moment) -> Option<Trial> {
+    let trial = point.guard.trial?;
+    match trial.stage {
+        Stage::Open {
+            wait, opened: None, ..
+        } if wait.lasts(now.at) => Some(Trial {
+            trial_id: trial.wire_id(),
+            seconds: wait.left_s(now.at),
+        }),
+        _ => None,
+    }
 }
 
 /// The day's energy in the node's own registers.

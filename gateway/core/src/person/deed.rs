@@ -146,7 +146,10 @@ impl Deed {
             }
             Command::ReleaseMoney { .. } => Self::ManageSite,
             Command::SetClock(_) | Command::QuoteClock(_) => Self::SetClock,
-            Command::Case(CaseCommand::Report { .. }) => return None,
+            Command::Case(CaseCommand::Report { .. } | CaseCommand::Found { .. }) => return None,
+            Command::Case(CaseCommand::Try { .. } | CaseCommand::TakeBack { .. }) => {
+                Self::OrderSupply
+            }
             Command::Case(CaseCommand::Assess { .. }) => Self::CorrectAccounts,
             Command::Case(_) => Self::WorkOnCases,
             Command::Question(_) => Self::DecideDisputes,

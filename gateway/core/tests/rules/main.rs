@@ -31,6 +31,7 @@ mod questions;
 mod reference;
 mod site;
 mod supply;
+mod switch_test;
 mod tariffs;
 mod tokens;
 mod walks;

@@ -1,4 +1,4 @@
-//! `case list|show|note|check|close|assess`
+//! `case list|show|note|check|test|close|assess`
 
 use super::args::Target;
 use super::ask::{ask, command, unexpected};
@@ -44,8 +44,35 @@ pub enum CaseAction {
     Check(CheckArgs),
     /// Say what a case was
     Close(CloseArgs),
+    /// Open a suspect's supply for a moment, to compare what the feeder delivers less with what the meter counted
+    Test(TestArgs),
     /// Charge a confirmed case as a debt; above the site's limit it waits for a second person
     Assess(AssessArgs),
+}
+
+/// `case test`
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The case's number, from `case list`
+    pub case: u64,
+    /// Whose supply; the first suspect's if absent
+    #[arg(long)]
+    pub usage_point: Option<UsagePointId>,
+    /// How long, 20 up to loss.switch_test.seconds; that if absent
+    #[arg(long)]
+    pub seconds: Option<u16>,
+    /// Who agreed to it, and how; not needed where the terms of supply allow it
+    #[arg(long, default_value = "")]
+    pub consent: String,
+    /// Only say whether it could be planned
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take a planned test back, or end one that runs
+    #[arg(long, conflicts_with_all = ["usage_point", "seconds", "consent", "dry_run"])]
+    pub take_back: bool,
+    /// Which gateway.
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// `case assess`
@@ -175,6 +202,7 @@ pub fn carry_out(action: &CaseAction) -> Result {
             };
             give(&args.target, "close the case", close)
         }
+        CaseAction::Test(args) => test(args),
         CaseAction::Assess(args) => {
             const DOING: &str = "charge the case";
             let assess = CaseCommand::Assess {
@@ -189,6 +217,37 @@ pub fn carry_out(action: &CaseAction) -> Result {
             super::correct::told(answer, DOING)
         }
     }
+}
+
+fn test(args: &TestArgs) -> Result {
+    const DOING: &str = "plan the switch test";
+    let by = String::new();
+    if args.take_back {
+        let case = args.case;
+        return give(
+            &args.target,
+            "take the test back",
+            CaseCommand::TakeBack { case, by },
+        );
+    }
+    let asked = CaseCommand::Try {
+        case: args.case,
+        usage_point: args.usage_point,
+        seconds: args.seconds,
+        consent: args.consent.clone(),
+        dry_run: args.dry_run,
+        by,
+    };
+    command(&args.target, DOING, Command::Case(asked))?;
+    let (done, text) = if args.dry_run {
+        ("possible", "it could be planned; nothing was changed")
+    } else {
+        (
+            "planned",
+            "planned: the resident is told, and `case show` will say what it found",
+        )
+    };
+    Ok(Said::done(text, json!({ "done": done })))
 }
 
 fn give(target: &Target, doing: &'static str, asked: CaseCommand) -> Result {
@@ -342,6 +401,9 @@ fn history(case: &Case) -> String {
             check.by,
             check.text
         ));
+    }
+    for finding in &case.findings {
+        text.push_str(&format!("{} {finding}\n", day(finding.at.0)));
     }
     if let Some(closing) = &case.closing {
         let outcome = closing.outcome.words();

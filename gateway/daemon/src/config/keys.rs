@@ -222,6 +222,11 @@ pub static SCHEMA: Schema = Schema {
             inherits: None,
         },
         table(
+            "loss.switch_test",
+            "A supply opened for a moment, to compare what the feeder delivers less with what the meter counted.",
+            super::switch_test::KEYS,
+        ),
+        table(
             "cloud",
             "A head-end, over any MQTT broker; docs/cloud.md is the protocol. Everything here works without one.",
             super::cloud::KEYS,

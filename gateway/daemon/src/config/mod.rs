@@ -26,6 +26,7 @@ mod prepay;
 mod read;
 mod resident;
 mod schema;
+mod switch_test;
 mod template;
 
 pub use backup::Backup;
@@ -46,7 +47,7 @@ pub use template::template;
 
 use gateway_core::Rules;
 use gateway_core::calendar::Calendar;
-use gateway_core::case::{Ground, ResidentRules};
+use gateway_core::case::{Ground, ResidentRules, TrialRules};
 use gateway_core::tamper_policy::TamperPolicy;
 use gateway_core::tokens::TokenCredit;
 use gateway_field::modbus::BusSettings;
@@ -77,6 +78,8 @@ pub struct Config {
     pub loss: Ground,
     /// What residents are told about cases.
     pub resident: ResidentRules,
+    /// Whether a supply may be opened as an experiment.
+    pub switch_test: TrialRules,
     /// The head-end.
     pub cloud: Cloud,
     /// Who is told what.
@@ -270,6 +273,7 @@ impl Config {
             gpio: gpio::gpio(&values, &mut mistakes),
             loss: loss::loss(&values, values.offset("site.utc_offset"), &mut mistakes),
             resident: resident::resident(&values, &mut mistakes),
+            switch_test: switch_test::switch_test(&values, &mut mistakes),
             cloud: cloud::cloud(&values, &mut mistakes),
             notify: notify::notify(&values, &mut mistakes),
             home_assistant: home_assistant::home_assistant(&values, &mut mistakes),
@@ -299,6 +303,7 @@ impl Config {
             armed: self.prepay.armed,
             tamper: self.tamper,
             resident: self.resident.clone(),
+            trials: self.switch_test.clone(),
         }
     }
 

@@ -14,6 +14,7 @@ pub struct Wanted {
     reset_overload: bool,
     clear_tamper: Events,
     close: bool,
+    trial: Option<u16>,
 }
 
 impl Wanted {
@@ -26,6 +27,7 @@ impl Wanted {
             reset_overload: command.reset_overload,
             clear_tamper: command.clear_tamper.unwrap_or_default(),
             close: command.close,
+            trial: command.trial.map(|trial| trial.trial_id),
         }
     }
 
@@ -45,6 +47,7 @@ pub fn command(terms: &NodeTerms) -> Command {
         plan: terms.plan,
         reset_overload: terms.reset_overload,
         clear_tamper: Some(terms.clear_tamper).filter(|events| !events.is_empty()),
+        trial: terms.trial,
         ..Command::default()
     }
 }
@@ -137,6 +140,7 @@ mod tests {
             text: "LOW CREDIT".into(),
             reset_overload: false,
             clear_tamper: Events::NONE,
+            trial: None,
         }
     }
 

@@ -22,6 +22,7 @@ mod signals;
 mod status;
 mod time;
 mod told;
+mod trials;
 mod uplink;
 
 use crate::buses::Buses;
@@ -248,6 +249,7 @@ impl Cycle {
             let due = self.rounds.due(now.at);
             self.batch.rows.rounds.extend(due);
         }
+        self.look_at_trials();
         self.forget_old_readings(now);
         if self.batch.rows.records.len() > before {
             self.batch.urgent = true;

@@ -4,6 +4,7 @@
 use super::Cycle;
 use super::hearing::Hearing;
 use super::lease::Wanted;
+use super::trials::Haste;
 use gateway_core::guard::GuardDecision;
 use gateway_core::{Decision, NodeId, Reading, Record};
 use gateway_field::LinkBoard;
@@ -22,6 +23,8 @@ pub struct Told {
     pub presses: Presses,
     /// How well they are heard.
     pub hearing: Hearing,
+    /// Around switch tests.
+    pub haste: Haste,
 }
 
 impl Told {

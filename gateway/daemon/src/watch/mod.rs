@@ -8,11 +8,13 @@
 //! Invariants: the cycle never waits for this thread; a round that finds the inbox full is on disk all the same. Of several feeders none is
 //! watched until every metered usage point is assigned to one.
 
+mod weigh;
+
 use crate::cycle::Input;
 use gateway_core::case::{self, CaseCommand, Circuit, Ground, Layout, LossReport, Observer};
 use gateway_core::event::Role;
 use gateway_core::loss::live::Round;
-use gateway_core::{Command, NodeId, State, UsagePointId, UtcSeconds};
+use gateway_core::{Command, FeederId, NodeId, State, UsagePointId, UtcSeconds};
 use gateway_store::{Reader, StoreError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,29 @@ pub struct News {
     layout: Layout,
     /// What was said of each circuit.
     said: BTreeMap<Circuit, UtcSeconds>,
+    /// Readings around an opening that are to be compared.
+    weigh: Option<Due>,
+}
+
+/// An opening of a supply whose readings are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// The case.
+    pub case: u64,
+    /// The trial's number in the journal.
+    pub number: u64,
+    /// Whose supply opened.
+    pub usage_point: UsagePointId,
+    /// The feeder it hangs on.
+    pub feeder: FeederId,
+    /// Nobody asked for it.
+    pub natural: bool,
+    /// When it opened.
+    pub opened: UtcSeconds,
+    /// When it closed, or up to when it is looked at.
+    pub closed: UtcSeconds,
+    /// Seconds before and after that are looked at.
+    pub around: UtcSeconds,
 }
 
 impl News {
@@ -40,6 +65,15 @@ impl News {
             round,
             layout: Layout::of(state),
             said: case::said(&state.cases),
+            weigh: None,
+        }
+    }
+
+    /// How things stand, with readings to compare.
+    pub fn weigh(state: &State, due: Due) -> Self {
+        Self {
+            weigh: Some(due),
+            ..Self::of(state, None)
         }
     }
 }
@@ -85,8 +119,18 @@ fn follow(
         if let (Some(watched), Some(round)) = (&mut watched, &news.round) {
             reports.extend(watched.step(round));
         }
-        for report in reports {
-            let command = Command::Case(CaseCommand::Report { report });
+        let mut commands: Vec<CaseCommand> = reports
+            .into_iter()
+            .map(|report| CaseCommand::Report { report })
+            .collect();
+        if let Some(due) = &news.weigh {
+            match weigh::weigh(database, &news.layout, due) {
+                Ok(found) => commands.push(found),
+                Err(error) => log::error!("failed to read what a switch test found: {error}"),
+            }
+        }
+        for command in commands {
+            let command = Command::Case(command);
             // Nobody waits for the answer; what the core makes of it is in the journal.
             let (reply, _) = oneshot::channel();
             if inputs

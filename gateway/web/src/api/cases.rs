@@ -9,14 +9,35 @@ use crate::failure::{ApiFailure, Failure};
 use crate::pages::{
     check_amount, check_found, check_outcome, check_percent, find, find_case, submit, whose,
 };
+use crate::routes::{Needs, Routes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::{Extension, Json};
 use gateway_core::case::{Case, CaseCommand, Estimate};
 use gateway_core::debt::Terms;
+use gateway_core::person::Deed;
 use gateway_core::{Command, Micro};
 use serde::{Deserialize, Serialize};
+
+/// What is here.
+pub(super) fn routes() -> Routes {
+    let see = Needs::May(Deed::SeeSite);
+    Routes::under("/api/v1")
+        .get("/cases", see, cases)
+        .get("/cases/{number}", see, case)
+        .post(
+            "/cases/{number}/assess",
+            Needs::May(Deed::CorrectAccounts),
+            assess,
+        )
+        .post("/cases/{number}/test", Needs::May(Deed::OrderSupply), test)
+        .post(
+            "/cases/{number}/{change}",
+            Needs::May(Deed::WorkOnCases),
+            change,
+        )
+}
 
 #[derive(Serialize)]
 pub(super) struct Cases {
@@ -72,7 +93,7 @@ struct CloseBody {
     text: String,
 }
 
-pub(super) async fn cases(
+async fn cases(
     State(app): State<App>,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Cases>, ApiFailure> {
@@ -84,7 +105,7 @@ pub(super) async fn cases(
     Ok(Json(Cases { cases }))
 }
 
-pub(super) async fn case(
+async fn case(
     State(app): State<App>,
     Path(number): Path<String>,
 ) -> Result<Json<OneCase>, ApiFailure> {
@@ -99,7 +120,7 @@ pub(super) async fn case(
 }
 
 /// Charges a confirmed case.
-pub(super) async fn assess(
+async fn assess(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(number): Path<String>,
@@ -129,7 +150,45 @@ pub(super) async fn assess(
     Ok(Json(submit(&app, Command::Case(command)).await?.into()))
 }
 
-pub(super) async fn change(
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TestBody {
+    usage_point: Option<String>,
+    seconds: Option<u16>,
+    #[serde(default)]
+    consent: String,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    take_back: bool,
+}
+
+/// Plans a switch test, or takes one back.
+async fn test(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(number): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Done>, ApiFailure> {
+    let asked: TestBody = parse(&json(&headers, body)?)?;
+    let (case, by) = (find_case(&app, &number).await?.number, operator.by);
+    let command = if asked.take_back {
+        CaseCommand::TakeBack { case, by }
+    } else {
+        CaseCommand::Try {
+            case,
+            usage_point: place(&app, asked.usage_point).await?,
+            seconds: asked.seconds,
+            consent: asked.consent,
+            dry_run: asked.dry_run,
+            by,
+        }
+    };
+    Ok(Json(submit(&app, Command::Case(command)).await?.into()))
+}
+
+async fn change(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path((number, change)): Path<(String, String)>,

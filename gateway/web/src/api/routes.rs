@@ -79,20 +79,9 @@ pub(crate) fn routes() -> Routes {
             acknowledge,
         )
         .get("/losses/{month}", see, crate::pages::losses_json)
-        .get("/cases", see, super::cases::cases)
-        .get("/cases/{number}", see, super::cases::case)
-        .post(
-            "/cases/{number}/assess",
-            Needs::May(Deed::CorrectAccounts),
-            super::cases::assess,
-        )
-        .post(
-            "/cases/{number}/{change}",
-            Needs::May(Deed::WorkOnCases),
-            super::cases::change,
-        )
         .get("/journal", see, journal)
         .get("/status", see, status)
+        .and(super::cases::routes())
         .and(super::accounts::routes())
         .and(super::agents::routes())
         .and(super::questions::routes())

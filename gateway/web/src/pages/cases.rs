@@ -103,6 +103,7 @@ async fn show(
             now,
             estimate: estimate.as_ref(),
             may_charge: operator.may(Deed::CorrectAccounts),
+            may_test: operator.may(Deed::OrderSupply),
         },
         typed,
     );
@@ -162,8 +163,18 @@ pub(crate) async fn assess_case(
     })?;
     let case = find_case(&app, &number).await?;
     let asked = assessment(case.number, &form, &operator.by);
+    obey(&app, (&operator, &headers), &case, (asked, String::new())).await
+}
+
+/// Does what was asked and shows the case again, with what was typed if it was refused.
+async fn obey(
+    app: &App,
+    (operator, headers): (&Operator, &HeaderMap),
+    case: &Case,
+    (asked, text): (Result<CaseCommand, Failure>, String),
+) -> Result<Response, PageFailure> {
     let failure = match asked {
-        Ok(command) => match submit(&app, Command::Case(command)).await {
+        Ok(command) => match submit(app, Command::Case(command)).await {
             Ok(_) => {
                 return Ok(Redirect::to(&format!("/cases/{}", case.number)).into_response());
             }
@@ -172,12 +183,63 @@ pub(crate) async fn assess_case(
         Err(failure) => failure,
     };
     let typed = TypedCase {
-        text: String::new(),
+        text,
         error: Some(failure.message),
     };
-    let mut page = show(&app, (&operator, &headers), &case, typed).await?;
+    let mut page = show(app, (operator, headers), case, typed).await?;
     *page.status_mut() = failure.status;
     Ok(page)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TestForm {
+    #[serde(default)]
+    usage_point: String,
+    #[serde(default)]
+    seconds: String,
+    #[serde(default)]
+    consent: String,
+    #[serde(default)]
+    take_back: String,
+}
+
+/// Plans a switch test, or takes one back.
+pub(crate) async fn test_case(
+    State(app): State<App>,
+    Extension(operator): Extension<Operator>,
+    Path(number): Path<String>,
+    headers: HeaderMap,
+    form: Result<Form<TestForm>, FormRejection>,
+) -> Result<Response, PageFailure> {
+    let Form(form) = form.map_err(|_| {
+        let words = "The form was not understood; nothing was planned.";
+        Failure::unusable("form-unusable", words)
+    })?;
+    let case = find_case(&app, &number).await?;
+    let asked = trial(case.number, &form, &operator.by);
+    obey(&app, (&operator, &headers), &case, (asked, String::new())).await
+}
+
+fn trial(case: u64, form: &TestForm, by: &str) -> Result<CaseCommand, Failure> {
+    let by = by.to_owned();
+    if !form.take_back.is_empty() {
+        return Ok(CaseCommand::TakeBack { case, by });
+    }
+    let seconds = match form.seconds.trim() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| {
+            Failure::unusable("seconds-unusable", "Write the seconds as a whole number.")
+        })?),
+    };
+    Ok(CaseCommand::Try {
+        case,
+        usage_point: Some(place(&form.usage_point)?),
+        seconds,
+        consent: form.consent.clone(),
+        dry_run: false,
+        by,
+    })
 }
 
 fn assessment(case: u64, form: &AssessForm, by: &str) -> Result<CaseCommand, Failure> {
@@ -232,22 +294,7 @@ pub(crate) async fn change_case(
     })?;
     let case = find_case(&app, &number).await?;
     let asked = command(case.number, &change, &form, &operator.by);
-    let failure = match asked {
-        Ok(command) => match submit(&app, Command::Case(command)).await {
-            Ok(_) => {
-                return Ok(Redirect::to(&format!("/cases/{}", case.number)).into_response());
-            }
-            Err(failure) => failure,
-        },
-        Err(failure) => failure,
-    };
-    let typed = TypedCase {
-        text: form.text,
-        error: Some(failure.message),
-    };
-    let mut page = show(&app, (&operator, &headers), &case, typed).await?;
-    *page.status_mut() = failure.status;
-    Ok(page)
+    obey(&app, (&operator, &headers), &case, (asked, form.text)).await
 }
 
 fn command(case: u64, change: &str, form: &ChangeForm, by: &str) -> Result<CaseCommand, Failure> {

@@ -29,7 +29,7 @@ pub(crate) use agent::{agent, agent_receipt, agent_vend, confirm_agent_vend};
 pub(crate) use alarms::{acknowledge, alarms};
 pub(crate) use cases::{
     assess_case, case, cases, change_case, check_amount, check_found, check_outcome, check_percent,
-    find_case, whose,
+    find_case, test_case, whose,
 };
 pub(crate) use changes::{confirm_supply, confirm_vend, enter_token, order_supply, vend};
 pub(crate) use day_end::{DayEndQuery, day_end_paper, find_agent};

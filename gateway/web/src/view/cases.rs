@@ -146,6 +146,43 @@ pub(crate) struct CaseInputs<'a> {
     pub estimate: Option<&'a Estimate>,
     /// Whether who looks may charge it.
     pub may_charge: bool,
+    /// Whether who looks may switch supplies.
+    pub may_test: bool,
+}
+
+/// The card that plans a switch test.
+pub(crate) struct TestCard {
+    /// Whose supply, in the order of suspicion.
+    pub places: Vec<Choice>,
+    /// How long it lasts, seconds.
+    pub seconds: u16,
+    /// How long before it the resident is told, in words.
+    pub notice: String,
+    /// Whether somebody has to have agreed.
+    pub asks: bool,
+}
+
+impl TestCard {
+    /// Nothing where the site allows none, or there is nobody to try it at.
+    fn of(inputs: &CaseInputs<'_>, suspects: &[gateway_core::case::Accused]) -> Option<Self> {
+        let rules = &inputs.rules.trials;
+        let possible = rules.allowed && inputs.may_test && inputs.case.is_open();
+        let choice = |suspect: &gateway_core::case::Accused| Choice {
+            value: suspect.usage_point.to_string(),
+            words: named(inputs.rows, suspect.usage_point),
+            is_chosen: false,
+        };
+        let places: Vec<Choice> = suspects.iter().map(choice).collect();
+        (possible && !places.is_empty()).then(|| Self {
+            places,
+            seconds: rules.seconds,
+            notice: match rules.notice_s {
+                0 => "at once".to_owned(),
+                seconds => format!("{} minutes before", seconds.div_ceil(60)),
+            },
+            asks: !rules.by_terms,
+        })
+    }
 }
 
 #[derive(Template)]
@@ -166,6 +203,7 @@ pub(crate) struct CaseView {
     pub assessments: Vec<AssessmentLine>,
     pub charge: Option<AssessForm>,
     pub waits: bool,
+    pub test: Option<TestCard>,
     pub worth: Option<String>,
     pub typed: TypedCase,
 }
@@ -227,6 +265,7 @@ impl CaseView {
             assessments: assess::lines(inputs),
             charge: assess::form(inputs),
             waits: assess::waits(inputs),
+            test: TestCard::of(inputs, &report.suspects),
             worth: inputs.estimate.map(Estimate::words),
             typed,
         }
@@ -287,6 +326,9 @@ fn events(inputs: &CaseInputs<'_>) -> Vec<Event> {
         let (found, place) = (check.found.words(), place(check.usage_point));
         let words = format!("{} at {place}: {found}. {}", check.by, check.text);
         events.push(event(check.at, "supply", words));
+    }
+    for finding in &case.findings {
+        events.push(event(finding.at, "alarm", finding.to_string()));
     }
     if let Some(closing) = &case.closing {
         let at = closing

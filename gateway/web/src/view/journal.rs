@@ -119,6 +119,10 @@ pub(crate) fn describe(decision: &Decision, currency: &str) -> (&'static str, St
         Decision::Guard(decision) => ("supply", decision.words()),
         Decision::Prepay { what, .. } => super::prepay::describe(what, currency),
         Decision::CaseOpened { .. } => describe_case(decision, currency),
+        Decision::Trial(decision) => (
+            "supply",
+            format!("Case {}: {}", decision.case(), decision.words()),
+        ),
         decision if decision.case().is_some() => describe_case(decision, currency),
         Decision::Person(decision) => ("admin", super::people::describe(decision)),
         _ => describe_cloud(decision)

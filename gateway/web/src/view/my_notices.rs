@@ -3,6 +3,7 @@
 use crate::committed::UsagePointRows;
 use crate::format::{self, Money};
 use crate::words::Words;
+use gateway_core::case::trial::Stage as TestStage;
 use gateway_core::debt::{CapPeriod, DebtKind, Terms};
 use gateway_core::prepay::{CreditStatus, Stage};
 use gateway_core::supply::Reason;
@@ -67,6 +68,12 @@ impl MyNotices {
         let money = |amount| Money::new(amount, currency).text();
         let time = |at| format::date_time(rules.calendar, at);
         let (mut notes, mut warnings) = (Vec::new(), Vec::new());
+        if let Some(trial) = point.guard.trial
+            && let TestStage::Announced { starts } = trial.stage
+        {
+            let seconds = trial.seconds.to_string();
+            warnings.push(w.with_two("supply-test", &time(starts), &seconds));
+        }
         if let Some(held) = prepay.friendly {
             warnings.push(w.with("friendly-held", &time(held.until)));
         } else if let Some(window) = rules.friendly_window(tariff, now)
