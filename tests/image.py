@@ -118,10 +118,15 @@ def in_a_container(card):
 
 def start(card):
     host = machine.Machine(card.at, more=["--resolv-conf=off", "--timezone=off", "--link-journal=no"])
-    until("the service is active", lambda: host.run("systemctl is-active prepaid-gateway", check=False)[0] == 0)
-    until("the page is well", lambda: host.get(8080, "/healthz")[0] == 200)
-    failed = host.says("systemctl --failed --no-legend --plain")
-    assert failed == "", failed
+    try:
+        until("the service is active", lambda: host.run("systemctl is-active prepaid-gateway", check=False)[0] == 0)
+        until("the page is well", lambda: host.get(8080, "/healthz")[0] == 200)
+        failed = host.says("systemctl --failed --no-legend --plain")
+        assert failed == "", failed
+    except BaseException:
+        print(host.run("journalctl -b --no-pager | tail -n 60", check=False)[1], file=sys.stderr)
+        host.kill()
+        raise
     return host
 
 
