@@ -14,8 +14,8 @@ use gateway_field::{Field, LinkQuality};
 use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
 use gateway_web::clock::ClockFacts;
 use gateway_web::{
-    CloudState, Desk, DeskError, Health, LinkFacts, MeterKinds, MeterShown, NoticeChannel,
-    PinFacts, Submission, Test,
+    CardState, CloudState, Desk, DeskError, Health, LinkFacts, MeterKinds, MeterShown,
+    NoticeChannel, PinFacts, Submission, Test,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,6 +66,10 @@ impl Desk for DaemonDesk {
             &self.device_links(),
             (&self.cloud.status.read(), &self.notifier.facts()),
         )
+    }
+
+    fn card(&self) -> Option<CardState> {
+        self.status.card()
     }
 
     fn cloud(&self) -> Option<CloudState> {

@@ -70,6 +70,10 @@ pub fn problems(
     if let Some(words) = status.copy_problem() {
         problem(false, words);
     }
+    if status.card().is_some_and(|card| card.is_near_its_end()) {
+        let words = "Within a year the memory card will have been written as often as it is rated for. Make a backup and replace it.";
+        problem(false, words.into());
+    }
     for (bus, why) in buses.down() {
         let words = format!("The bus {bus} is down: {why}. Its meters are not read.");
         problem(false, words);

@@ -34,6 +34,7 @@ mod theft;
 mod token;
 mod token_keys;
 mod watch;
+mod wear;
 
 pub use control::{Request, Response};
 

@@ -5,8 +5,8 @@ use crate::cycle::{Counts, Status, Storage};
 use crate::notify::ChannelFacts;
 use gateway_core::NodeId;
 use gateway_field::{Field, FieldStats};
-use gateway_web::LinkFacts;
 use gateway_web::clock::ClockFacts;
+use gateway_web::{CardState, LinkFacts};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -41,6 +41,7 @@ pub fn text(
         gauge.set(value);
         registry.register(name, help, gauge);
     }
+    card(&mut registry, status.card());
     let rejected = Family::<Reason, Counter>::default();
     for (reason, count) in counts.rejected.iter().chain(&stats.rejections) {
         let reason = Reason {
@@ -146,6 +147,33 @@ fn meter_links(registry: &mut Registry, links: &BTreeMap<NodeId, LinkFacts>) {
     registry.register("meter_latency_seconds", help, latency);
     let help = "Time since a meter was heard";
     registry.register("meter_heard_seconds_ago", help, heard);
+}
+
+/// How worn the memory card is.
+fn card(registry: &mut Registry, card: Option<CardState>) {
+    let Some(card) = card else { return };
+    let written: Counter = Counter::default();
+    written.inc_by(card.written);
+    let help = "Bytes written to the card since this gateway first looked, over all starts";
+    registry.register("card_written_bytes", help, written);
+    let gauge = |registry: &mut Registry, name, help, value: u64| {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    };
+    let help = "Bytes the card is rated for";
+    gauge(registry, "card_endurance_bytes", help, card.endurance);
+    if let Some(a_day) = card.a_day {
+        let help = "Bytes written to the card a day, over the last week or two";
+        gauge(registry, "card_written_per_day_bytes", help, a_day);
+    }
+    if let Some(tenths) = card.years_left_tenths {
+        let tenths = u32::try_from(tenths).unwrap_or(u32::MAX);
+        let gauge: Gauge<f64, AtomicU64> = Gauge::default();
+        gauge.set(f64::from(tenths) / 10.0);
+        let help = "Years until the card is written as often as it is rated for";
+        registry.register("card_left_years", help, gauge);
+    }
 }
 
 type Metric<T> = (&'static str, &'static str, T);

@@ -31,6 +31,11 @@ pub trait Desk: Send + Sync {
     /// Counters in Prometheus text format.
     fn metrics(&self) -> String;
 
+    /// How worn the memory card is; `None` where nobody counts.
+    fn card(&self) -> Option<CardState> {
+        None
+    }
+
     /// How the link to the head-end is; `None` at a site that has none.
     fn cloud(&self) -> Option<CloudState> {
         None
@@ -196,6 +201,27 @@ pub struct CloudState {
     pub backlog: (u64, u64),
     /// Bytes published for each usage point, today and the day before (UTC).
     pub bytes_per_usage_point: (u64, u64),
+}
+
+/// How worn the memory card is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CardState {
+    /// Bytes written to it since this gateway first looked.
+    pub written: u64,
+    /// Bytes a day lately; `None` within the first hour.
+    pub a_day: Option<u64>,
+    /// Bytes it is rated for, as configured.
+    pub endurance: u64,
+    /// Tenths of years until they are written.
+    pub years_left_tenths: Option<u64>,
+}
+
+impl CardState {
+    /// Whether it should be replaced: less than a year of its rating is left.
+    #[must_use]
+    pub fn is_near_its_end(&self) -> bool {
+        self.years_left_tenths.is_some_and(|tenths| tenths < 10)
+    }
 }
 
 /// Somebody outside who is told what happens.

@@ -122,6 +122,21 @@ pub(crate) fn power(watts: i64) -> String {
 }
 
 /// Local date and time to the minute: `2026-11-23 12:34`.
+/// Bytes in decimal units, as cards are sold: `999 bytes`, `1.2 MB`, `5.0 TB`; rounded down.
+pub(crate) fn bytes(count: u64) -> String {
+    let units = [
+        (1_000_000_000_000, "TB"),
+        (1_000_000_000, "GB"),
+        (1_000_000, "MB"),
+        (1_000, "kB"),
+    ];
+    let unit = units.into_iter().find(|(size, _)| count >= *size);
+    unit.map_or_else(
+        || format!("{count} bytes"),
+        |(size, name)| format!("{}.{} {name}", count / size, count % size * 10 / size),
+    )
+}
+
 pub(crate) fn date_time(calendar: Calendar, at: UtcSeconds) -> String {
     let day = calendar.day_of(at);
     format!("{day} {}", time_of_day(calendar, at))

@@ -45,7 +45,7 @@ pub use app::{App, Site, Stopwatch};
 pub use committed::Committed;
 pub use database::Database;
 pub use desk::{
-    CloudState, Desk, DeskError, Health, LinkFacts, MeterKind, MeterKinds, MeterShown,
+    CardState, CloudState, Desk, DeskError, Health, LinkFacts, MeterKind, MeterKinds, MeterShown,
     NoticeChannel, PinFacts, Problem, Submission, Test,
 };
 pub use routes::{Needs, Route, all_routes};

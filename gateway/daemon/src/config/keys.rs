@@ -362,6 +362,13 @@ const STORE: &[Key] = &[
         "256",
         "When the disk has less than so many MiB free, the database stops to grow: the same goes, in the same order.",
     ),
+    key(
+        "card_endurance_tb",
+        whole(1, 100_000),
+        "5",
+        "Terabytes the memory card may be written, for the forecast of its wear: of the card's data sheet (\"TBW\"). 5 is what a plain card of\n\
+         16 GB can be expected to stand; a high-endurance card of 32 GB stands some 20.",
+    ),
 ];
 
 const CYCLE: &[Key] = &[

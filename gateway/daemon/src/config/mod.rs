@@ -111,6 +111,9 @@ pub struct Site {
     pub default_max_power_w: u32,
 }
 
+/// Cards are rated in decimal terabytes.
+const BYTES_PER_TB: u64 = 1_000_000_000_000;
+
 /// `[tokens]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
@@ -131,6 +134,8 @@ pub struct Store {
     pub largest_mib: u64,
     /// MiB of the disk left free.
     pub keep_free_mib: u64,
+    /// Bytes the card is rated for.
+    pub card_endurance: u64,
 }
 
 /// `[cycle]`
@@ -263,6 +268,7 @@ impl Config {
                 keep_readings_days: values.whole("store.keep_readings_days"),
                 largest_mib: values.whole("store.largest_mib"),
                 keep_free_mib: values.whole("store.keep_free_mib"),
+                card_endurance: values.whole::<u64>("store.card_endurance_tb") * BYTES_PER_TB,
             },
             cycle: Cycle {
                 gather: Duration::from_millis(values.whole("cycle.gather_ms")),

@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::signals::Signals;
 use gateway_core::{Moment, NodeId, UtcSeconds};
 use gateway_field::Ack;
+use gateway_web::CardState;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -49,6 +50,7 @@ struct Inner {
     held: Vec<Ack>,
     damage: Option<String>,
     copy: Option<String>,
+    card: Option<CardState>,
 }
 
 /// Shared between the cycle, the page and the watchdog.
@@ -71,6 +73,7 @@ impl Status {
             held: Vec::new(),
             damage: None,
             copy: None,
+            card: None,
         });
         let (signals, _) = watch::channel(Signals::default());
         Self {
@@ -157,6 +160,16 @@ impl Status {
     /// What is wrong with the safe copy, in words.
     pub fn copy_problem(&self) -> Option<String> {
         self.lock().copy.clone()
+    }
+
+    /// Notes how worn the memory card is.
+    pub fn saw_card(&self, card: Option<CardState>) {
+        self.lock().card = card;
+    }
+
+    /// How worn the memory card is, if anybody counts.
+    pub fn card(&self) -> Option<CardState> {
+        self.lock().card
     }
 
     /// What was counted.

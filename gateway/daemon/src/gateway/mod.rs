@@ -19,6 +19,7 @@ use crate::mend::open::Opened;
 use crate::notify;
 use crate::ordered::Ordered;
 use crate::pins::{self, Pins};
+use crate::wear::{self, Card};
 use crate::{backup, buses, cloud, control, devices, health, holidays, mend, tariffs, token_keys};
 use gateway_core::{Command, NodeId};
 use gateway_field::devices::SiteMessage;
@@ -184,7 +185,8 @@ async fn serve_people(
     let control = open_office(config, desk.clone(), stopped.clone())?;
     let tester = tokio::spawn(test_regularly(desk.clone(), stopped.clone()));
     let keeping = keeper::keep(keeper::of(config), desk.status.clone(), stopped.clone());
-    let mut tasks = vec![web, control, tester, tokio::spawn(keeping)];
+    let wear = tokio::spawn(watch_card(config, desk.status.clone(), stopped.clone()));
+    let mut tasks = vec![web, control, tester, tokio::spawn(keeping), wear];
     tasks.extend(publish_state(config, path, desk, stopped.clone()));
     let driving = bench.drive(drivers, desk.field.clone(), site_messages, stopped);
     tasks.push(tokio::spawn(driving));
@@ -408,6 +410,25 @@ async fn serve_page(
         }
     });
     Ok((app, page, task))
+}
+
+/// Looks after the memory card's wear.
+fn watch_card(
+    config: &Config,
+    status: Arc<Status>,
+    mut stopped: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + use<> {
+    let card = Card::new(&config.store.data_dir, config.store.card_endurance);
+    async move {
+        let Some(mut card) = card else { return };
+        let mut every = tokio::time::interval(wear::LOOK_EVERY);
+        loop {
+            tokio::select! {
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+                _ = every.tick() => status.saw_card(card.look()),
+            }
+        }
+    }
 }
 
 /// Tests the whole way every minute and tells systemd's watchdog that the gateway works, if it does.

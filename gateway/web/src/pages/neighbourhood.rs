@@ -33,7 +33,13 @@ pub(crate) async fn neighbourhood(
     let view = NeighbourhoodView::new(
         &app.0.site.rules,
         &rows,
-        (&health.problems, desk.cloud(), desk.notices(), desk.pins()),
+        (
+            &health.problems,
+            desk.cloud(),
+            desk.notices(),
+            desk.pins(),
+            desk.card(),
+        ),
         (Filter::from_query(&listed.show), &listed.search),
         desk.now(),
     );

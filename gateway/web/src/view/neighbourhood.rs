@@ -3,7 +3,7 @@
 use super::alarms::AlarmLine;
 use super::facts::{PointFacts, SupplyLook};
 use crate::committed::Neighbourhood;
-use crate::desk::{CloudState, NoticeChannel, PinFacts, Problem};
+use crate::desk::{CardState, CloudState, NoticeChannel, PinFacts, Problem};
 use crate::format::{self, Money};
 use askama::Template;
 use gateway_core::{Moment, Rules, UtcSeconds};
@@ -142,12 +142,43 @@ pub(crate) struct Rejected {
     pub count: u64,
 }
 
-/// How the gateway is doing: problems, the head-end, channels of notices, pins.
+/// How worn the memory card is.
+pub(crate) struct CardTile {
+    pub is_well: bool,
+    pub left: String,
+    pub a_day: Option<String>,
+    pub written: String,
+    pub endurance: String,
+}
+
+impl CardTile {
+    fn new(card: CardState) -> Self {
+        let left = |tenths: u64| match tenths {
+            0 if card.written >= card.endurance => "used up".into(),
+            0 => "under 0.1 years".into(),
+            // Nobody knows what becomes of a card in so many years.
+            1_000.. => "100 years or more".into(),
+            1..1_000 => format!("{}.{} years", tenths / 10, tenths % 10),
+        };
+        Self {
+            is_well: !card.is_near_its_end(),
+            left: card
+                .years_left_tenths
+                .map_or_else(|| "not known yet".into(), left),
+            a_day: card.a_day.map(format::bytes),
+            written: format::bytes(card.written),
+            endurance: format::bytes(card.endurance),
+        }
+    }
+}
+
+/// How the gateway is doing: problems, the head-end, channels of notices, pins, the memory card.
 type Shown<'a> = (
     &'a [Problem],
     Option<CloudState>,
     Vec<NoticeChannel>,
     Vec<PinFacts>,
+    Option<CardState>,
 );
 
 #[derive(Template)]
@@ -157,6 +188,7 @@ pub(crate) struct NeighbourhoodView<'a> {
     cloud: Option<CloudTile>,
     notices: Option<NoticesTile>,
     pins: Vec<PinFacts>,
+    card: Option<CardTile>,
     problems: &'a [Problem],
     clock_trusted: bool,
     rows: Vec<Row>,
@@ -179,7 +211,7 @@ impl<'a> NeighbourhoodView<'a> {
     pub(crate) fn new(
         rules: &Rules,
         rows: &Neighbourhood,
-        (problems, cloud, channels, pins): Shown<'a>,
+        (problems, cloud, channels, pins, card): Shown<'a>,
         (filter, search): (Filter, &'a str),
         now: Moment,
     ) -> Self {
@@ -215,6 +247,7 @@ impl<'a> NeighbourhoodView<'a> {
         Self {
             now: format::date_time(rules.calendar, now.at),
             problems,
+            card: card.map(CardTile::new),
             cloud: cloud.map(|cloud| CloudTile::new(cloud, now.at)),
             notices: NoticesTile::new(channels),
             pins,
