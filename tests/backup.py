@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 gateway = os.path.abspath(sys.argv[1])
 for program, package in [("age", "age"), ("gpg", "gpg"), ("tar", "tar")]:
@@ -27,13 +28,21 @@ running = None
 
 
 def start():
-    global running
+    global running, said_at_start
     running = subprocess.Popen([gateway, "run", "--config", path("etc/gateway.toml")], stderr=subprocess.PIPE, text=True)
     for line in running.stderr:
         if "serving the page" in line:
+            said_at_start = line
             # Nobody reads further: what it logs in this test fits into the pipe.
             return
     sys.exit("   the daemon did not start")
+
+
+def until(true, what, seconds=30):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.2)
 
 
 def stop(how=signal.SIGTERM):
@@ -115,6 +124,25 @@ try:
     said = backup("--to", "/mnt", code=1)
     assert "is the stick in?" in said, said
     print(f"   made beside the running gateway: {made['bytes']} bytes under a passphrase, {aged['bytes']} for a key; two kept, nothing unencrypted")
+
+    page = re.search(r"http://([0-9.:]+)/", said_at_start)[1]
+    get = lambda at: urllib.request.urlopen(f"http://{page}{at}", timeout=20)
+    newest = max(os.listdir(stick))
+    with get("/backup/latest") as answer:
+        assert newest in answer.headers["Content-Disposition"], answer.headers
+        assert answer.read() == open(f"{stick}/{newest}", "rb").read()
+    metrics = get("/metrics").read().decode()
+    age = int(re.search(r"^prepaid_gateway_backup_age_seconds (\d+)$", metrics, re.M)[1])
+    assert age < 60 and "prepaid_gateway_backup_overdue 0" in metrics, metrics
+    assert "/backup/latest" in get("/").read().decode()
+    overdue = lambda: [alarm["details"] for alarm in office("alarm", "list")["alarms"] if alarm["kind"] == "backup-overdue"]
+    note = json.load(open(f"{data}/backup.json"))
+    with open(f"{data}/backup.json", "w") as file:
+        json.dump({**note, "at": note["at"] - 4 * 86_400}, file)
+    until(lambda: overdue() == ["the last one is 4 days old"], "an alarm")
+    backup()
+    until(lambda: not overdue(), "it ends with the next backup")
+    print("   the newest is downloaded from the page as it is; one of four days ago raises an alarm, which the next one ends")
 
     wrong = path("wrong")
     open(wrong, "w").write("eleven green kettles sing\n")

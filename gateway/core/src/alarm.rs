@@ -58,6 +58,8 @@ pub enum AlarmKind {
     ClockUntrusted,
     /// The disk had damaged the database; it was put together again, and nothing is missing.
     DatabaseMended,
+    /// Backups are configured, and none was made for days.
+    BackupOverdue,
 }
 
 impl AlarmKind {
@@ -66,7 +68,11 @@ impl AlarmKind {
     pub fn needs_a_person(self) -> bool {
         !matches!(
             self,
-            Self::LowCredit | Self::NodeSilent | Self::MainsLost | Self::ClockUntrusted
+            Self::LowCredit
+                | Self::NodeSilent
+                | Self::MainsLost
+                | Self::ClockUntrusted
+                | Self::BackupOverdue
         )
     }
 
@@ -107,6 +113,9 @@ impl AlarmKind {
                 "the nodes know a later gateway than this one: restored backup or copied card"
             }
             Self::MoneyHeld => "no money is taken until a person has looked: see `cloud status`",
+            Self::BackupOverdue => {
+                "no backup was made for days: look at the stick or the way to its place"
+            }
             Self::ClockUntrusted => "the clock is not trusted: days wait until it is set",
             Self::OrderConflict => "two orders of the head-end with one sequence number",
         }

@@ -1,5 +1,6 @@
 //! The daemon as the page and the control socket see it: commands in, health and counters out.
 
+use crate::backup::last::Watched;
 use crate::buses::LineQuality;
 use crate::clock::Clock;
 use crate::cloud::CloudLink;
@@ -11,6 +12,7 @@ use crate::notify::Notifier;
 use gateway_core::meter_link::MeterLink;
 use gateway_core::{Command, Moment, NodeId};
 use gateway_field::{Field, LinkQuality};
+use gateway_web::backup::BackupFacts;
 use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
 use gateway_web::clock::ClockFacts;
 use gateway_web::{
@@ -27,6 +29,8 @@ pub struct DaemonDesk {
     pub status: Arc<Status>,
     pub field: Arc<Field>,
     pub clock: Clock,
+    /// Backups as they should be made.
+    pub backups: Watched,
     pub changes: watch::Receiver<u64>,
     pub cloud: CloudLink,
     pub notifier: Arc<Notifier>,
@@ -60,7 +64,7 @@ impl Desk for DaemonDesk {
 
     fn metrics(&self) -> String {
         metrics::text(
-            (&self.status, &self.clock()),
+            (&self.status, &self.clock(), self.backups.facts()),
             &self.field,
             self.bench.buses(),
             &self.device_links(),
@@ -126,6 +130,10 @@ impl Desk for DaemonDesk {
 
     fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    fn backup(&self) -> Option<BackupFacts> {
+        self.backups.facts()
     }
 
     fn clock(&self) -> ClockFacts {

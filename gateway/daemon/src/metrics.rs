@@ -5,6 +5,7 @@ use crate::cycle::{Counts, Status, Storage};
 use crate::notify::ChannelFacts;
 use gateway_core::NodeId;
 use gateway_field::{Field, FieldStats};
+use gateway_web::backup::BackupFacts;
 use gateway_web::clock::ClockFacts;
 use gateway_web::{CardState, LinkFacts};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -23,7 +24,7 @@ struct Reason {
 
 /// Everything that is counted, as of now.
 pub fn text(
-    (status, clock): (&Status, &ClockFacts),
+    (status, clock, backup): (&Status, &ClockFacts, Option<BackupFacts>),
     field: &Field,
     buses: &Buses,
     links: &BTreeMap<NodeId, LinkFacts>,
@@ -52,6 +53,7 @@ pub fn text(
     let help = "Frames, readings and connections refused, by reason";
     registry.register("rejected", help, rejected);
     of_clock(&mut registry, clock);
+    of_backup(&mut registry, backup);
     buses.measure(&mut registry);
     meter_links(&mut registry, links);
     crate::cloud::metrics::register(&mut registry, cloud);
@@ -76,6 +78,18 @@ struct MeterError {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Source {
     source: String,
+}
+
+/// When the last backup was made; nothing where none are wanted.
+fn of_backup(registry: &mut Registry, backup: Option<BackupFacts>) {
+    let Some(backup) = backup else { return };
+    let (age, overdue): (Gauge, Gauge) = Default::default();
+    age.set(i64::try_from(backup.age_s).unwrap_or(i64::MAX));
+    overdue.set(backup.is_overdue.into());
+    let help = "Time since the last good backup; since one was first wanted if there is none";
+    registry.register("backup_age_seconds", help, age);
+    let help = "1 if that is longer than the site allows";
+    registry.register("backup_overdue", help, overdue);
 }
 
 /// How the time is known.

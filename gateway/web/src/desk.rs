@@ -2,6 +2,7 @@
 //!
 //! Decided here: nothing. The daemon implements [`Desk`]; a command that comes back with an [`Answer`] is on disk.
 
+use crate::backup::BackupFacts;
 use crate::bus_work::{BusFacts, BusJob, BusOrder};
 use crate::clock::{ClockFacts, ClockSource};
 use gateway_core::meter_link::MeterLink;
@@ -87,6 +88,11 @@ pub trait Desk: Send + Sync {
 
     /// What the clock shows, and whether it is to be believed.
     fn now(&self) -> Moment;
+
+    /// The last backup; `None` at a site that wants none.
+    fn backup(&self) -> Option<BackupFacts> {
+        None
+    }
 
     /// How it knows the time. A desk without a memory of it says what its clock shows.
     fn clock(&self) -> ClockFacts {

@@ -22,6 +22,7 @@ mod access;
 pub mod api;
 mod app;
 mod assets;
+pub mod backup;
 pub mod bus_work;
 pub mod clock;
 pub mod committed;

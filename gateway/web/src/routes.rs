@@ -133,6 +133,7 @@ pub(crate) fn all() -> Routes {
         .and(agents())
         .and(pages::accounts::routes())
         .and(pages::agents::routes())
+        .and(pages::backup::routes())
         .and(pages::clock::routes())
         .and(pages::questions::routes())
         .and(people())

@@ -70,6 +70,7 @@ const LIST: &[(&str, &str, &str)] = &[
     ("POST", "/cases/{number}/{change}", "SOI"),
     ("GET", "/journal", "SOAIP"),
     ("GET", "/clock", "SOAIP"),
+    ("GET", "/backup/latest", "S"),
     ("GET", "/clock/set", "SO"),
     ("POST", "/clock/set", "SO"),
     ("GET", "/people", "SOA"),

@@ -1,5 +1,6 @@
 //! Making a backup.
 
+use super::last;
 use super::lock::{self, Lock};
 use super::{BackupError, Manifest, Result, scratch};
 use crate::clock::{Clock, Trust};
@@ -74,6 +75,7 @@ pub fn make(data: &Path, config: Option<&Path>, settings: &Backup) -> Result<Mad
             let _ = fs::remove_file(&part);
         }
         let (place, bytes) = packed?;
+        last::made(data, &place, bytes)?;
         let removed = here.as_deref().map_or(Ok(0), |directory| {
             thin(directory, &manifest.site, settings.keep)
         });

@@ -7,11 +7,13 @@
 //! |---|---|
 //! | [`make`] | what goes in, where it goes, which old ones go |
 //! | [`restore`] | whether a backup may take the place of the present database, and what that undoes |
+//! | [`last`] | when the last one was made, and whether it is overdue |
 //! | [`lock`] | the programs that encrypt, send and pack |
 //!
 //! Invariants: nothing leaves the machine unencrypted; a backup appears under its name when it is whole; a restored gateway takes no
 //! money until a person has looked, and takes no token issued before.
 
+pub mod last;
 pub mod lock;
 pub mod make;
 pub mod restore;

@@ -213,7 +213,7 @@ impl Inner {
     clippy::disallowed_methods,
     reason = "the one place where the wall clock is read"
 )]
-fn machine() -> UtcSeconds {
+pub fn machine() -> UtcSeconds {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -15,6 +15,8 @@ pub struct Backup {
     pub passphrase_file: Option<PathBuf>,
     /// Backups of this site kept in the directory.
     pub keep: usize,
+    /// How old the last one may be before there is an alarm, in days.
+    pub alarm_after_days: u64,
 }
 
 /// Its keys.
@@ -44,6 +46,12 @@ pub(super) const KEYS: &[Key] = &[
         "14",
         "Backups of this site kept in the directory; older ones are removed. Nothing is removed over SFTP.",
     ),
+    key(
+        "alarm_after_days",
+        whole(0, 365),
+        "3",
+        "Days without a new backup after which there is an alarm, if `to` names a place.",
+    ),
 ];
 
 pub(super) fn backup(values: &Values, mistakes: &mut Vec<Mistake>) -> Backup {
@@ -54,6 +62,7 @@ pub(super) fn backup(values: &Values, mistakes: &mut Vec<Mistake>) -> Backup {
             .optional_text("backup.passphrase_file")
             .map(PathBuf::from),
         keep: values.whole("backup.keep"),
+        alarm_after_days: values.whole("backup.alarm_after_days"),
     };
     let mut mistake = |key: &'static str, what: &str| {
         mistakes.push(Mistake::at(values.line(key), key, what));

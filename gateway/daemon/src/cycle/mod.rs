@@ -25,6 +25,7 @@ mod told;
 mod trials;
 mod uplink;
 
+use crate::backup::last::Watched;
 use crate::buses::Buses;
 use crate::clock::Clock;
 use crate::watch::News;
@@ -95,6 +96,8 @@ pub struct Settings {
     pub room: Limits,
     /// How long the clock may be untrusted before there is an alarm, in seconds.
     pub clock_alarm_after_s: u64,
+    /// Whether backups are made as they should be.
+    pub backups: Watched,
 }
 
 /// Told of each record after its commit, with the state after it.
@@ -242,6 +245,7 @@ impl Cycle {
         // A tick has no one to answer; what it decides is in the batch.
         let _ = self.event(&Event::Tick);
         self.look_at_clock();
+        self.look_at_backups();
         let now = self.clock.now();
         self.told.hearing.look_at_all();
         self.show_hearing();

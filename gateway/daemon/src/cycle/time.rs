@@ -38,4 +38,21 @@ impl Cycle {
         }
         self.status.saw_clock(self.clock.now(), self.state.floor());
     }
+
+    /// An alarm where backups are wanted and none was made for days; it ends with the next one.
+    pub(super) fn look_at_backups(&mut self) {
+        let (facts, kind) = (self.settings.backups.facts(), AlarmKind::BackupOverdue);
+        let about = match facts.filter(|facts| facts.is_overdue) {
+            Some(facts) => Command::Report {
+                kind,
+                node: None,
+                details: match facts.at {
+                    Some(_) => format!("the last one is {} days old", facts.age_s / 86_400),
+                    None => "none was ever made".into(),
+                },
+            },
+            None => Command::ReportEnd { kind, node: None },
+        };
+        let _ = self.event(&Event::Command(about));
+    }
 }

@@ -70,8 +70,7 @@ impl Gateway {
         let (pins, keys) = taken_up(config, &opened)?;
         let (store, state, epoch) = (opened.store, opened.state, opened.epoch);
         let credentials = site_clients(config);
-        let (uplinks_in, uplinks) = mpsc::channel(cycle::UPLINK_INBOX);
-        let (inputs_in, inputs) = mpsc::channel(cycle::COMMAND_INBOX);
+        let ((uplinks_in, uplinks), (inputs_in, inputs)) = inboxes();
         let links = admit_all(&state, keys, &credentials, epoch);
         let (field, site_messages) = start_field(config, &credentials, uplinks_in.clone())?;
         let (clock, status) = (clock(config), Arc::new(Status::new()));
@@ -109,14 +108,15 @@ impl Gateway {
         let (notifier, tell) = tellers(config, &clock, watched, (&status, &buses));
         let parts = cloud::CloudParts::new(&inputs_in, &clock, watched, (epoch, ordered, tell));
         let (link, cloud) = cloud::start(config, parts).map_err(StartError::Thread)?;
-        let with = (&drivers, &status, &link, &stopped);
-        let (pins, on_pins) = pins.start(with).map_err(StartError::Pins)?;
+        let started = pins.start((&drivers, &status, &link, &stopped));
+        let (pins, on_pins) = started.map_err(StartError::Pins)?;
         let desk = Arc::new(DaemonDesk {
             pins,
             inputs: inputs_in,
             status,
             field: field.clone(),
             clock: clock.clone(),
+            backups: backups(config),
             notifier,
             changes: changed,
             cloud: link,
@@ -163,6 +163,14 @@ impl Gateway {
         }
     }
 }
+
+/// Where frames and commands wait for the cycle.
+fn inboxes() -> (Inbox<gateway_field::Uplink>, Inbox<Input>) {
+    let (uplinks, inputs) = (cycle::UPLINK_INBOX, cycle::COMMAND_INBOX);
+    (mpsc::channel(uplinks), mpsc::channel(inputs))
+}
+
+type Inbox<T> = (mpsc::Sender<T>, mpsc::Receiver<T>);
 
 /// Tariffs, page and control socket.
 async fn serve_people(
@@ -325,6 +333,14 @@ fn clock(config: &Config) -> Clock {
     clock.with_memory(&config.store.data_dir, config.clock.battery.clone())
 }
 
+fn backups(config: &Config) -> backup::last::Watched {
+    backup::last::Watched {
+        data: config.store.data_dir.clone(),
+        is_wanted: config.backup.to.is_some(),
+        alarm_after_s: config.backup.alarm_after_days * 86_400,
+    }
+}
+
 fn settings(config: &Config) -> cycle::Settings {
     // A node waits for its acknowledgement; a quarter of its interval leaves it three to report again.
     let patience = Duration::from_secs(config.cycle.report_interval_s.into()) / 4;
@@ -339,6 +355,7 @@ fn settings(config: &Config) -> cycle::Settings {
             keep_free: config.store.keep_free_mib << 20,
         },
         clock_alarm_after_s: config.clock.alarm_after_s,
+        backups: backups(config),
     }
 }
 

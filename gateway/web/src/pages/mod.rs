@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 mod agent;
 pub(crate) mod agents;
 mod alarms;
+pub(crate) mod backup;
 mod cases;
 mod changes;
 pub(crate) mod clock;

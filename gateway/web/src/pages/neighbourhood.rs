@@ -9,6 +9,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use gateway_core::person::Deed;
 use serde::Deserialize;
 
 /// What is listed; unknown parameters are ignored, as browsers and links add some.
@@ -41,6 +42,7 @@ pub(crate) async fn neighbourhood(
             desk.card(),
         ),
         (Filter::from_query(&listed.show), &listed.search),
+        (desk.backup(), operator.may(Deed::ManageSite)),
         desk.now(),
     );
     let page = Page {

@@ -2,6 +2,7 @@
 
 use super::alarms::AlarmLine;
 use super::facts::{PointFacts, SupplyLook};
+use crate::backup::BackupFacts;
 use crate::committed::Neighbourhood;
 use crate::desk::{CardState, CloudState, NoticeChannel, PinFacts, Problem};
 use crate::format::{self, Money};
@@ -125,6 +126,30 @@ impl NoticesTile {
     }
 }
 
+/// The last backup.
+pub(crate) struct BackupTile {
+    pub is_overdue: bool,
+    /// How long ago; nothing: none yet.
+    pub ago: Option<String>,
+    pub place: Option<String>,
+    pub kilobytes: u64,
+    pub may_download: bool,
+}
+
+impl BackupTile {
+    fn new(backup: &BackupFacts, may: bool) -> Self {
+        let age = i64::try_from(backup.age_s).unwrap_or(i64::MAX);
+        let ago = || format::ago(UtcSeconds(0), UtcSeconds(age));
+        Self {
+            is_overdue: backup.is_overdue,
+            ago: backup.at.map(|_| ago()),
+            place: backup.place.clone(),
+            kilobytes: backup.bytes.div_ceil(1_000),
+            may_download: may && backup.file.is_some(),
+        }
+    }
+}
+
 /// Feeder against meters.
 pub(crate) struct Balance {
     pub feeder: String,
@@ -187,6 +212,7 @@ pub(crate) struct NeighbourhoodView<'a> {
     now: String,
     cloud: Option<CloudTile>,
     notices: Option<NoticesTile>,
+    backup: Option<BackupTile>,
     pins: Vec<PinFacts>,
     card: Option<CardTile>,
     problems: &'a [Problem],
@@ -213,6 +239,7 @@ impl<'a> NeighbourhoodView<'a> {
         rows: &Neighbourhood,
         (problems, cloud, channels, pins, card): Shown<'a>,
         (filter, search): (Filter, &'a str),
+        (backup, may_download): (Option<BackupFacts>, bool),
         now: Moment,
     ) -> Self {
         let facts = all_facts(rows, rules, now);
@@ -250,6 +277,7 @@ impl<'a> NeighbourhoodView<'a> {
             card: card.map(CardTile::new),
             cloud: cloud.map(|cloud| CloudTile::new(cloud, now.at)),
             notices: NoticesTile::new(channels),
+            backup: backup.map(|backup| BackupTile::new(&backup, may_download)),
             pins,
             clock_trusted: now.clock_trusted,
             connected: connected.count(),
