@@ -3,7 +3,7 @@
 Simulated nodes, twelve premises and a feeder meter, report to a daemon whose clock faketime sets shortly before a whole hour. Ten days of
 quarter-hours before it are written into its database while it is stopped: honest ones, until somebody takes 1500 W past the meters, which the
 simulated feeder goes on losing. The watch has to open a case when the next quarter-hour is complete. Page, API and command line show it, kill -9 does
-not lose or double it, a person closes it, and it stays closed."""
+not lose or double it; a switch test finds a bridge behind an open relay, with a kill -9 in its middle; a person closes the case, and it stays closed."""
 
 import glob
 import json
@@ -22,13 +22,26 @@ from running import OPEN, Site, free_port
 gateway, simulator = sys.argv[1], sys.argv[2]
 TARIFF = "msedcl-lt1b-2026-27"
 HOUSES, FEEDER, TAP_W, QUARTER_S = 12, 99, 1500, 900
+# Somebody there has put a bridge around meter and relay: it shows when the relay is open.
+BRIDGED = 4
 
 # The moment at which the theft has lasted for two hours, so far ahead that the setting up fits before it. Always the same hour of a day (05:30 local):
 # how soon a loss is seen depends on what the street uses at that time.
 hour = ((int(time.time()) + 3600) // 86400 + 1) * 86400
 port = free_port()
 FIELD = f'listen = "127.0.0.1:{port}"\n'
-MORE = '[cycle]\ngather_ms = 100\nreport_interval_s = 2\n[site]\nutc_offset = "+00:00"\n'
+MORE = """[cycle]
+gather_ms = 100
+report_interval_s = 2
+[site]
+utc_offset = "+00:00"
+[loss.switch_test]
+allowed = "yes"
+seconds = 20
+notice_s = 0
+from = "00:00"
+until = "24:00"
+"""
 site = Site(gateway, "loss", MORE, OPEN.replace('listen = "127.0.0.1:0"\n', FIELD, 1))
 path = lambda name: os.path.join(site.folder, name)
 
@@ -101,7 +114,7 @@ try:
         point = site.cli("usage-point", "add", f"Plot {number}", "--tariff", TARIFF, "--id", str(number))["usage_point"]
         node = site.cli("node", "add", "--usage-point", point, "--node", str(number))
         site.cli("vend", point, "5000", "--key", f"first-{number}")
-        members.append({"node": node["node"], "key": node["key"], "seed": number})
+        members.append({"node": node["node"], "key": node["key"], "seed": number, "bridged": number == BRIDGED})
     node = site.cli("node", "add", "--feeder", "1", "--node", str(FEEDER))
     members.append({"node": node["node"], "key": node["key"], "kind": "feeder"})
     with open(path("members"), "w") as file:
@@ -149,6 +162,22 @@ try:
     site.until("the watch", lambda: any("watching" in line for line in list(site.said)))
     assert records() == before, records()
     print("   killed and started again: the same case, with its note, and nothing said twice")
+
+    test = ["case", "test", str(number), "--usage-point", str(BRIDGED), "--seconds", "20"]
+    assert "no-consent" in site.cli(*test, refused=True)
+    consent = ["--consent", "the resident, by telephone"]
+    assert site.cli(*test, *consent, "--dry-run")["done"] == "possible"
+    site.cli(*test, *consent)
+    point = lambda: json.dumps(site.cli("usage-point", "show", str(BRIDGED)))
+    site.until("the supply opens", lambda: "a test of the supply" in point())
+    site.kill()
+    start_gateway()
+    [finding] = site.until("what the test found", lambda: api(f"cases/{number}")["findings"] if "findings" in api(f"cases/{number}") else None, 90)
+    assert finding["reckoned"]["says"] == "bridged" and finding["reckoned"]["voltage_out_dv"] > 2000, finding
+    site.until("the supply is back", lambda: "a test of the supply" not in point() and '"closed"' in point())
+    assert "behind the open relay" in page_of(f"/cases/{number}")
+    print(f"   a switch test, the gateway killed in its middle: {finding['reckoned']['voltage_out_dv'] / 10} V behind the open relay of plot {BRIDGED}; "
+          "it closed by itself")
 
     site.cli("case", "check", str(number), "tampering", "--note", "a hook on the line")
     site.cli("case", "close", str(number), "confirmed", "--note", "removed")
