@@ -5,7 +5,8 @@ quarter-hours before it are written into its database while it is stopped: hones
 simulated feeder goes on losing. The watch has to open a case when the next quarter-hour is complete. Page, API and command line show it, kill -9 does
 not lose or double it; a switch test finds a bridge behind an open relay, with a kill -9 in its middle; a person closes the case, and it stays closed."""
 
-import glob
+import base64
+import http.server
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 import zlib
@@ -41,6 +43,32 @@ seconds = 20
 notice_s = 0
 from = "00:00"
 until = "24:00"
+"""
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    """Who is told by webhook: what it heard."""
+
+    heard = []
+
+    def do_POST(self):
+        Hook.heard.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+hook = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+threading.Thread(target=hook.serve_forever, daemon=True).start()
+MORE += f"""
+[notify]
+gather_s = 1
+[[notify.webhook]]
+name = "office"
+url = "http://127.0.0.1:{hook.server_port}/"
+secret = "whsec_{base64.b64encode(bytes(32)).decode()}"
 """
 site = Site(gateway, "loss", MORE, OPEN.replace('listen = "127.0.0.1:0"\n', FIELD, 1))
 path = lambda name: os.path.join(site.folder, name)
@@ -202,7 +230,13 @@ try:
     debts = [debt for point in site.cli("debt", "list")["usage_points"] for debt in point["debts"]["registers"]]
     assert [(debt["kind"], debt["remaining"]) for debt in debts] == [("fraud", estimate["amount"])], debts
     assert case["notices"] and case["notices"][-1]["news"] == "confirmed", case["notices"]
-    print(f"   the resident was told; {estimate['energy']} Wh charged as a debt of {estimate['amount'] / 1e6:.2f}")
+    told = lambda kind: [notice for notice in Hook.heard if notice["kind"] == kind]
+    site.until("the notices of the case at the webhook", lambda: told("case") and told("resident"))
+    assert any(notice["record"]["number"] == number for notice in told("case")), told("case")
+    assert any(notice["record"].get("trial") == "found" for notice in told("case")), told("case")
+    assert any(notice["record"].get("trial") == "planned" for notice in told("resident")), told("resident")
+    assert told("resident")[-1]["record"]["news"] == "confirmed", told("resident")
+    print(f"   the resident was told, and the office by webhook; {estimate['energy']} Wh charged as a debt of {estimate['amount'] / 1e6:.2f}")
 
     month = time.strftime("%Y-%m", time.gmtime(hour - QUARTER_S))
     told = lambda how: site.run("report", "loss", "--month", month, "--format", how, "--data", site.data)

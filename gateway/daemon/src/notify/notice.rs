@@ -2,6 +2,7 @@
 
 use super::Site;
 use gateway_core::alarm::{AlarmKind, Subject};
+use gateway_core::case::TrialDecision;
 use gateway_core::correction::CorrectionDecision;
 use gateway_core::order::Hex;
 use gateway_core::prepay::PrepayDecision;
@@ -18,13 +19,13 @@ pub enum Kind {
     Alarm,
     /// An alarm's cause is gone.
     AlarmOver,
-    /// A case of missing energy was opened, goes on again, was closed, or a suspect's node reported tampering.
+    /// A case of missing energy was opened, goes on again, was closed, a suspect's node reported tampering, or a switch test found something.
     Case,
-    /// A case has grown, or points elsewhere.
+    /// A case has grown, points elsewhere, or its switch test did not take place.
     CaseNews,
     /// An account has fallen to a low-credit stage.
     LowCredit,
-    /// What a resident is told: the end of friendly hours, emergency credit, a case.
+    /// What a resident is told: the end of friendly hours, emergency credit, a case, a switch test.
     Resident,
     /// A correction waits for a second person.
     Approval,
@@ -63,6 +64,12 @@ impl Kind {
             | Decision::CaseEvidence { recurred: true, .. } => Self::Case,
             Decision::CaseEvidence { .. } => Self::CaseNews,
             Decision::ResidentTold { .. } => Self::Resident,
+            Decision::Trial(trial) => match trial {
+                TrialDecision::Planned { .. } => Self::Resident,
+                TrialDecision::Found { .. } => Self::Case,
+                TrialDecision::Ended { .. } => Self::CaseNews,
+                TrialDecision::Advanced { .. } => return None,
+            },
             Decision::Prepay { what, .. } => match what {
                 PrepayDecision::StageCrossed { .. } => Self::LowCredit,
                 PrepayDecision::FriendlyNotice { .. }
