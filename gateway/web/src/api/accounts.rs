@@ -1,19 +1,16 @@
 //! Debts, corrections and quotes, for programs.
 
-use super::answers::Done;
 use super::parse::{parse, parse_amount, parse_empty};
-use super::routes::{Body, json};
-use crate::access::Operator;
+use super::sent::{Answered, Asked, Sent, done};
 use crate::app::App;
 use crate::committed::UsagePointRows;
 use crate::correction_form::CorrectionForm;
 use crate::failure::{ApiFailure, Failure};
-use crate::pages::{find, submit};
+use crate::pages::find;
 use crate::routes::{Needs, Routes};
 use crate::view::{act_words, terms_words};
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::{Extension, Json};
 use gateway_core::correction::{CorrectionAct, CorrectionCommand, Proposal};
 use gateway_core::debt::{Debt, Terms};
 use gateway_core::person::Deed;
@@ -140,18 +137,18 @@ struct QuoteBody {
 
 async fn quote(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let QuoteBody { amount } = parse(&json(&headers, body)?)?;
+    Asked {
+        body: QuoteBody { amount },
+        by,
+    }: Asked<QuoteBody>,
+) -> Answered {
     let command = Command::QuoteVend {
         usage_point: find(&app, &id).await?.point.id,
         amount: parse_amount(&amount)?,
-        by: operator.by,
+        by,
     };
-    Ok(Json(submit(&app, command).await?.into()))
+    done(&app, command).await
 }
 
 #[derive(Deserialize)]
@@ -173,12 +170,9 @@ struct DebtChangeBody {
 
 async fn change_debt(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let asked: DebtChangeBody = parse(&json(&headers, body)?)?;
+    Asked { body: asked, by }: Asked<DebtChangeBody>,
+) -> Answered {
     if !["open", "change", "write-off"].contains(&asked.change.as_str()) {
         let words = "A debt takes `open`, `change` or `write-off`.";
         return Err(Failure::unusable("no-such-change-of-debt", words).into());
@@ -199,7 +193,7 @@ async fn change_debt(
         cap_per,
         reason: asked.reason,
     };
-    Ok(Json(ask(&app, &operator, &id, form).await?))
+    ask(&app, by, &id, form).await
 }
 
 #[derive(Deserialize)]
@@ -218,12 +212,9 @@ struct MakeBody {
 
 async fn make(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let asked: MakeBody = parse(&json(&headers, body)?)?;
+    Asked { body: asked, by }: Asked<MakeBody>,
+) -> Answered {
     let (act, amount, receipt) = match (asked.credit, asked.reverse) {
         (Some(amount), None) => ("credit", amount, asked.receipt),
         (None, Some(receipt)) if asked.receipt.is_none() => {
@@ -242,15 +233,10 @@ async fn make(
         reason: asked.reason,
         ..CorrectionForm::default()
     };
-    Ok(Json(ask(&app, &operator, &id, form).await?))
+    ask(&app, by, &id, form).await
 }
 
-async fn ask(
-    app: &App,
-    operator: &Operator,
-    id: &str,
-    form: CorrectionForm,
-) -> Result<Done, Failure> {
+async fn ask(app: &App, by: String, id: &str, form: CorrectionForm) -> Answered {
     let usage_point = find(app, id).await?.point.id;
     let what = form.act()?;
     let command = CorrectionCommand::Make {
@@ -258,9 +244,9 @@ async fn ask(
         usage_point,
         what,
         reason: form.reason,
-        by: operator.by.clone(),
+        by,
     };
-    Ok(submit(app, Command::Correct(command)).await?.into())
+    done(app, Command::Correct(command)).await
 }
 
 /// A correction that waits.
@@ -320,15 +306,11 @@ struct RefuseBody {
 
 async fn answer(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path((number, answer)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let body = json(&headers, body)?;
+    Sent { body, by }: Sent,
+) -> Answered {
     let none = |_| Failure::from(gateway_core::Refusal::from(MoneyRefusal::NoSuchProposal));
     let proposal = number.parse().map_err(none)?;
-    let by = operator.by;
     let command = match answer.as_str() {
         "approve" => {
             parse_empty(&body)?;
@@ -344,5 +326,5 @@ async fn answer(
         }
         _ => return Err(Failure::not_found("A correction takes approve or refuse.").into()),
     };
-    Ok(Json(submit(&app, Command::Correct(command)).await?.into()))
+    done(&app, Command::Correct(command)).await
 }

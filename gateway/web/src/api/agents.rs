@@ -1,19 +1,16 @@
 //! Vending agents and their day-end reports, for programs.
 
-use super::answers::Done;
 use super::parse::{parse, parse_amount};
-use super::routes::{Body, json};
-use crate::access::Operator;
+use super::sent::{Answered, Asked, Sent, done};
 use crate::app::App;
 use crate::correction_form::parse_percent;
 use crate::failure::{ApiFailure, Failure};
-use crate::pages::{DayEndQuery, day_end_paper, find_agent, submit};
+use crate::pages::{DayEndQuery, day_end_paper, find_agent};
 use crate::paper::DayEndPaper;
 use crate::routes::{Needs, Routes};
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
-use axum::{Extension, Json};
 use gateway_core::agent::AgentCommand;
 use gateway_core::person::Deed;
 use gateway_core::{Command, Micro};
@@ -85,21 +82,15 @@ struct AddBody {
     commission_percent: String,
 }
 
-async fn add(
-    State(app): State<App>,
-    Extension(operator): Extension<Operator>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let asked: AddBody = parse(&json(&headers, body)?)?;
+async fn add(State(app): State<App>, Asked { body: asked, by }: Asked<AddBody>) -> Answered {
     let overdraft = asked.overdraft.map(|text| parse_amount(&text));
     let command = AgentCommand::Add {
         name: asked.name,
         overdraft: overdraft.transpose()?.unwrap_or_default(),
         commission_hundredths: parse_percent(&asked.commission_percent)?,
-        by: operator.by,
+        by,
     };
-    Ok(Json(submit(&app, Command::Agent(command)).await?.into()))
+    done(&app, Command::Agent(command)).await
 }
 
 #[derive(Deserialize)]
@@ -130,13 +121,10 @@ struct PersonBody {
 
 async fn change(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path((number, change)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let body = json(&headers, body)?;
-    let (agent, by) = (find_agent(&app, &number).await?.agent.name, operator.by);
+    Sent { body, by }: Sent,
+) -> Answered {
+    let (agent, by) = (find_agent(&app, &number).await?.agent.name, by);
     let command = match change.as_str() {
         "float" => {
             let asked: FloatBody = parse(&body)?;
@@ -171,7 +159,7 @@ async fn change(
         }
         _ => return Err(Failure::not_found("An agent takes float, terms or person.").into()),
     };
-    Ok(Json(submit(&app, Command::Agent(command)).await?.into()))
+    done(&app, Command::Agent(command)).await
 }
 
 async fn day_end(

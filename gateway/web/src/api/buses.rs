@@ -1,34 +1,44 @@
 //! Pins, Modbus buses and what an installer has done on them, for programs.
 
-use super::parse::parse;
-use super::parse_empty;
-use super::routes::{Body, json};
+use super::sent::{Asked, Empty};
 use crate::access::Operator;
 use crate::app::App;
 use crate::bus_work::{BusFacts, BusJob, BusOrder, BusTask};
 use crate::desk::PinFacts;
 use crate::failure::{ApiFailure, Failure, sentence};
+use crate::routes::{Needs, Routes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::{Extension, Json};
+use gateway_core::person::Deed;
 use serde::Serialize;
 
+pub(super) fn routes() -> Routes {
+    let (see, work) = (Needs::May(Deed::SeeSite), Needs::May(Deed::WorkOnMeters));
+    Routes::under("/api/v1")
+        .get("/pins", see, pins)
+        .get("/buses", see, buses)
+        .post("/buses/{name}/work", work, begin)
+        .get("/bus-work/{number}", work, look)
+        .post("/bus-work/{number}/cancel", work, cancel)
+}
+
 #[derive(Serialize)]
-pub(super) struct Buses {
+struct Buses {
     buses: Vec<BusFacts>,
 }
 
-pub(super) async fn buses(State(app): State<App>) -> Json<Buses> {
+async fn buses(State(app): State<App>) -> Json<Buses> {
     let buses = app.0.desk.buses();
     Json(Buses { buses })
 }
 
 #[derive(Serialize)]
-pub(super) struct Pins {
+struct Pins {
     pins: Vec<PinFacts>,
 }
 
-pub(super) async fn pins(State(app): State<App>) -> Json<Pins> {
+async fn pins(State(app): State<App>) -> Json<Pins> {
     let pins = app.0.desk.pins();
     Json(Pins { pins })
 }
@@ -47,19 +57,16 @@ fn number(job: &str) -> Result<u64, Failure> {
 }
 
 /// Begins a scan, a reading or a probe.
-pub(super) async fn begin(
+async fn begin(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(bus): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    Asked { body: task, by }: Asked<BusTask>,
 ) -> Result<Json<BusJob>, ApiFailure> {
-    let task: BusTask = parse(&json(&headers, body)?)?;
-    order(&app, BusOrder::Begin { bus, task }, &operator.by)
+    order(&app, BusOrder::Begin { bus, task }, &by)
 }
 
 /// How a job stands; asking keeps it going.
-pub(super) async fn look(
+async fn look(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(job): Path<String>,
@@ -69,14 +76,11 @@ pub(super) async fn look(
 }
 
 /// Ends a job.
-pub(super) async fn cancel(
+async fn cancel(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(job): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    Asked { body: Empty {}, by }: Asked<Empty>,
 ) -> Result<Json<BusJob>, ApiFailure> {
-    parse_empty(&json(&headers, body)?)?;
     let job = number(&job)?;
-    order(&app, BusOrder::Cancel { job }, &operator.by)
+    order(&app, BusOrder::Cancel { job }, &by)
 }

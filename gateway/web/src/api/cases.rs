@@ -1,19 +1,16 @@
 //! Cases for programs.
 
-use super::answers::Done;
 use super::parse::parse;
-use super::routes::{Body, json};
-use crate::access::Operator;
+use super::sent::{Answered, Asked, Sent, done};
 use crate::app::App;
 use crate::failure::{ApiFailure, Failure};
 use crate::pages::{
-    check_amount, check_found, check_outcome, check_percent, find, find_case, submit, whose,
+    check_amount, check_found, check_outcome, check_percent, find, find_case, whose,
 };
 use crate::routes::{Needs, Routes};
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
-use axum::{Extension, Json};
 use gateway_core::case::{Case, CaseCommand, Estimate};
 use gateway_core::debt::Terms;
 use gateway_core::person::Deed;
@@ -122,12 +119,9 @@ async fn case(
 /// Charges a confirmed case.
 async fn assess(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(number): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let asked: AssessBody = parse(&json(&headers, body)?)?;
+    Asked { body: asked, by }: Asked<AssessBody>,
+) -> Answered {
     let amount = |text: &String| check_amount(text);
     let command = CaseCommand::Assess {
         case: find_case(&app, &number).await?.number,
@@ -145,9 +139,9 @@ async fn assess(
             cap: None,
         },
         reason: asked.reason,
-        by: operator.by,
+        by,
     };
-    Ok(Json(submit(&app, Command::Case(command)).await?.into()))
+    done(&app, Command::Case(command)).await
 }
 
 #[derive(Deserialize)]
@@ -166,13 +160,10 @@ struct TestBody {
 /// Plans a switch test, or takes one back.
 async fn test(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(number): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let asked: TestBody = parse(&json(&headers, body)?)?;
-    let (case, by) = (find_case(&app, &number).await?.number, operator.by);
+    Asked { body: asked, by }: Asked<TestBody>,
+) -> Answered {
+    let (case, by) = (find_case(&app, &number).await?.number, by);
     let command = if asked.take_back {
         CaseCommand::TakeBack { case, by }
     } else {
@@ -185,19 +176,15 @@ async fn test(
             by,
         }
     };
-    Ok(Json(submit(&app, Command::Case(command)).await?.into()))
+    done(&app, Command::Case(command)).await
 }
 
 async fn change(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path((number, change)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let body = json(&headers, body)?;
+    Sent { body, by }: Sent,
+) -> Answered {
     let case = find_case(&app, &number).await?.number;
-    let by = operator.by;
     let command = match change.as_str() {
         "note" => {
             let NoteBody { text } = parse(&body)?;
@@ -225,7 +212,7 @@ async fn change(
         }
         _ => return Err(Failure::not_found("A case takes note, check or close.").into()),
     };
-    Ok(Json(submit(&app, Command::Case(command)).await?.into()))
+    done(&app, Command::Case(command)).await
 }
 
 async fn place(

@@ -1,17 +1,11 @@
 //! How the gateway knows the time, and setting it, for programs.
 
-use super::answers::Done;
-use super::parse::parse;
-use super::routes::{Body, json};
-use crate::access::Operator;
+use super::sent::{Answered, Asked, done};
 use crate::app::App;
 use crate::clock::ClockFacts;
-use crate::failure::ApiFailure;
-use crate::pages::submit;
 use crate::routes::{Needs, Routes};
+use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::{Extension, Json};
 use gateway_core::clock::{ClockKnown, ClockOrder, ClockQuote};
 use gateway_core::person::Deed;
 use gateway_core::{Command, UtcSeconds};
@@ -76,24 +70,12 @@ impl ClockBody {
     }
 }
 
-async fn set_clock(
-    State(app): State<App>,
-    Extension(operator): Extension<Operator>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let body: ClockBody = parse(&json(&headers, body)?)?;
-    let command = Command::SetClock(body.order(operator.by));
-    Ok(Json(submit(&app, command).await?.into()))
+async fn set_clock(State(app): State<App>, Asked { body, by }: Asked<ClockBody>) -> Answered {
+    let command = Command::SetClock(body.order(by));
+    done(&app, command).await
 }
 
-async fn quote(
-    State(app): State<App>,
-    Extension(operator): Extension<Operator>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let body: ClockBody = parse(&json(&headers, body)?)?;
-    let command = Command::QuoteClock(body.order(operator.by));
-    Ok(Json(submit(&app, command).await?.into()))
+async fn quote(State(app): State<App>, Asked { body, by }: Asked<ClockBody>) -> Answered {
+    let command = Command::QuoteClock(body.order(by));
+    done(&app, command).await
 }

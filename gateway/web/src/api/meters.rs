@@ -1,32 +1,46 @@
 //! Meters and what an installer sets, for programs.
 
-use super::answers::Done;
 use super::parse::parse;
-use super::routes::{Body, json};
-use crate::access::Operator;
+use super::sent::{Answered, Asked, Sent, done};
 use crate::app::App;
 use crate::committed::MeterRows;
 use crate::desk::{LinkFacts, MeterShown};
 use crate::failure::{ApiFailure, Failure, sentence};
 use crate::meter_form::{kwh, own_switch};
-use crate::pages::{check_arming, check_phase, find, find_meter, submit, to_test};
+use crate::pages::{check_arming, check_phase, find, find_meter, to_test};
+use crate::routes::{Needs, Routes};
 use crate::view::phase_name;
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::{Extension, Json};
+use axum::http::StatusCode;
 use gateway_core::event::Role;
 use gateway_core::loss::suggest::PhaseSuggestion;
 use gateway_core::meter_link::{Install, MeterLink, MeterOrder, PointSetting, Switch};
+use gateway_core::person::Deed;
 use gateway_core::{Command, FeederId, UsagePointId};
 use serde::{Deserialize, Serialize};
 
+pub(super) fn routes() -> Routes {
+    let (see, work) = (Needs::May(Deed::SeeSite), Needs::May(Deed::WorkOnMeters));
+    Routes::under("/api/v1")
+        .get("/meters", see, meters)
+        .post("/meters", work, add)
+        .post("/meters/test", work, test)
+        .get("/meters/{number}", see, meter)
+        .post("/meters/{number}/{change}", work, change)
+        .get("/usage-points/{id}/phase", see, phase_now)
+        .post("/usage-points/{id}/phase", work, phase)
+        .post("/usage-points/{id}/arming", work, arming)
+        .post("/arming", work, arm_all)
+}
+
 #[derive(Serialize)]
-pub(super) struct Meters {
+struct Meters {
     meters: Vec<MeterBody>,
 }
 
 #[derive(Serialize)]
-pub(super) struct MeterBody {
+struct MeterBody {
     node: String,
     usage_point: Option<String>,
     feeder: Option<String>,
@@ -64,13 +78,13 @@ fn body(app: &App, rows: &MeterRows) -> MeterBody {
     }
 }
 
-pub(super) async fn meters(State(app): State<App>) -> Result<Json<Meters>, ApiFailure> {
+async fn meters(State(app): State<App>) -> Result<Json<Meters>, ApiFailure> {
     let rows = app.read(|rows| rows.meters()).await?;
     let meters = rows.iter().map(|rows| body(&app, rows)).collect();
     Ok(Json(Meters { meters }))
 }
 
-pub(super) async fn meter(
+async fn meter(
     State(app): State<App>,
     Path(number): Path<String>,
 ) -> Result<Json<MeterBody>, ApiFailure> {
@@ -85,12 +99,13 @@ struct TestBody {
 }
 
 /// What a meter shows now.
-pub(super) async fn test(
+async fn test(
     State(app): State<App>,
-    headers: HeaderMap,
-    body: Body,
+    Asked {
+        body: TestBody { link },
+        by: _,
+    }: Asked<TestBody>,
 ) -> Result<Json<MeterShown>, ApiFailure> {
-    let TestBody { link } = parse(&json(&headers, body)?)?;
     Ok(Json(look(&app, &link).await?))
 }
 
@@ -187,11 +202,7 @@ fn install(
 }
 
 /// Tests what is to be saved, then saves it.
-async fn save(
-    app: &App,
-    operator: Operator,
-    (order, untested): (MeterOrder, bool),
-) -> Result<Json<Done>, ApiFailure> {
+async fn save(app: &App, by: String, (order, untested): (MeterOrder, bool)) -> Answered {
     let mut order = order;
     if let Some(link) = to_test(&order).filter(|_| !untested) {
         let shown = look(app, link).await?;
@@ -201,18 +212,12 @@ async fn save(
     }
     let command = Command::WorkOnMeter {
         work: Box::new(order),
-        by: operator.by,
+        by,
     };
-    Ok(Json(submit(app, command).await?.into()))
+    done(app, command).await
 }
 
-pub(super) async fn add(
-    State(app): State<App>,
-    Extension(operator): Extension<Operator>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let asked: AddBody = parse(&json(&headers, body)?)?;
+async fn add(State(app): State<App>, Asked { body: asked, by }: Asked<AddBody>) -> Answered {
     let no_role = || Failure::unusable("no-role", "Name either usage_point or feeder.");
     let point = |id: &str| id.parse::<UsagePointId>().ok().map(Role::UsagePoint);
     let feeder = |id: &str| id.parse::<FeederId>().ok().map(Role::Feeder);
@@ -226,17 +231,14 @@ pub(super) async fn add(
         role: role.ok_or_else(no_role)?,
         install: install(asked.link, asked.switch, asked.initial_kwh)?,
     };
-    save(&app, operator, (order, asked.untested)).await
+    save(&app, by, (order, asked.untested)).await
 }
 
-pub(super) async fn change(
+async fn change(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path((number, change)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let body = json(&headers, body)?;
+    Sent { body, by }: Sent,
+) -> Answered {
     let node = find_meter(&app, &number).await?.node.id;
     let order = match change.as_str() {
         "replace" => {
@@ -265,7 +267,7 @@ pub(super) async fn change(
         }
         _ => return Err(Failure::not_found("A meter takes replace, move or retire.").into()),
     };
-    save(&app, operator, order).await
+    save(&app, by, order).await
 }
 
 #[derive(Deserialize)]
@@ -282,25 +284,25 @@ struct PhaseBody {
 
 async fn set(
     app: &App,
-    operator: Operator,
+    by: String,
     (usage_point, setting): (Option<UsagePointId>, PointSetting),
-) -> Result<Json<Done>, ApiFailure> {
+) -> Answered {
     let command = Command::SetPoint {
         usage_point,
         setting,
-        by: operator.by,
+        by,
     };
-    Ok(Json(submit(app, command).await?.into()))
+    done(app, command).await
 }
 
 #[derive(Serialize)]
-pub(super) struct PhaseShown {
+struct PhaseShown {
     phase: &'static str,
     suggestion: Option<PhaseSuggestion>,
     words: Option<String>,
 }
 
-pub(super) async fn phase_now(
+async fn phase_now(
     State(app): State<App>,
     Path(id): Path<String>,
 ) -> Result<Json<PhaseShown>, ApiFailure> {
@@ -316,39 +318,39 @@ pub(super) async fn phase_now(
     }))
 }
 
-pub(super) async fn phase(
+async fn phase(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let PhaseBody { phase } = parse(&json(&headers, body)?)?;
+    Asked {
+        body: PhaseBody { phase },
+        by,
+    }: Asked<PhaseBody>,
+) -> Answered {
     let phase = check_phase(&phase)?;
     let id = find(&app, &id).await?.point.id;
-    set(&app, operator, (Some(id), PointSetting::Phase { phase })).await
+    set(&app, by, (Some(id), PointSetting::Phase { phase })).await
 }
 
-pub(super) async fn arming(
+async fn arming(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let ArmingBody { arming } = parse(&json(&headers, body)?)?;
+    Asked {
+        body: ArmingBody { arming },
+        by,
+    }: Asked<ArmingBody>,
+) -> Answered {
     let arming = check_arming(&arming)?;
     let id = find(&app, &id).await?.point.id;
-    set(&app, operator, (Some(id), PointSetting::Arming { arming })).await
+    set(&app, by, (Some(id), PointSetting::Arming { arming })).await
 }
 
-pub(super) async fn arm_all(
+async fn arm_all(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let ArmingBody { arming } = parse(&json(&headers, body)?)?;
+    Asked {
+        body: ArmingBody { arming },
+        by,
+    }: Asked<ArmingBody>,
+) -> Answered {
     let arming = check_arming(&arming)?;
-    set(&app, operator, (None, PointSetting::Arming { arming })).await
+    set(&app, by, (None, PointSetting::Arming { arming })).await
 }

@@ -62,6 +62,7 @@ mod parse;
 mod prepay;
 mod questions;
 mod routes;
+mod sent;
 mod switch;
 
 pub use parse::{

@@ -1,18 +1,24 @@
 //! Emergency credit, friendly hours, stages, missing readings and holds, for programs.
 
-use super::answers::Done;
-use super::parse::parse;
-use super::routes::{Body, json};
-use crate::access::Operator;
+use super::sent::{Answered, Asked, Empty, done};
 use crate::app::App;
-use crate::failure::ApiFailure;
-use crate::pages::{find, submit};
+use crate::pages::find;
+use crate::routes::{Needs, Routes};
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::{Extension, Json};
+use gateway_core::person::Deed;
 use gateway_core::prepay::{CreditStatus, PrepayCommand, PrepayState};
 use gateway_core::{Command, UtcSeconds};
 use serde::{Deserialize, Serialize};
+
+pub(super) fn routes() -> Routes {
+    let (order, decide) = (
+        Needs::May(Deed::OrderSupply),
+        Needs::May(Deed::DecideDisputes),
+    );
+    Routes::under("/api/v1")
+        .post("/usage-points/{id}/emergency", order, activate_emergency)
+        .post("/usage-points/{id}/hold", decide, clear_hold)
+}
 
 /// What the prepayment rules have made of an account.
 #[derive(Serialize)]
@@ -46,18 +52,14 @@ impl From<&PrepayState> for Prepay {
     }
 }
 
-pub(super) async fn activate_emergency(
+async fn activate_emergency(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    super::parse_empty(&json(&headers, body)?)?;
+    Asked { body: Empty {}, by }: Asked<Empty>,
+) -> Answered {
     let usage_point = find(&app, &id).await?.point.id;
-    let by = operator.by;
     let command = PrepayCommand::ActivateEmergency { usage_point, by };
-    Ok(Json(submit(&app, Command::Prepay(command)).await?.into()))
+    done(&app, Command::Prepay(command)).await
 }
 
 #[derive(Deserialize)]
@@ -67,19 +69,19 @@ struct HoldBody {
     charge: bool,
 }
 
-pub(super) async fn clear_hold(
+async fn clear_hold(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let HoldBody { note, charge } = parse(&json(&headers, body)?)?;
+    Asked {
+        body: HoldBody { note, charge },
+        by,
+    }: Asked<HoldBody>,
+) -> Answered {
     let command = PrepayCommand::ClearHold {
         usage_point: find(&app, &id).await?.point.id,
         note,
         charge,
-        by: operator.by,
+        by,
     };
-    Ok(Json(submit(&app, Command::Prepay(command)).await?.into()))
+    done(&app, Command::Prepay(command)).await
 }

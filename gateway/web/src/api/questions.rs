@@ -1,16 +1,12 @@
 //! Questions of residents and their answers, for programs.
 
-use super::answers::Done;
-use super::parse::parse;
-use super::routes::{Body, json};
-use crate::access::Operator;
+use super::sent::{Answered, Asked, done};
 use crate::app::App;
 use crate::failure::{ApiFailure, Failure};
-use crate::pages::{find, submit};
+use crate::pages::find;
 use crate::routes::{Needs, Routes};
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
-use axum::{Extension, Json};
 use gateway_core::person::Deed;
 use gateway_core::question::{Question, QuestionCommand, QuestionRefusal};
 use gateway_core::{Command, Refusal};
@@ -26,14 +22,14 @@ pub(super) fn routes() -> Routes {
 }
 
 #[derive(Serialize)]
-struct Asked {
+struct QuestionOf {
     usage_point: String,
     question: Question,
 }
 
 #[derive(Serialize)]
 struct AllAsked {
-    questions: Vec<Asked>,
+    questions: Vec<QuestionOf>,
 }
 
 async fn questions(State(app): State<App>) -> Result<Json<AllAsked>, ApiFailure> {
@@ -41,7 +37,7 @@ async fn questions(State(app): State<App>) -> Result<Json<AllAsked>, ApiFailure>
     let of_point = |rows: crate::committed::UsagePointRows| {
         let usage_point = rows.point.id.to_string();
         let questions = rows.point.questions.into_iter();
-        questions.map(move |question| Asked {
+        questions.map(move |question| QuestionOf {
             usage_point: usage_point.clone(),
             question,
         })
@@ -60,19 +56,19 @@ struct AskBody {
 
 async fn ask(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let AskBody { text, about } = parse(&json(&headers, body)?)?;
+    Asked {
+        body: AskBody { text, about },
+        by,
+    }: Asked<AskBody>,
+) -> Answered {
     let command = QuestionCommand::Ask {
         usage_point: find(&app, &id).await?.point.id,
         about,
         text,
-        by: operator.by,
+        by,
     };
-    Ok(Json(submit(&app, Command::Question(command)).await?.into()))
+    done(&app, Command::Question(command)).await
 }
 
 #[derive(Deserialize)]
@@ -83,18 +79,18 @@ struct ReplyBody {
 
 async fn reply(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path((id, number)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let ReplyBody { text } = parse(&json(&headers, body)?)?;
+    Asked {
+        body: ReplyBody { text },
+        by,
+    }: Asked<ReplyBody>,
+) -> Answered {
     let none = |_| Failure::from(Refusal::from(QuestionRefusal::NoSuchQuestion));
     let command = QuestionCommand::Reply {
         usage_point: find(&app, &id).await?.point.id,
         number: number.parse().map_err(none)?,
         text,
-        by: operator.by,
+        by,
     };
-    Ok(Json(submit(&app, Command::Question(command)).await?.into()))
+    done(&app, Command::Question(command)).await
 }

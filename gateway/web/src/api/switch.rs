@@ -1,18 +1,24 @@
 //! `usage-points/{id}/switch`: guards of a supply.
 
-use super::answers::Done;
-use super::parse::parse;
-use super::routes::{Body, json};
-use crate::access::Operator;
+use super::sent::{Answered, Asked, done};
 use crate::app::App;
-use crate::failure::{ApiFailure, Failure};
-use crate::pages::{find, submit};
+use crate::failure::Failure;
+use crate::pages::find;
+use crate::routes::{Needs, Routes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::{Extension, Json};
+use axum::http::StatusCode;
 use gateway_core::guard::GuardCommand;
+use gateway_core::person::Deed;
 use gateway_core::{Command, UsagePointId};
 use serde::Deserialize;
+
+pub(super) fn routes() -> Routes {
+    Routes::under("/api/v1").post(
+        "/usage-points/{id}/switch",
+        Needs::May(Deed::OrderSupply),
+        switch,
+    )
+}
 
 /// What is asked of a supply's guards.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -60,15 +66,11 @@ pub(crate) fn switch_command(
     }))
 }
 
-pub(super) async fn switch(
+async fn switch(
     State(app): State<App>,
-    Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Done>, ApiFailure> {
-    let request = parse(&json(&headers, body)?)?;
+    Asked { body: request, by }: Asked<SwitchRequest>,
+) -> Answered {
     let usage_point = find(&app, &id).await?.point.id;
-    let command = switch_command(usage_point, request, operator.by)?;
-    Ok(Json(submit(&app, command).await?.into()))
+    done(&app, switch_command(usage_point, request, by)?).await
 }

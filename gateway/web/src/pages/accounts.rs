@@ -3,6 +3,7 @@
 //! Each change is shown before it is done. Its key is made where it is shown, so that a double click or a reload of the answer is the same
 //! correction, and going back to the form is a new one.
 
+use super::filled::{Filled, Linked};
 use super::usage_point::new_key;
 use super::{find, form_unusable, submit};
 use crate::access::Operator;
@@ -142,10 +143,9 @@ async fn check(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    form: Result<Query<CorrectionForm>, QueryRejection>,
+    Linked(form): Linked<CorrectionForm>,
     headers: HeaderMap,
 ) -> Result<Response, PageFailure> {
-    let Query(form) = form.map_err(|_| form_unusable())?;
     let rows = find(&app, &id).await?;
     let asking = (&operator, &headers);
     let act = match form.act() {
@@ -250,9 +250,8 @@ async fn change(
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    form: Result<Form<CorrectionForm>, FormRejection>,
+    Filled(form): Filled<CorrectionForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| form_unusable())?;
     super::changes::check_key(&form.key)?;
     let rows = find(&app, &id).await?;
     let usage_point = rows.point.id;

@@ -4,6 +4,7 @@
 //! The vend's key is made with the form and goes along through confirming, as at the counter.
 
 use super::changes::{check_key, quoted};
+use super::filled::{Filled, Linked};
 use super::receipt::{Holder, ReceiptQuery, receipt_of};
 use super::usage_point::new_key;
 use super::{find, submit};
@@ -13,11 +14,11 @@ use crate::app::App;
 use crate::committed::JournalQuery;
 use crate::failure::{Failure, PageFailure};
 use crate::view::{AgentEntry, AgentVendView, AgentView, OwnAgent, Page, Shell, Tab};
-use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use gateway_core::person::Who;
 use gateway_core::{Answer, Command, Refusal};
 use serde::Deserialize;
@@ -112,10 +113,9 @@ async fn again(
 pub(crate) async fn confirm_agent_vend(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
-    form: Result<Query<VendForm>, QueryRejection>,
+    Linked(form): Linked<VendForm>,
     headers: HeaderMap,
 ) -> Result<Response, PageFailure> {
-    let Query(form) = form.map_err(|_| form_unusable())?;
     check_key(&form.key)?;
     let asking = (&operator, &headers);
     let rows = match find(&app, form.usage_point.trim()).await {
@@ -138,9 +138,8 @@ pub(crate) async fn agent_vend(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     headers: HeaderMap,
-    form: Result<Form<VendForm>, FormRejection>,
+    Filled(form): Filled<VendForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| form_unusable())?;
     check_key(&form.key)?;
     let asking = (&operator, &headers);
     let command = async {
@@ -174,11 +173,4 @@ pub(crate) async fn agent_receipt(
     let query = query.map(|Query(query)| query).unwrap_or_default();
     let holder = Holder::Agent(&operator.by);
     Ok(receipt_of(&app, &number, &query, holder).await?)
-}
-
-fn form_unusable() -> Failure {
-    Failure::unusable(
-        "form-unusable",
-        "The form was not understood; nothing was changed. Begin again.",
-    )
 }

@@ -4,6 +4,7 @@
 
 use super::accounts::show_accounts;
 use super::day_end::{DayEndQuery, day_end_file, find_agent};
+use super::filled::{Filled, Linked};
 use super::usage_point::new_key;
 use super::{form_unusable, submit};
 use crate::access::Operator;
@@ -14,11 +15,11 @@ use crate::failure::{Failure, PageFailure};
 use crate::format::Money;
 use crate::routes::{Needs, Routes};
 use crate::view::{AgentAccountView, ConfirmChange, Page, Shell, Tab, percent};
-use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use gateway_core::agent::AgentCommand;
 use gateway_core::person::{Deed, Who};
 use gateway_core::prepay::MoneyRefusal;
@@ -246,10 +247,9 @@ async fn check(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(number): Path<String>,
-    form: Result<Query<AgentForm>, QueryRejection>,
+    Linked(form): Linked<AgentForm>,
     headers: HeaderMap,
 ) -> Result<Response, PageFailure> {
-    let Query(form) = form.map_err(|_| form_unusable())?;
     let agent = find_or_new(&app, &number).await?;
     let command = match form.command(agent.as_ref(), &operator.by) {
         Ok(command) => command,
@@ -302,9 +302,8 @@ async fn change(
     Extension(operator): Extension<Operator>,
     Path(number): Path<String>,
     headers: HeaderMap,
-    form: Result<Form<AgentForm>, FormRejection>,
+    Filled(form): Filled<AgentForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| form_unusable())?;
     super::changes::check_key(&form.key)?;
     let agent = find_or_new(&app, &number).await?;
     let done = async {
@@ -324,9 +323,8 @@ async fn change(
 async fn choose_days(
     State(app): State<App>,
     Path(number): Path<String>,
-    query: Result<Query<DayEndQuery>, QueryRejection>,
+    Linked(query): Linked<DayEndQuery>,
 ) -> Result<Redirect, PageFailure> {
-    let Query(query) = query.map_err(|_| form_unusable())?;
     let today = app.0.site.rules.calendar.day_of(app.0.desk.now().at);
     let (from, to) = query.days(today)?;
     let id = find_agent(&app, &number).await?.agent.id;

@@ -1,16 +1,17 @@
 //! `/cases`, `/cases/{number}` and its three forms
 
+use super::filled::Filled;
 use super::submit;
 use crate::access::Operator;
 use crate::app::App;
 use crate::committed::{RoundRows, Span};
 use crate::failure::{Failure, PageFailure};
 use crate::view::{CaseInputs, CaseView, CasesView, Page, Shell, Tab, TypedCase, window};
-use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use gateway_core::case::{Case, CaseCommand, Found, Outcome};
 use gateway_core::debt::Terms;
 use gateway_core::person::Deed;
@@ -155,12 +156,8 @@ pub(crate) async fn assess_case(
     Extension(operator): Extension<Operator>,
     Path(number): Path<String>,
     headers: HeaderMap,
-    form: Result<Form<AssessForm>, FormRejection>,
+    Filled(form): Filled<AssessForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| {
-        let words = "The form was not understood; nothing was charged.";
-        Failure::unusable("form-unusable", words)
-    })?;
     let case = find_case(&app, &number).await?;
     let asked = assessment(case.number, &form, &operator.by);
     obey(&app, (&operator, &headers), &case, (asked, String::new())).await
@@ -210,12 +207,8 @@ pub(crate) async fn test_case(
     Extension(operator): Extension<Operator>,
     Path(number): Path<String>,
     headers: HeaderMap,
-    form: Result<Form<TestForm>, FormRejection>,
+    Filled(form): Filled<TestForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| {
-        let words = "The form was not understood; nothing was planned.";
-        Failure::unusable("form-unusable", words)
-    })?;
     let case = find_case(&app, &number).await?;
     let asked = trial(case.number, &form, &operator.by);
     obey(&app, (&operator, &headers), &case, (asked, String::new())).await
@@ -285,13 +278,8 @@ pub(crate) async fn change_case(
     Extension(operator): Extension<Operator>,
     Path((number, change)): Path<(String, String)>,
     headers: HeaderMap,
-    form: Result<Form<ChangeForm>, FormRejection>,
+    Filled(form): Filled<ChangeForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| {
-        let words =
-            "The form was not understood; nothing was changed. Open the case and begin again.";
-        Failure::unusable("form-unusable", words)
-    })?;
     let case = find_case(&app, &number).await?;
     let asked = command(case.number, &change, &form, &operator.by);
     obey(&app, (&operator, &headers), &case, (asked, form.text)).await

@@ -3,6 +3,7 @@
 //! The vend's key is made with the form and goes along through confirming, so that a double click, a reload or the back button is
 //! the same vend.
 
+use super::filled::{Filled, Linked};
 use super::usage_point::{new_key, with_error};
 use super::{find, form_unusable, submit};
 use crate::access::Operator;
@@ -14,9 +15,7 @@ use crate::view::{
     ConfirmSupply, ConfirmVend, Page, PointFacts, Quote, Shell, Tab, TokenEntry, Typed, VendEntry,
 };
 use axum::Extension;
-use axum::Form;
-use axum::extract::rejection::{FormRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use gateway_core::supply::Reason;
@@ -54,10 +53,9 @@ pub(crate) async fn confirm_vend(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    form: Result<Query<VendForm>, QueryRejection>,
+    Linked(form): Linked<VendForm>,
     headers: HeaderMap,
 ) -> Result<Response, PageFailure> {
-    let Query(form) = form.map_err(|_| form_unusable())?;
     let rows = find(&app, &id).await?;
     check_key(&form.key)?;
     let quote = match quoted(&app, &rows, &form.amount, &operator.by).await {
@@ -85,9 +83,8 @@ pub(crate) async fn vend(
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    form: Result<Form<VendForm>, FormRejection>,
+    Filled(form): Filled<VendForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| form_unusable())?;
     let rows = find(&app, &id).await?;
     check_key(&form.key)?;
     let amount = match parse_amount(&form.amount) {
@@ -142,9 +139,8 @@ pub(crate) async fn enter_token(
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    form: Result<Form<TokenForm>, FormRejection>,
+    Filled(form): Filled<TokenForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| form_unusable())?;
     let rows = find(&app, &id).await?;
     let usage_point = rows.point.id;
     let command = Command::EnterToken {
@@ -214,10 +210,9 @@ pub(crate) async fn confirm_supply(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    form: Result<Query<SupplyForm>, QueryRejection>,
+    Linked(form): Linked<SupplyForm>,
     headers: HeaderMap,
 ) -> Result<Response, PageFailure> {
-    let Query(form) = form.map_err(|_| form_unusable())?;
     let order = parse_order(&form.order).map_err(Failure::from)?;
     let rows = find(&app, &id).await?;
     let now = app.0.desk.now().at;
@@ -241,9 +236,8 @@ pub(crate) async fn order_supply(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    form: Result<Form<SupplyForm>, FormRejection>,
+    Filled(form): Filled<SupplyForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| form_unusable())?;
     let order = parse_order(&form.order).map_err(Failure::from)?;
     let usage_point = find(&app, &id).await?.point.id;
     let command = Command::OrderSupply {

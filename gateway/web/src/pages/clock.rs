@@ -3,17 +3,17 @@
 //! The telephone's time goes along with what the machine's stopwatch showed when it came, so that the time spent reading what would happen
 //! is not lost.
 
+use super::filled::{Filled, Linked};
 use super::{form_unusable, submit};
 use crate::access::Operator;
 use crate::app::App;
 use crate::failure::{Failure, PageFailure};
 use crate::routes::{Needs, Routes};
 use crate::view::{ClockView, ConfirmClock, Page, Shell, Tab};
-use axum::extract::rejection::{FormRejection, QueryRejection};
-use axum::extract::{Query, State};
+use axum::Extension;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use gateway_core::calendar::{Calendar, LocalDay};
 use gateway_core::clock::{ClockKnown, ClockOrder, ClockQuote};
 use gateway_core::person::Deed;
@@ -117,11 +117,10 @@ fn order(to: UtcSeconds, far: bool, by: &str) -> ClockOrder {
 async fn confirm(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
-    form: Result<Query<Wanted>, QueryRejection>,
+    Linked(form): Linked<Wanted>,
     headers: HeaderMap,
 ) -> Result<Response, PageFailure> {
     let asking = (&operator, &headers);
-    let Query(form) = form.map_err(|_| form_unusable())?;
     let to = match wanted(&form, app.0.site.rules.calendar) {
         Ok(to) => to,
         Err(failure) => return Ok(show(&app, asking, Some(&failure))),
@@ -165,9 +164,8 @@ async fn set_clock(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     headers: HeaderMap,
-    form: Result<Form<Consent>, FormRejection>,
+    Filled(form): Filled<Consent>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| form_unusable())?;
     let asking = (&operator, &headers);
     let now_ms = app.0.desk.clock().boot_ms;
     let thought_ms = now_ms.checked_sub(form.came_ms);

@@ -2,6 +2,7 @@
 //!
 //! Nothing is saved that was not looked at, unless the installer says so on the page that shows what is wrong.
 
+use super::filled::{Filled, Linked};
 use super::{find_meter, form_unusable, submit};
 use crate::access::Operator;
 use crate::app::App;
@@ -10,11 +11,10 @@ use crate::desk::MeterShown;
 use crate::failure::{Failure, PageFailure};
 use crate::meter_form::MeterForm;
 use crate::view::{CheckInputs, FormInputs, MeterCheckView, MeterFormView, Page, Shell, Tab, Work};
-use axum::extract::rejection::{FormRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::Extension;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use gateway_core::meter_link::{MeterLink, MeterOrder};
 use gateway_core::{Answer, Command, NodeId};
 
@@ -100,10 +100,9 @@ pub(crate) async fn work_form(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path((place, work)): Path<(String, String)>,
-    typed: Result<Query<MeterForm>, QueryRejection>,
+    Linked(mut typed): Linked<MeterForm>,
     headers: HeaderMap,
 ) -> Result<Response, PageFailure> {
-    let Query(mut typed) = typed.map_err(|_| form_unusable())?;
     let job = Job::find(&app, &place, &work).await?;
     if let (Work::Move, Some(rows)) = (job.work, &job.rows)
         && typed == MeterForm::default()
@@ -142,10 +141,9 @@ pub(crate) async fn check_work(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path((place, work)): Path<(String, String)>,
-    typed: Result<Query<MeterForm>, QueryRejection>,
+    Linked(typed): Linked<MeterForm>,
     headers: HeaderMap,
 ) -> Result<Response, PageFailure> {
-    let Query(typed) = typed.map_err(|_| form_unusable())?;
     let job = Job::find(&app, &place, &work).await?;
     let asking = (&operator, &headers);
     let order = match job.order(&typed) {
@@ -192,9 +190,8 @@ pub(crate) async fn do_work(
     Extension(operator): Extension<Operator>,
     Path((place, work)): Path<(String, String)>,
     headers: HeaderMap,
-    typed: Result<Form<MeterForm>, FormRejection>,
+    Filled(typed): Filled<MeterForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(typed) = typed.map_err(|_| form_unusable())?;
     let job = Job::find(&app, &place, &work).await?;
     let asking = (&operator, &headers);
     let order = match job.order(&typed) {
@@ -262,9 +259,8 @@ pub(crate) async fn undo_move(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(place): Path<String>,
-    form: Result<Form<UndoForm>, FormRejection>,
+    Filled(form): Filled<UndoForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| form_unusable())?;
     let rows = find_meter(&app, &place).await?;
     let node = rows.node.id;
     let (link, switch) = serde_json::from_str(&form.was).map_err(|_| form_unusable())?;

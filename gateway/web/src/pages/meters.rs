@@ -1,16 +1,17 @@
 //! `/meters` and `/meters/{number}`
 
+use super::filled::Filled;
 use super::submit;
 use crate::access::Operator;
 use crate::app::App;
 use crate::committed::MeterRows;
 use crate::failure::{Failure, PageFailure};
 use crate::view::{MeterInputs, MeterView, MetersView, Page, Shell, Tab, Undo};
-use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use gateway_core::meter_link::{Arming, PointSetting};
 use gateway_core::{Command, NodeId, Refusal};
 use serde::Deserialize;
@@ -96,9 +97,8 @@ pub(crate) struct ArmingForm {
 pub(crate) async fn arm_all(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
-    form: Result<Form<ArmingForm>, FormRejection>,
+    Filled(form): Filled<ArmingForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| super::form_unusable())?;
     let setting = PointSetting::Arming {
         arming: check_arming(&form.arming)?,
     };

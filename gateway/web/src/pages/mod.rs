@@ -9,6 +9,7 @@ mod cases;
 mod changes;
 pub(crate) mod clock;
 mod day_end;
+mod filled;
 mod journal;
 mod login;
 mod meter_work;

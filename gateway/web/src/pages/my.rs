@@ -3,6 +3,7 @@
 //! Invariant: every address names a usage point, and [`own`] is the only way from that name to rows. Somebody else's usage point answers
 //! exactly like one that does not exist.
 
+use super::filled::Filled;
 use super::paper::{Asked, Place, file_of};
 use super::receipt::{Holder, ReceiptQuery, receipt_of};
 use super::{find, submit};
@@ -178,15 +179,10 @@ pub(crate) async fn my_token(
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    form: Result<Form<TokenForm>, FormRejection>,
+    form: Result<Filled<TokenForm>, PageFailure>,
 ) -> Result<Response, PageFailure> {
     let rows = own(&app, &operator, &id).await?;
-    let Form(form) = form.map_err(|_| {
-        Failure::unusable(
-            "form-unusable",
-            "The form was not understood; nothing was changed.",
-        )
-    })?;
+    let Filled(form) = form?;
     let usage_point = rows.point.id;
     let command = Command::EnterToken {
         usage_point,
@@ -254,10 +250,10 @@ pub(crate) async fn my_question(
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    form: Result<Form<QuestionForm>, FormRejection>,
+    form: Result<Filled<QuestionForm>, PageFailure>,
 ) -> Result<Response, PageFailure> {
     let rows = own(&app, &operator, &id).await?;
-    let Form(form) = form.map_err(|_| super::form_unusable())?;
+    let Filled(form) = form?;
     let command = Command::Question(QuestionCommand::Ask {
         usage_point: rows.point.id,
         about: form.about.trim().parse().ok(),

@@ -1,16 +1,16 @@
 //! `/password`: everybody chooses their own.
 
+use super::filled::Filled;
 use super::login::open_session;
 use super::submit;
 use crate::access::{Access, Operator, Verdict, hash_for, session_secret};
 use crate::app::App;
 use crate::failure::{Failure, PageFailure, sentence};
 use crate::view::{Page, PasswordView, Shell, Tab};
+use axum::Extension;
 use axum::extract::State;
-use axum::extract::rejection::FormRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use gateway_core::Command;
 use gateway_core::person::{PersonCommand, Role, SecretHash, key};
 use serde::Deserialize;
@@ -59,17 +59,11 @@ pub(crate) async fn change_password(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     headers: HeaderMap,
-    entry: Result<Form<Entry>, FormRejection>,
+    Filled(entry): Filled<Entry>,
 ) -> Result<Response, PageFailure> {
     if app.0.access == Access::Open {
         return Ok(Redirect::to("/").into_response());
     }
-    let Form(entry) = entry.map_err(|_| {
-        Failure::unusable(
-            "form-unusable",
-            "The form was not understood; nothing was changed.",
-        )
-    })?;
     let refuse = |status: StatusCode, words: &str| {
         let mut response = form(&app, &operator, &headers, Some(words));
         *response.status_mut() = status;

@@ -3,6 +3,7 @@
 //! Names and roles are everybody's here who may see people; who may change what depends on whom it is about
 //! ([`PersonCommand::deed`]), so the handlers ask once they know.
 
+use super::form_unusable;
 use super::password::hashed;
 use super::submit;
 use crate::access::{Operator, random_hex};
@@ -263,13 +264,6 @@ async fn done(
         Ok(()) => Ok(Redirect::to("/people").into_response()),
         Err(failure) => Ok(list(app, operator, headers, Some(&failure)).await?),
     }
-}
-
-fn form_unusable() -> Failure {
-    Failure::unusable(
-        "form-unusable",
-        "The form was not understood; nothing was changed.",
-    )
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! What the prepayment rules wait for a person to do: activate emergency credit, clear a hold.
 
+use super::filled::Filled;
+use super::form_unusable;
 use super::{find, submit};
 use crate::access::Operator;
 use crate::app::App;
-use crate::failure::{Failure, PageFailure};
-use axum::extract::rejection::FormRejection;
+use crate::failure::PageFailure;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
-use axum::{Extension, Form};
 use gateway_core::Command;
 use gateway_core::prepay::PrepayCommand;
 use serde::Deserialize;
@@ -37,18 +38,12 @@ pub(crate) async fn clear_hold(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    form: Result<Form<HoldForm>, FormRejection>,
+    Filled(form): Filled<HoldForm>,
 ) -> Result<Redirect, PageFailure> {
-    let unusable = || {
-        let words =
-            "The form was not understood; nothing was changed. Open the page and begin again.";
-        Failure::unusable("form-unusable", words)
-    };
-    let Form(form) = form.map_err(|_| unusable())?;
     let charge = match form.outcome.as_str() {
         "charge" => true,
         "waive" => false,
-        _ => return Err(unusable().into()),
+        _ => return Err(form_unusable().into()),
     };
     let usage_point = find(&app, &id).await?.point.id;
     let command = PrepayCommand::ClearHold {

@@ -1,16 +1,16 @@
 //! Answers to the questions of residents. The questions themselves are asked on `/my`.
 
 use super::accounts::show_accounts;
-use super::{find, form_unusable, submit};
+use super::filled::Filled;
+use super::{find, submit};
 use crate::access::Operator;
 use crate::app::App;
 use crate::failure::{Failure, PageFailure};
 use crate::routes::{Needs, Routes};
-use axum::extract::rejection::FormRejection;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use gateway_core::person::Deed;
 use gateway_core::question::{QuestionCommand, QuestionRefusal};
 use gateway_core::{Command, Refusal};
@@ -33,12 +33,11 @@ async fn reply(
     Extension(operator): Extension<Operator>,
     Path((id, number)): Path<(String, String)>,
     headers: HeaderMap,
-    form: Result<Form<ReplyForm>, FormRejection>,
+    Filled(form): Filled<ReplyForm>,
 ) -> Result<Response, PageFailure> {
     let none = |_| Failure::from(Refusal::from(QuestionRefusal::NoSuchQuestion));
     let number = number.parse().map_err(none)?;
     let usage_point = find(&app, &id).await?.point.id;
-    let Form(form) = form.map_err(|_| form_unusable())?;
     let command = QuestionCommand::Reply {
         usage_point,
         number,

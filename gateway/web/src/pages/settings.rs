@@ -1,15 +1,16 @@
 //! `/usage-point/{id}/settings` and its two forms. Nothing here is about money, so each change has its way back.
 
-use super::{check_arming, find, form_unusable, submit};
+use super::filled::Filled;
+use super::{check_arming, find, submit};
 use crate::access::Operator;
 use crate::app::App;
 use crate::failure::{Failure, PageFailure};
 use crate::view::{PHASES, Page, SettingsView, Shell, Tab, arming_name, phase_name};
-use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Extension, Form};
 use gateway_core::Command;
 use gateway_core::meter_link::{FeederPhase, PointSetting};
 use serde::Deserialize;
@@ -54,9 +55,8 @@ pub(crate) async fn set_phase(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    form: Result<Form<PhaseForm>, FormRejection>,
+    Filled(form): Filled<PhaseForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| form_unusable())?;
     let rows = find(&app, &id).await?;
     let was = format!("phase={}", phase_name(rows.point.feeder_phase));
     let phase = check_phase(&form.phase)?;
@@ -75,9 +75,8 @@ pub(crate) async fn set_arming(
     State(app): State<App>,
     Extension(operator): Extension<Operator>,
     Path(id): Path<String>,
-    form: Result<Form<PointArmingForm>, FormRejection>,
+    Filled(form): Filled<PointArmingForm>,
 ) -> Result<Response, PageFailure> {
-    let Form(form) = form.map_err(|_| form_unusable())?;
     let rows = find(&app, &id).await?;
     let was = format!("arming={}", arming_name(rows.point.supply.arming));
     let arming = check_arming(&form.arming)?;
