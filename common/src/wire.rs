@@ -30,6 +30,7 @@ mod frame;
 mod handshake;
 mod items;
 mod key;
+mod message;
 mod plan;
 mod rejection;
 mod report;
@@ -44,6 +45,7 @@ pub use events::Events;
 pub use frame::{BufferTooSmall, Direction, Envelope, Header, Kind, Opened, open_frame, peek};
 pub use handshake::{Hello, Welcome, Who};
 pub use key::Key;
+pub use message::Message;
 pub use plan::{Allowance, Plan};
 pub use rejection::FrameRejection;
 pub use report::{

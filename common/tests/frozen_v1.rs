@@ -8,7 +8,7 @@
 
 use prepaid_common::wire::{
     Command, CommandResult, Counter, Envelope, Events, Hello, Intervals, Key, Lease, MAX_FRAME,
-    RelayPosition, Report, Short, SwitchMode, SwitchReason, TimeSignal, Welcome, Who,
+    Message, RelayPosition, Report, Short, SwitchMode, SwitchReason, TimeSignal, Welcome, Who,
 };
 use prepaid_common::{NodeId, UtcSeconds, WattHours};
 

@@ -2,8 +2,8 @@
 
 use prepaid_common::NodeId;
 use prepaid_common::wire::{
-    Command, Counter, Events, FrameRejection, Hello, Key, MAX_FRAME, Report, Short, Welcome, Who,
-    peek, topic_down, topic_up,
+    Command, Counter, Events, FrameRejection, Hello, Key, MAX_FRAME, Message, Report, Short,
+    Welcome, Who, peek, topic_down, topic_up,
 };
 use proptest::prelude::*;
 

@@ -6,7 +6,7 @@ use crate::records::Storage;
 use prepaid_common::UtcSeconds;
 use prepaid_common::wire::{
     Command, CommandResult, Counter, Direction, Envelope, Events, Evidence, FrameRejection, Hello,
-    Kind, MAX_FRAME, VERSION, Welcome, open_frame,
+    Kind, MAX_FRAME, Message, VERSION, Welcome, open_frame,
 };
 
 /// Seconds between regular reports until the gateway says otherwise.

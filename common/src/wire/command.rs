@@ -1,13 +1,9 @@
 //! What the gateway wants of a node.
 
-use super::frame::seal_frame;
 use super::items::{Reader, Writer, exactly, once};
 use super::plan::PLAN_BYTES;
-use super::{
-    BufferTooSmall, Counter, Direction, Envelope, Events, FrameRejection, Header, Key, Kind, Plan,
-    SETTINGS_BYTES, Settings, Short, open_frame,
-};
-use crate::{NodeId, UtcSeconds, WattHours};
+use super::{Counter, Events, FrameRejection, Plan, SETTINGS_BYTES, Settings, Short};
+use crate::{UtcSeconds, WattHours};
 
 /// Longest display text in bytes: two lines of a 16 x 2 display.
 pub const MAX_TEXT_BYTES: usize = 32;
@@ -112,40 +108,6 @@ pub struct Command {
 }
 
 impl Command {
-    /// Writes the sealed frame and returns its length.
-    ///
-    /// # Errors
-    /// [`BufferTooSmall`]; [`super::MAX_FRAME`] bytes always suffice.
-    pub fn encode_and_seal(
-        &self,
-        envelope: Envelope,
-        key: &Key,
-        buffer: &mut [u8],
-    ) -> Result<usize, BufferTooSmall> {
-        let header = Header {
-            kind: Kind::Command,
-            envelope,
-        };
-        seal_frame(key, &header, buffer, |writer| self.write(writer))
-    }
-
-    /// Checks and reads a frame, apart from session and counter.
-    ///
-    /// # Errors
-    /// Any rejection from `TooShort` to `NotAuthentic` and from `BodyTooShort` on; `UnknownKind`
-    /// for another kind.
-    pub fn open(
-        key: &Key,
-        node: NodeId,
-        frame: &mut [u8],
-    ) -> Result<(Envelope, Self), FrameRejection> {
-        let opened = open_frame(key, node, Direction::Down, frame)?;
-        if opened.header.kind != Kind::Command {
-            return Err(FrameRejection::UnknownKind);
-        }
-        Ok((opened.header.envelope, Self::decode(opened.body)?))
-    }
-
     /// Reads the body of an authentic frame.
     ///
     /// # Errors
@@ -154,7 +116,7 @@ impl Command {
         Self::read(&mut Reader(body))
     }
 
-    pub(super) fn write(&self, writer: &mut Writer<'_>) {
+    pub(super) fn write_body(&self, writer: &mut Writer<'_>) {
         if let Some(lease) = &self.lease {
             writer.item(ITEM_LEASE, 18);
             writer.put(&lease.lease_id.to_be_bytes());

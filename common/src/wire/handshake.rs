@@ -1,12 +1,8 @@
 //! How a session begins: hello, welcome, who.
 
-use super::frame::seal_frame;
-use super::items::Reader;
-use super::{
-    BufferTooSmall, Command, Counter, Direction, Envelope, FrameRejection, Header, Key, Kind,
-    TimeSignal, VERSION, open_frame,
-};
-use crate::{NodeId, WattHours};
+use super::items::{Reader, Writer};
+use super::{Command, Counter, FrameRejection, TimeSignal, VERSION};
+use crate::WattHours;
 
 /// Node to gateway, authenticated but clear: sent at every new connection and when asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,45 +38,13 @@ pub struct Welcome {
 pub struct Who;
 
 impl Hello {
-    /// Writes the frame and returns its length.
-    ///
-    /// # Errors
-    /// [`BufferTooSmall`].
-    pub fn encode_and_seal(
-        &self,
-        envelope: Envelope,
-        key: &Key,
-        buffer: &mut [u8],
-    ) -> Result<usize, BufferTooSmall> {
-        let header = Header {
-            kind: Kind::Hello,
-            envelope,
-        };
-        seal_frame(key, &header, buffer, |writer| {
-            writer.put(&self.challenge.to_be_bytes());
-            writer.put(&self.highest_gateway_counter.to_bytes());
-            let [_, boot_count @ ..] = self.boot_count.to_be_bytes();
-            writer.put(&boot_count);
-            writer.put(&[self.highest_version]);
-            writer.put(&self.import_register.0.to_be_bytes());
-        })
-    }
-
-    /// Checks and reads a frame.
-    ///
-    /// # Errors
-    /// Any rejection from `TooShort` to `NotAuthentic` and from `BodyTooShort` on; `UnknownKind`
-    /// for another kind.
-    pub fn open(
-        key: &Key,
-        node: NodeId,
-        frame: &mut [u8],
-    ) -> Result<(Envelope, Self), FrameRejection> {
-        let opened = open_frame(key, node, Direction::Up, frame)?;
-        if opened.header.kind != Kind::Hello {
-            return Err(FrameRejection::UnknownKind);
-        }
-        Ok((opened.header.envelope, Self::decode(opened.body)?))
+    pub(super) fn write_body(&self, writer: &mut Writer<'_>) {
+        writer.put(&self.challenge.to_be_bytes());
+        writer.put(&self.highest_gateway_counter.to_bytes());
+        let [_, boot_count @ ..] = self.boot_count.to_be_bytes();
+        writer.put(&boot_count);
+        writer.put(&[self.highest_version]);
+        writer.put(&self.import_register.0.to_be_bytes());
     }
 
     /// Reads the body of an authentic frame. Bytes behind the known fields are skipped.
@@ -109,43 +73,11 @@ impl Hello {
 }
 
 impl Welcome {
-    /// Writes the sealed frame and returns its length.
-    ///
-    /// # Errors
-    /// [`BufferTooSmall`].
-    pub fn encode_and_seal(
-        &self,
-        envelope: Envelope,
-        key: &Key,
-        buffer: &mut [u8],
-    ) -> Result<usize, BufferTooSmall> {
-        let header = Header {
-            kind: Kind::Welcome,
-            envelope,
-        };
-        seal_frame(key, &header, buffer, |writer| {
-            writer.put(&self.challenge.to_be_bytes());
-            writer.put(&self.uplink_floor.to_bytes());
-            self.time.write(writer);
-            self.command.write(writer);
-        })
-    }
-
-    /// Checks and reads a frame, apart from challenge and counter.
-    ///
-    /// # Errors
-    /// Any rejection from `TooShort` to `NotAuthentic` and from `BodyTooShort` on; `UnknownKind`
-    /// for another kind.
-    pub fn open(
-        key: &Key,
-        node: NodeId,
-        frame: &mut [u8],
-    ) -> Result<(Envelope, Self), FrameRejection> {
-        let opened = open_frame(key, node, Direction::Down, frame)?;
-        if opened.header.kind != Kind::Welcome {
-            return Err(FrameRejection::UnknownKind);
-        }
-        Ok((opened.header.envelope, Self::decode(opened.body)?))
+    pub(super) fn write_body(&self, writer: &mut Writer<'_>) {
+        writer.put(&self.challenge.to_be_bytes());
+        writer.put(&self.uplink_floor.to_bytes());
+        self.time.write(writer);
+        self.command.write_body(writer);
     }
 
     /// Reads the body of an authentic frame.
@@ -164,44 +96,5 @@ impl Welcome {
             time,
             command,
         })
-    }
-}
-
-impl Who {
-    /// Writes the frame and returns its length (37 bytes).
-    ///
-    /// # Errors
-    /// [`BufferTooSmall`].
-    pub fn encode_and_seal(
-        &self,
-        envelope: Envelope,
-        key: &Key,
-        buffer: &mut [u8],
-    ) -> Result<usize, BufferTooSmall> {
-        seal_frame(
-            key,
-            &Header {
-                kind: Kind::Who,
-                envelope,
-            },
-            buffer,
-            |_| {},
-        )
-    }
-
-    /// Checks a frame. A body, should a later peer send one, is skipped.
-    ///
-    /// # Errors
-    /// Any rejection from `TooShort` to `NotAuthentic`; `UnknownKind` for another kind.
-    pub fn open(
-        key: &Key,
-        node: NodeId,
-        frame: &mut [u8],
-    ) -> Result<(Envelope, Self), FrameRejection> {
-        let opened = open_frame(key, node, Direction::Down, frame)?;
-        if opened.header.kind != Kind::Who {
-            return Err(FrameRejection::UnknownKind);
-        }
-        Ok((opened.header.envelope, Self))
     }
 }

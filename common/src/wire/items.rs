@@ -3,7 +3,7 @@
 use super::{BufferTooSmall, Counter, FrameRejection};
 
 /// Appends fields; the first that does not fit makes `finish` fail.
-pub(super) struct Writer<'a> {
+pub struct Writer<'a> {
     bytes: &'a mut [u8],
     at: usize,
     full: bool,

@@ -1,13 +1,9 @@
 //! What a node says about itself.
 
-use super::frame::seal_frame;
 use super::items::{Reader, Writer, exactly, once};
 use super::status;
-use super::{
-    BufferTooSmall, Counter, Direction, Echo, Envelope, Events, Evidence, FrameRejection, Header,
-    Key, Kind, Short, SwitchStatus, open_frame,
-};
-use crate::{NodeId, UtcSeconds, WattHours};
+use super::{Counter, Echo, Events, Evidence, FrameRejection, Short, SwitchStatus};
+use crate::{UtcSeconds, WattHours};
 
 /// Length of a load profile interval: 30 minutes, ending at full UTC half-hours.
 pub const INTERVAL_SECONDS: u32 = 1800;
@@ -245,41 +241,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Writes the sealed frame and returns its length (at most 236 bytes).
-    ///
-    /// # Errors
-    /// [`BufferTooSmall`]; [`super::MAX_FRAME`] bytes always suffice.
-    pub fn encode_and_seal(
-        &self,
-        envelope: Envelope,
-        key: &Key,
-        buffer: &mut [u8],
-    ) -> Result<usize, BufferTooSmall> {
-        let header = Header {
-            kind: Kind::Report,
-            envelope,
-        };
-        seal_frame(key, &header, buffer, |writer| self.write(writer))
-    }
-
-    /// Checks and reads a frame, apart from session and counter.
-    ///
-    /// # Errors
-    /// Any rejection from `TooShort` to `NotAuthentic` and from `BodyTooShort` on; `UnknownKind`
-    /// for another kind.
-    pub fn open(
-        key: &Key,
-        node: NodeId,
-        frame: &mut [u8],
-    ) -> Result<(Envelope, Self), FrameRejection> {
-        let opened = open_frame(key, node, Direction::Up, frame)?;
-        if opened.header.kind != Kind::Report {
-            return Err(FrameRejection::UnknownKind);
-        }
-        Ok((opened.header.envelope, Self::decode(opened.body)?))
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) {
+    pub(super) fn write_body(&self, writer: &mut Writer<'_>) {
         writer.put(&self.import_register.0.to_be_bytes());
         writer.put(&self.export_register.0.to_be_bytes());
         writer.put(&self.active_power_w.to_be_bytes());

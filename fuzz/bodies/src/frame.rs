@@ -4,7 +4,8 @@ use crate::bytes::Bytes;
 use prepaid_common::NodeId;
 use prepaid_common::wire::{
     Command, Counter, Direction, Envelope, FrameRejection, HEADER_BYTES, Hello, Key, Kind,
-    MAX_BODY, MAX_FRAME, Report, TAG_BYTES, VERSION, Welcome, Who, ascon, open_frame, peek,
+    MAX_BODY, MAX_FRAME, Message, Report, TAG_BYTES, VERSION, Welcome, Who, ascon, open_frame,
+    peek,
 };
 
 pub(crate) const NODE: NodeId = NodeId(42);

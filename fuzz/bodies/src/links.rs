@@ -4,7 +4,9 @@ use crate::bytes::Bytes;
 use crate::frame::{KEY, NODE, sealed};
 use gateway_field::link::{Arrival, LinkOutcome, NodeLinks, ReplyReason};
 use prepaid_common::UtcSeconds;
-use prepaid_common::wire::{Command, Counter, Envelope, Hello, Kind, MAX_FRAME, Report, peek};
+use prepaid_common::wire::{
+    Command, Counter, Envelope, Hello, Kind, MAX_FRAME, Message, Report, peek,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most steps of a script.

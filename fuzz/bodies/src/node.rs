@@ -4,7 +4,7 @@ use crate::bytes::Bytes;
 use crate::frame::{KEY, KINDS, NODE, sealed};
 use meter_node::{EEPROM_BYTES, Identity, Measurement, Node, Storage};
 use prepaid_common::wire::{
-    Allowance, Command, Counter, Envelope, Kind, Lease, MAX_FRAME, Plan, RelayPosition,
+    Allowance, Command, Counter, Envelope, Kind, Lease, MAX_FRAME, Message, Plan, RelayPosition,
     SETTINGS_BYTES, Settings, SwitchMode, SwitchReason, TimeSignal, Trial, Welcome, peek,
 };
 use prepaid_common::{UtcSeconds, WattHours};

@@ -9,7 +9,7 @@
 use gateway_field::link::{Arrival, LinkError, LinkOutcome, NodeLinks, ReplyReason};
 use meter_node::{EEPROM_BYTES, Identity, Measurement, Node, Storage};
 use prepaid_common::wire::{
-    Command, Counter, Envelope, FrameRejection, Key, Kind, Lease, MAX_FRAME, Report, peek,
+    Command, Counter, Envelope, FrameRejection, Key, Kind, Lease, MAX_FRAME, Message, Report, peek,
 };
 use prepaid_common::{NodeId, UtcSeconds, WattHours};
 use std::collections::BTreeSet;

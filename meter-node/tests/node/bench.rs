@@ -2,8 +2,8 @@
 
 use meter_node::{EEPROM_BYTES, Identity, Measurement, Node, Received, Storage};
 use prepaid_common::wire::{
-    Command, Counter, Envelope, FrameRejection, Hello, Key, Lease, MAX_FRAME, RelayPosition,
-    Report, TimeSignal, Welcome,
+    Command, Counter, Envelope, FrameRejection, Hello, Key, Lease, MAX_FRAME, Message,
+    RelayPosition, Report, TimeSignal, Welcome,
 };
 use prepaid_common::{NodeId, UtcSeconds, WattHours};
 

@@ -3,7 +3,7 @@
 use crate::bench::{Eeprom, KEY, NODE, boot};
 use meter_node::{LONGEST_RTU, Node, Window};
 use prepaid_common::modbus::crc;
-use prepaid_common::wire::Hello;
+use prepaid_common::wire::{Hello, Message};
 
 const ADDRESS: u8 = 17;
 

@@ -3,7 +3,7 @@
 use crate::bench::{Eeprom, Gateway, KEY, NODE, boot, lease, load, report, supplied};
 use meter_node::{Measurement, Received};
 use prepaid_common::wire::{
-    Command, CommandResult, Counter, Events, FrameRejection, MAX_FRAME, TimeSignal,
+    Command, CommandResult, Counter, Events, FrameRejection, MAX_FRAME, Message, TimeSignal,
 };
 use prepaid_common::{UtcSeconds, WattHours};
 

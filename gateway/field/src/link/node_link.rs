@@ -4,8 +4,8 @@ use super::limiter::Limiter;
 use super::{Arrival, LinkError, LinkOutcome, MAX_IN_FLIGHT, ReplyReason};
 use prepaid_common::NodeId;
 use prepaid_common::wire::{
-    Command, Counter, Envelope, FrameRejection, Hello, Key, MAX_FRAME, Report, TimeSignal, Welcome,
-    Who,
+    Command, Counter, Envelope, FrameRejection, Hello, Key, MAX_FRAME, Message, Report, TimeSignal,
+    Welcome, Who,
 };
 use std::collections::BTreeSet;
 

@@ -9,7 +9,8 @@ use crate::household::Demand;
 use crate::meter::{Kind, Meter, RelayChange};
 use meter_node::{Identity, Received};
 use prepaid_common::wire::{
-    Command, Counter, Envelope, Hello, Key, Lease, MAX_FRAME, SwitchMode, TimeSignal, Welcome,
+    Command, Counter, Envelope, Hello, Key, Lease, MAX_FRAME, Message, SwitchMode, TimeSignal,
+    Welcome,
 };
 use prepaid_common::{NodeId, UtcSeconds, WattHours};
 
