@@ -52,7 +52,7 @@ pub use report::{
     CommandResult, INTERVAL_SECONDS, Intervals, MAX_ADVANCES, MAX_KEYPAD_DIGITS, RelayPosition,
     Report, SwitchReason,
 };
-pub use settings::{SETTINGS_BYTES, Settings};
+pub use settings::{MOST_DOUBLINGS, SENSOR_MS, SETTINGS_BYTES, SUPPLY_LOW_MS, Settings, doublings};
 pub use short::Short;
 pub use status::{Echo, Evidence, SwitchStatus};
 pub use topic::{MqttName, Topic, topic_down, topic_up};

@@ -104,9 +104,8 @@ impl<S: Storage> Node<S> {
     /// All event bits: the latched ones and the states.
     #[must_use]
     pub fn events(&self) -> Events {
-        let low = self.last.voltage_in_dv < self.settings.supply_low_dv;
         let states = [
-            (Events::SUPPLY_LOW, low),
+            (Events::SUPPLY_LOW, self.tamper.supply_low),
             (Events::CLOCK_UNSET, !self.profile.is_clock_set()),
             (
                 Events::LEASE_EXHAUSTED,

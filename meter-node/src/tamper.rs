@@ -7,11 +7,9 @@
 //! for at most a third of the persistence: nobody is accused or cut on fewer than three.
 
 use crate::Measurement;
-use prepaid_common::wire::{Events, Evidence, Settings};
+use prepaid_common::wire::{Events, Evidence, MOST_DOUBLINGS, SENSOR_MS, SUPPLY_LOW_MS, Settings};
 
 const CONDITIONS: usize = 8;
-/// How long cover or magnet sensor must be on: longer than a bounce.
-const SENSOR_MS: u32 = 500;
 
 pub(crate) struct Tamper {
     pub latched: Events,
@@ -19,7 +17,10 @@ pub(crate) struct Tamper {
     pub evidence: Option<Evidence>,
     /// Without one nothing can be bypassed behind it.
     pub has_relay: bool,
+    /// The supply voltage is too low to rely on.
+    pub supply_low: bool,
     lasted_ms: [u32; CONDITIONS],
+    low_ms: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,8 @@ impl Tamper {
             latched: latched & Events::LATCHED,
             evidence: None,
             has_relay: true,
+            supply_low: false,
+            low_ms: 0,
             lasted_ms: [0; CONDITIONS],
         }
     }
@@ -67,6 +70,7 @@ impl Tamper {
 
     /// Looks at one measurement that stood for `elapsed_ms` with the relay as commanded.
     pub fn watch(&mut self, elapsed_ms: u32, now: &Measurement, closed: bool, settings: &Settings) {
+        self.watch_supply(elapsed_ms, now.voltage_in_dv, settings);
         let before = self.latched;
         let closed = closed || !self.has_relay;
         let conditions = conditions(now, closed, settings);
@@ -94,6 +98,25 @@ impl Tamper {
             });
         }
     }
+
+    /// A state, not an accusation: told when it has lasted, and over when it has been well again for as long, a sixteenth above the limit
+    /// (170 V of 160 V). What lies between changes nothing, so that a brown-out at the limit is told once.
+    fn watch_supply(&mut self, elapsed_ms: u32, voltage_dv: u16, settings: &Settings) {
+        let needed_ms = SUPPLY_LOW_MS << settings.supply_low_doublings.min(MOST_DOUBLINGS);
+        let counted_ms = elapsed_ms.min(needed_ms.div_ceil(3));
+        let limit_dv = u32::from(settings.supply_low_dv);
+        let voltage_dv = u32::from(voltage_dv);
+        if voltage_dv < limit_dv {
+            self.low_ms = self.low_ms.saturating_add(counted_ms).min(needed_ms);
+        } else if voltage_dv >= limit_dv + limit_dv / 16 {
+            self.low_ms = self.low_ms.min(needed_ms).saturating_sub(counted_ms);
+        }
+        if self.low_ms == needed_ms {
+            self.supply_low = true;
+        } else if self.low_ms == 0 {
+            self.supply_low = false;
+        }
+    }
 }
 
 fn conditions(
@@ -115,6 +138,7 @@ fn conditions(
     let missing = now.voltage_in_dv < limit.supply_low_dv / 4;
     let at_230_v = (larger / 100).saturating_mul(23);
     let va = u32::from(limit.frozen_va);
+    let sensor_ms = SENSOR_MS << limit.sensor_doublings.min(MOST_DOUBLINGS);
     [
         (
             Events::PHASE_NEUTRAL_DIFFERENCE,
@@ -146,7 +170,7 @@ fn conditions(
             Level::of(at_230_v, va).only_if(missing),
             ms(limit.difference_s),
         ),
-        (Events::COVER_OPEN, Level::holds(now.cover_open), SENSOR_MS),
-        (Events::MAGNET, Level::holds(now.magnet), SENSOR_MS),
+        (Events::COVER_OPEN, Level::holds(now.cover_open), sensor_ms),
+        (Events::MAGNET, Level::holds(now.magnet), sensor_ms),
     ]
 }

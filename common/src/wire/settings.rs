@@ -11,6 +11,25 @@ pub const SETTINGS_BYTES: usize = 38;
 
 const FLAG_EXPORT_ALLOWED: u8 = 1;
 const FLAG_PRESS_RESETS_OVERLOAD: u8 = 2;
+/// Doublings of a persistence take three bits each of what the flags leave: a node or gateway that knows none of them sends 0 and skips
+/// them, and the record keeps its length.
+const SENSOR_SHIFT: u8 = 2;
+const SUPPLY_LOW_SHIFT: u8 = 5;
+
+/// Most doublings of a persistence.
+pub const MOST_DOUBLINGS: u8 = 7;
+/// How long the cover or the magnet sensor must be on, milliseconds, before doublings: longer than a bounce.
+pub const SENSOR_MS: u32 = 500;
+/// How long the supply voltage must be too low, or well again, milliseconds, before doublings: longer than a motor takes to start.
+pub const SUPPLY_LOW_MS: u32 = 10_000;
+
+/// How often `unit` has to be doubled to be at least `wanted`, at most [`MOST_DOUBLINGS`] times.
+#[must_use]
+pub fn doublings(wanted: u32, unit: u32) -> u8 {
+    (0..MOST_DOUBLINGS)
+        .find(|times| unit << *times >= wanted)
+        .unwrap_or(MOST_DOUBLINGS)
+}
 
 /// What a site wants of its nodes. The defaults are what a node does until it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +74,10 @@ pub struct Settings {
     /// Supply voltage below this is too low to rely on, and missing if a current flows all the same,
     /// tenths of a volt. 1,600.
     pub supply_low_dv: u16,
+    /// [`SUPPLY_LOW_MS`] doubled so often is how long it must be too low, or well again, before that is told; 0 to [`MOST_DOUBLINGS`]. 0.
+    pub supply_low_doublings: u8,
+    /// [`SENSOR_MS`] doubled so often is how long cover or magnet sensor must be on; 0 to [`MOST_DOUBLINGS`]. 0.
+    pub sensor_doublings: u8,
     /// Tamper events that open the relay until they are cleared. None: alarm only.
     pub cut_on: Events,
     /// True where the premises may export.
@@ -83,6 +106,8 @@ impl Default for Settings {
             frozen_va: 230,
             frozen_s: 600,
             supply_low_dv: 1_600,
+            supply_low_doublings: 0,
+            sensor_doublings: 0,
             cut_on: Events::NONE,
             export_allowed: false,
             press_resets_overload: false,
@@ -122,7 +147,9 @@ impl Settings {
         }
         let export = u8::from(self.export_allowed) * FLAG_EXPORT_ALLOWED;
         let press = u8::from(self.press_resets_overload) * FLAG_PRESS_RESETS_OVERLOAD;
-        writer.put(&[self.trips_to_latch, export | press]);
+        let sensor = self.sensor_doublings.min(MOST_DOUBLINGS) << SENSOR_SHIFT;
+        let low = self.supply_low_doublings.min(MOST_DOUBLINGS) << SUPPLY_LOW_SHIFT;
+        writer.put(&[self.trips_to_latch, export | press | sensor | low]);
         bytes
     }
 
@@ -161,6 +188,8 @@ impl Settings {
         settings.trips_to_latch = trips;
         settings.export_allowed = flags & FLAG_EXPORT_ALLOWED != 0;
         settings.press_resets_overload = flags & FLAG_PRESS_RESETS_OVERLOAD != 0;
+        settings.sensor_doublings = flags >> SENSOR_SHIFT & MOST_DOUBLINGS;
+        settings.supply_low_doublings = flags >> SUPPLY_LOW_SHIFT & MOST_DOUBLINGS;
         let persistences = [
             settings.load_persistence_s,
             settings.difference_s,

@@ -4,7 +4,7 @@
 //! is accused or cut on a single sample: no persistence is zero. Acknowledging an alarm says that somebody has seen it, and clears nothing; clearing
 //! is an act of its own ([`crate::guard::GuardCommand`]).
 
-use prepaid_common::wire::{Events, Settings};
+use prepaid_common::wire::{Events, SENSOR_MS, SUPPLY_LOW_MS, Settings, doublings};
 
 /// A site's thresholds and policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub struct TamperPolicy {
     pub frozen_s: u16,
     /// Supply voltage below this is too low to rely on, in tenths of a volt.
     pub supply_low_dv: u16,
+    /// Milliseconds for which it must be too low, or well again, before a node says so; nodes know 10 s and its doublings.
+    pub supply_low_ms: u32,
+    /// Milliseconds for which cover or magnet sensor must be on; nodes know 500 ms and its doublings.
+    pub sensor_ms: u32,
     /// Minutes for which a supply voltage must be missing, while the neighbours have theirs, before that is an alarm; 0: never one.
     pub supply_missing_min: u16,
     /// Whether premises may export.
@@ -55,6 +59,8 @@ impl Default for TamperPolicy {
             frozen_va: node.frozen_va,
             frozen_s: node.frozen_s,
             supply_low_dv: node.supply_low_dv,
+            supply_low_ms: SUPPLY_LOW_MS,
+            sensor_ms: SENSOR_MS,
             // Longer than a fuse takes to be changed in the street, and several readings.
             supply_missing_min: 2,
             export_allowed: node.export_allowed,
@@ -79,6 +85,8 @@ impl TamperPolicy {
             frozen_va: self.frozen_va,
             frozen_s: self.frozen_s,
             supply_low_dv: self.supply_low_dv,
+            supply_low_doublings: doublings(self.supply_low_ms, SUPPLY_LOW_MS),
+            sensor_doublings: doublings(self.sensor_ms, SENSOR_MS),
             export_allowed: self.export_allowed,
             cut_on: if armed { self.latch_on } else { Events::NONE },
             ..Settings::default()

@@ -9,4 +9,5 @@ mod eeprom;
 mod limits;
 mod modbus;
 mod switch;
+mod thresholds;
 mod watch;

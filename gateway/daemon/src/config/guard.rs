@@ -158,6 +158,18 @@ pub(super) const TAMPER: &[Key] = &[
         "Supply voltage below this is too low to rely on, in tenths of a volt; below a quarter of it, it is missing.",
     ),
     key(
+        "supply_low_s",
+        whole(1, 1_280),
+        "10",
+        "Seconds it must be too low, or well again (a sixteenth above), before a node says so. Nodes know 10, 20, 40 ... 1280: the next longer one counts.",
+    ),
+    key(
+        "sensor_ms",
+        whole(1, 64_000),
+        "500",
+        "Milliseconds a cover or magnet sensor must be on. Nodes know 500, 1000, 2000 ... 64000: the next longer one counts.",
+    ),
+    key(
         "supply_missing_min",
         whole(0, 1_440),
         "2",
@@ -208,6 +220,8 @@ pub(super) fn tamper(values: &Values) -> TamperPolicy {
         frozen_va: values.whole("tamper.frozen_va"),
         frozen_s: values.whole("tamper.frozen_s"),
         supply_low_dv: values.whole("tamper.supply_low_dv"),
+        supply_low_ms: values.whole::<u32>("tamper.supply_low_s") * 1_000,
+        sensor_ms: values.whole("tamper.sensor_ms"),
         supply_missing_min: values.whole("tamper.supply_missing_min"),
         export_allowed: values.text("tamper.export") == "allowed",
         latch_on: events.fold(Events::NONE, |all, event| all | event),
@@ -232,7 +246,7 @@ mod tests {
     fn a_class_has_its_own_limit_and_the_site_s_waits() {
         let text = "[prepay.load_limit]\nrest_s = 60\nwatts = 5000\n\
                     [[prepay.class]]\ncategory = \"mini-grid\"\nload_limit.watts = 300\nreconnect.mode = \"press\"\n\
-                    [tamper]\nlatch_on = [\"magnet\", \"cover-open\"]\nsupply_missing_min = 30\n";
+                    [tamper]\nlatch_on = [\"magnet\", \"cover-open\"]\nsupply_missing_min = 30\nsupply_low_s = 30\nsensor_ms = 2000\n";
         let rules = Config::parse(text).expect("a file").rules();
         let class = &rules.classes["mini-grid"];
         assert_eq!((class.load_limit.watts, class.load_limit.rest_s), (300, 60));
@@ -242,5 +256,7 @@ mod tests {
         );
         assert_eq!(rules.tamper.latch_on, Events::MAGNET | Events::COVER_OPEN);
         assert_eq!(rules.tamper.supply_missing_min, 30);
+        let tamper = (rules.tamper.supply_low_ms, rules.tamper.sensor_ms);
+        assert_eq!(tamper, (30_000, 2_000));
     }
 }
