@@ -33,6 +33,7 @@ pub mod tariffs;
 mod theft;
 mod token;
 mod token_keys;
+mod update;
 mod watch;
 mod wear;
 

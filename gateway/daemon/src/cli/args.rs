@@ -197,6 +197,12 @@ pub enum Action {
     Backup(super::backup::BackupArgs),
     /// Put a backup in the place of the database, or only say what that would undo
     Restore(super::backup::RestoreArgs),
+    /// Signed packages: look at one, install it, go back
+    Update {
+        /// What to do.
+        #[command(subcommand)]
+        action: super::update::UpdateAction,
+    },
     /// Who may use the gateway, and as what
     Person {
         /// What to do.

@@ -37,6 +37,7 @@ mod supply;
 mod switch;
 mod table;
 mod token;
+mod update;
 mod usage_point;
 mod vend;
 mod verify;
@@ -97,6 +98,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Person { action } => person::carry_out(action),
         Action::Backup(args) => backup::backup(args),
         Action::Restore(args) => backup::restored(args),
+        Action::Update { action } => update::carry_out(action),
         Action::Verify { target } => verify::verify(target),
         Action::Operator {
             action: OperatorAction::SetPassword { data, generate },
