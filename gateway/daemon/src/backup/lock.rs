@@ -1,10 +1,10 @@
-//! The programs behind a backup: tar packs, age or gpg encrypts, sftp sends.
+//! The programs behind a backup: tar packs, age or gpg encrypts.
 //!
 //! Invariant: what is unencrypted goes through pipes and directories for the owner only.
 
 use super::{BackupError, Result};
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -89,7 +89,7 @@ impl Lock {
     }
 }
 
-fn unfit(what: &str) -> BackupError {
+pub(super) fn unfit(what: &str) -> BackupError {
     BackupError::Unfit(what.to_owned())
 }
 
@@ -194,7 +194,8 @@ fn piped(
     done
 }
 
-fn ended(program: &'static str, mut child: Child) -> Result<()> {
+/// Waits for a program; its complaints are the error.
+pub(super) fn ended(program: &'static str, mut child: Child) -> Result<()> {
     let mut said = String::new();
     if let Some(complaints) = child.stderr.take() {
         // What cannot be read is not repeated.
@@ -207,51 +208,4 @@ fn ended(program: &'static str, mut child: Child) -> Result<()> {
         Ok(_) => Err(failed(said.trim().to_owned())),
         Err(error) => Err(failed(error.to_string())),
     }
-}
-
-/// Sends a file to `sftp://user@host[:port]/directory`, under its name only when it is whole.
-pub fn send(file: &Path, to: &str) -> Result<()> {
-    let malformed = || unfit("write the place as sftp://user@host/directory");
-    let (host, directory) = to
-        .strip_prefix("sftp://")
-        .and_then(|rest| rest.split_once('/'))
-        .ok_or_else(malformed)?;
-    let (host, port) = match host.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse::<u16>().map_err(|_| malformed())?),
-        None => (host, 22),
-    };
-    let name = file
-        .file_name()
-        .and_then(|name| name.to_str())
-        .ok_or_else(malformed)?;
-    let plain = |text: &str| !text.starts_with('-') && !text.contains(['"', '\\', '\n']);
-    if ![host, directory, name].into_iter().all(plain) {
-        return Err(malformed());
-    }
-    let mut sftp = Command::new("sftp");
-    sftp.args([
-        "-q",
-        "-b",
-        "-",
-        "-o",
-        "BatchMode=yes",
-        "-P",
-        &port.to_string(),
-        host,
-    ])
-    .stdin(Stdio::piped())
-    .stdout(Stdio::null())
-    .stderr(Stdio::piped());
-    let missing = |_| BackupError::NoProgram("sftp", "openssh-client");
-    let mut child = sftp.spawn().map_err(missing)?;
-    let place = format!("/{directory}/{name}");
-    let words = format!(
-        "put \"{}\" \"{place}.part\"\nrename \"{place}.part\" \"{place}\"\n",
-        file.display()
-    );
-    if let Some(mut input) = child.stdin.take() {
-        // Why it does not listen is in its complaints.
-        let _ = input.write_all(words.as_bytes());
-    }
-    ended("sftp", child)
 }

@@ -1,5 +1,6 @@
 //! Making a backup.
 
+use super::far::{self, Far};
 use super::last;
 use super::lock::{self, Lock};
 use super::{BackupError, Manifest, Result, scratch};
@@ -31,7 +32,24 @@ pub struct Made {
     pub removed: usize,
 }
 
-/// What a backup is made with and where it goes.
+/// Where a backup goes.
+enum Place {
+    Here(PathBuf),
+    Far(Far),
+}
+
+impl Place {
+    fn read(to: &str, data: &Path) -> Result<Self> {
+        if to.starts_with(far::SCHEME) {
+            return Far::read(to, data).map(Self::Far);
+        }
+        let directory = PathBuf::from(to);
+        fit(&directory)?;
+        Ok(Self::Here(directory))
+    }
+}
+
+/// What a backup is made with.
 pub fn lock_of(settings: &Backup) -> Result<Lock> {
     match (&settings.passphrase_file, settings.recipients.is_empty()) {
         (Some(file), true) => Ok(Lock::Passphrase(file.clone())),
@@ -51,10 +69,7 @@ pub fn make(data: &Path, config: Option<&Path>, settings: &Backup) -> Result<Mad
     let to = settings.to.as_deref();
     let to =
         to.ok_or_else(|| BackupError::Unfit("no place is named; see [backup] or --to".into()))?;
-    let here = (!to.starts_with("sftp://")).then(|| PathBuf::from(to));
-    if let Some(directory) = &here {
-        fit(directory)?;
-    }
+    let target = Place::read(to, data)?;
     let work = scratch(data, "backup-in-progress")?;
     let made = gathered(data, config, &work).and_then(|manifest| {
         let home = scratch(&work, "home")?;
@@ -64,21 +79,22 @@ pub fn make(data: &Path, config: Option<&Path>, settings: &Backup) -> Result<Mad
             manifest.at.replace(['-', ':'], ""),
             lock.ending()
         );
-        let part = here
-            .as_deref()
-            .unwrap_or(&work)
-            .join(format!(".{name}.part"));
+        let part = match &target {
+            Place::Here(directory) => directory.join(format!(".{name}.part")),
+            Place::Far(_) => work.join(&name),
+        };
         let packed = lock::pack(&work.join("content"), &lock, &home, &part)
-            .and_then(|()| delivered(&part, here.as_deref(), to, &name));
+            .and_then(|()| delivered(&part, &target, to, &name));
         if packed.is_err() {
             // It is no backup.
             let _ = fs::remove_file(&part);
         }
         let (place, bytes) = packed?;
         last::made(data, &place, bytes)?;
-        let removed = here.as_deref().map_or(Ok(0), |directory| {
-            thin(directory, &manifest.site, settings.keep)
-        });
+        let removed = match &target {
+            Place::Here(directory) => thin(directory, &manifest.site, settings.keep),
+            Place::Far(_) => Ok(0),
+        };
         Ok(Made {
             place,
             manifest,
@@ -170,13 +186,16 @@ fn copy_all(from: &Path, to: &Path, deep: usize) -> Result<()> {
 }
 
 /// Gives the packed file its name, or sends it: where it is now, and its bytes.
-fn delivered(part: &Path, here: Option<&Path>, to: &str, name: &str) -> Result<(String, u64)> {
+fn delivered(part: &Path, place: &Place, to: &str, name: &str) -> Result<(String, u64)> {
     let bytes = fs::metadata(part).map_err(BackupError::file(part))?.len();
-    let Some(directory) = here else {
-        let named = part.with_file_name(name);
-        fs::rename(part, &named).map_err(BackupError::file(part))?;
-        lock::send(&named, to)?;
-        return Ok((format!("{}/{name}", to.trim_end_matches('/')), bytes));
+    let directory = match place {
+        Place::Far(far) => {
+            // The same for every backup of a site: at most one that was cut off lies there.
+            let site = name.rsplit_once('-').map_or(name, |(site, _)| site);
+            far.send(part, &format!("{site}.part"), name)?;
+            return Ok((format!("{}/{name}", to.trim_end_matches('/')), bytes));
+        }
+        Place::Here(directory) => directory,
     };
     let place = directory.join(name);
     fs::rename(part, &place).map_err(BackupError::file(&place))?;

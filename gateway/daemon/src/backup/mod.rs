@@ -8,11 +8,13 @@
 //! | [`make`] | what goes in, where it goes, which old ones go |
 //! | [`restore`] | whether a backup may take the place of the present database, and what that undoes |
 //! | [`last`] | when the last one was made, and whether it is overdue |
-//! | [`lock`] | the programs that encrypt, send and pack |
+//! | [`lock`] | the programs that encrypt and pack |
+//! | [`far`] | how one is sent to another machine |
 //!
 //! Invariants: nothing leaves the machine unencrypted; a backup appears under its name when it is whole; a restored gateway takes no
 //! money until a person has looked, and takes no token issued before.
 
+pub mod far;
 pub mod last;
 pub mod lock;
 pub mod make;

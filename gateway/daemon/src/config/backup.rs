@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// `[backup]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
-    /// A directory, or `sftp://user@host[:port]/directory`.
+    /// A directory, or `sftp://user@host[:port]/directory`, with `/~/` below the user's home.
     pub to: Option<String>,
     /// Public keys of age; empty: a passphrase is used.
     pub recipients: Vec<String>,
