@@ -176,6 +176,24 @@ def not_downgraded(host, older):
     print("   an older version is refused in plain words, and the newer one goes on")
 
 
+def switched_off(host, start):
+    """The mains goes for long: the machine is switched off by the shipped units, everything on disk; the machine when it is on again."""
+    host.says("printf '0\n' > /etc/ups && printf '\n[power]\nups = \"/etc/ups\"\nshutdown_after_s = 86400\n' >> /etc/prepaid-gateway/gateway.toml")
+    host.says(f"systemctl restart {UNIT}")
+    running(host)
+    host.says(f"sed -i 's/^shutdown_after_s = .*/shutdown_after_s = 2/' /etc/prepaid-gateway/gateway.toml && systemctl restart {UNIT}")
+    host.process.wait(timeout=machine.PATIENCE_S)
+    (host.tree / "etc/ups").write_text("1\n")
+    host = start()
+    running(host)
+    said = host.says("prepaid-gateway alarm list")
+    assert "switched off" not in said and "no mains" not in said, said
+    journal = sqlite3.connect(f"file:{host.tree}/var/lib/prepaid-gateway/gateway.db?mode=ro", uri=True)
+    assert any("without mains" in str(row) for row in journal.execute("SELECT * FROM journal")), "the journal does not say why"
+    print("   no mains for long: the machine was switched off by its units, and serves again when it is on")
+    return host
+
+
 def removed(host, newer, number):
     host.says("dpkg -r prepaid-gateway")
     host.says("test -s /etc/prepaid-gateway/gateway.toml && test -s /var/lib/prepaid-gateway/gateway.db")
@@ -202,7 +220,8 @@ def main():
         shutil.copy(deb, debs / "first.deb")
         with_version(deb, "99.0-1", debs / "newer.deb")
         machine.unpack(scratch / "tree")
-        host = machine.Machine(scratch / "tree", (debs, "/debs"), devices=[(os.ttyname(slave), "/dev/ttyUSB7")])
+        start = lambda: machine.Machine(scratch / "tree", (debs, "/debs"), devices=[(os.ttyname(slave), "/dev/ttyUSB7")])
+        host = start()
         installed(host, "/debs/first.deb")
         number = sold(host)
         sandboxed(host)
@@ -210,6 +229,7 @@ def main():
         hung_and_killed(host, number)
         upgraded(host, "/debs/newer.deb", number)
         not_downgraded(host, "/debs/first.deb")
+        host = switched_off(host, start)
         removed(host, "/debs/newer.deb", number)
         host.off()
         print("ok: the package")

@@ -60,6 +60,8 @@ pub enum AlarmKind {
     DatabaseMended,
     /// Backups are configured, and none was made for days.
     BackupOverdue,
+    /// The gateway's machine is switched off because the mains is gone for long.
+    SwitchedOff,
 }
 
 impl AlarmKind {
@@ -73,6 +75,7 @@ impl AlarmKind {
                 | Self::MainsLost
                 | Self::ClockUntrusted
                 | Self::BackupOverdue
+                | Self::SwitchedOff
         )
     }
 
@@ -107,6 +110,7 @@ impl AlarmKind {
             }
             Self::ReadingsMissing => "no readings for days; have the meter read",
             Self::MainsLost => "no mains: the gateway runs on its battery",
+            Self::SwitchedOff => "no mains for long: the gateway's machine is switched off",
             Self::CabinetOpen => "the cabinet is open",
             Self::RegisterSet => "register was set from outside",
             Self::OlderThanItsNodes => {

@@ -6,6 +6,7 @@ use crate::buses::Buses;
 use crate::clock::Clock;
 use crate::cycle::{Status, Storage};
 use crate::notify::Notifier;
+use crate::power::PowerFacts;
 use gateway_web::Problem;
 use gateway_web::clock::ClockFacts;
 use std::sync::Arc;
@@ -67,6 +68,9 @@ pub fn problems(
             ),
         );
     }
+    if let Some(words) = status.power().and_then(on_battery) {
+        problem(false, words);
+    }
     if let Some(words) = status.copy_problem() {
         problem(false, words);
     }
@@ -82,6 +86,24 @@ pub fn problems(
         problem(false, words);
     }
     problems
+}
+
+/// What the machine runs on, if that is not the mains.
+fn on_battery(power: PowerFacts) -> Option<String> {
+    let since = format!("There is no mains since {} s", power.on_battery_s);
+    match (power.mains, power.off_in_s) {
+        (Some(true), _) => None,
+        (None, _) => Some(
+            "Nothing says whether the mains is there. Look at the UPS and at `gpio show`.".into(),
+        ),
+        (Some(false), None) => Some(format!("{since}; the gateway runs on its battery.")),
+        (Some(false), Some(0)) => Some(format!(
+            "{since}; the gateway's machine is being switched off."
+        )),
+        (Some(false), Some(left)) => Some(format!(
+            "{since}. The gateway's machine is switched off in {left} s unless it comes back. Supplies stay as they are."
+        )),
+    }
 }
 
 /// Says what is wrong whenever it is asked: for the head-end.

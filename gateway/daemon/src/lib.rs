@@ -27,6 +27,7 @@ mod metrics;
 mod notify;
 mod ordered;
 mod pins;
+mod power;
 mod run;
 mod signals;
 pub mod tariffs;

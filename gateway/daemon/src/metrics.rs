@@ -3,6 +3,7 @@
 use crate::buses::Buses;
 use crate::cycle::{Counts, Status, Storage};
 use crate::notify::ChannelFacts;
+use crate::power::PowerFacts;
 use gateway_core::NodeId;
 use gateway_field::{Field, FieldStats};
 use gateway_web::backup::BackupFacts;
@@ -43,6 +44,7 @@ pub fn text(
         registry.register(name, help, gauge);
     }
     card(&mut registry, status.card());
+    power(&mut registry, status.power());
     let rejected = Family::<Reason, Counter>::default();
     for (reason, count) in counts.rejected.iter().chain(&stats.rejections) {
         let reason = Reason {
@@ -161,6 +163,26 @@ fn meter_links(registry: &mut Registry, links: &BTreeMap<NodeId, LinkFacts>) {
     registry.register("meter_latency_seconds", help, latency);
     let help = "Time since a meter was heard";
     registry.register("meter_heard_seconds_ago", help, heard);
+}
+
+/// What the machine runs on; nothing where nobody watches that or nobody says.
+fn power(registry: &mut Registry, power: Option<PowerFacts>) {
+    let Some(power) = power else { return };
+    let mut gauge = |name, help, value: i64| {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
+    };
+    let seconds = |value| i64::try_from(value).unwrap_or(i64::MAX);
+    if let Some(mains) = power.mains {
+        gauge("mains_present", "1 if the mains is there", mains.into());
+        let help = "How long the machine has run on its battery";
+        gauge("battery_seconds", help, seconds(power.on_battery_s));
+    }
+    if let Some(left) = power.off_in_s {
+        let help = "Time until the machine is switched off";
+        gauge("machine_off_in_seconds", help, seconds(left));
+    }
 }
 
 /// How worn the memory card is.

@@ -198,6 +198,11 @@ pub static SCHEMA: Schema = Schema {
             inherits: None,
         },
         table(
+            "power",
+            "What the gateway's machine runs on, and when it is switched off (docs/gpio.md). A pin that says it is gpio.mains.",
+            super::power::KEYS,
+        ),
+        table(
             "loss",
             "The watch over the feeders: which energy reaches no meter, and whose it may be (docs/loss.md).",
             super::loss::KEYS,

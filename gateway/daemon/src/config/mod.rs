@@ -22,6 +22,7 @@ mod modbus;
 mod money;
 mod notify;
 mod paths;
+mod power;
 mod prepay;
 mod read;
 mod resident;
@@ -40,6 +41,7 @@ pub use notify::{Mail, Notify, Quiet, Security, Smtp, Webhook};
 pub use paths::{
     DATA_DIR, cloud_memory_in, database_in, notify_memory_in, operator_password_in, socket_in,
 };
+pub use power::Power;
 pub use prepay::Prepay;
 pub use read::{Values, read};
 pub use schema::{Key, Kind, Presence, Schema, Table};
@@ -74,6 +76,8 @@ pub struct Config {
     pub field: Field,
     /// What hangs on the pins.
     pub gpio: Gpio,
+    /// What the machine runs on.
+    pub power: Power,
     /// The watch over the feeders.
     pub loss: Ground,
     /// What residents are told about cases.
@@ -243,6 +247,7 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
         let values = read(&keys::SCHEMA, text)?;
         let mut mistakes = Vec::new();
+        let gpio = gpio::gpio(&values, &mut mistakes);
         let config = Self {
             site: Site {
                 name: values.text("site.name"),
@@ -276,7 +281,8 @@ impl Config {
                 report_interval_s: values.whole("cycle.report_interval_s"),
             },
             field: field(&values, &mut mistakes),
-            gpio: gpio::gpio(&values, &mut mistakes),
+            power: power::power(&values, &gpio, &mut mistakes),
+            gpio,
             loss: loss::loss(&values, values.offset("site.utc_offset"), &mut mistakes),
             resident: resident::resident(&values, &mut mistakes),
             switch_test: switch_test::switch_test(&values, &mut mistakes),

@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::signals::Signals;
+use crate::power::{PowerFacts, PowerView};
 use gateway_core::{Moment, NodeId, UtcSeconds};
 use gateway_field::Ack;
 use gateway_web::CardState;
@@ -51,6 +52,7 @@ struct Inner {
     damage: Option<String>,
     copy: Option<String>,
     card: Option<CardState>,
+    power: Option<PowerView>,
 }
 
 /// Shared between the cycle, the page and the watchdog.
@@ -74,6 +76,7 @@ impl Status {
             damage: None,
             copy: None,
             card: None,
+            power: None,
         });
         let (signals, _) = watch::channel(Signals::default());
         Self {
@@ -170,6 +173,16 @@ impl Status {
     /// How worn the memory card is, if anybody counts.
     pub fn card(&self) -> Option<CardState> {
         self.lock().card
+    }
+
+    /// Takes over who can say what the machine runs on.
+    pub fn has_power(&self, view: PowerView) {
+        self.lock().power = Some(view);
+    }
+
+    /// What the machine runs on, if anybody watches that.
+    pub fn power(&self) -> Option<PowerFacts> {
+        self.lock().power.as_ref().map(PowerView::facts)
     }
 
     /// What was counted.

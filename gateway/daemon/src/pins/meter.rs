@@ -80,7 +80,7 @@ impl Meters {
     }
 
     /// Readings that are due, or of all that have counted anything new.
-    pub(super) fn readings(&self, all: bool) -> Vec<MeterReading> {
+    pub(crate) fn readings(&self, all: bool) -> Vec<MeterReading> {
         let now = Instant::now();
         self.lock()
             .iter_mut()

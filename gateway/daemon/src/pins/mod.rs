@@ -2,28 +2,31 @@
 //!
 //! Decided here: what a level means. Not decided here: whether a supply is to be closed (the core), how a line is read (`gateway_field::gpio`).
 //!
+//! The mains is heard here or asked of a UPS; what follows is `crate::power`'s.
+//!
 //! Invariants: a contactor's first level is the committed one, set before anything else is started; when the gateway ends, no output is
 //! touched. Nothing waits for a pin: each input has a thread of its own, and the mains' does its work without any other.
 
 mod contactor;
 mod lamps;
 mod listen;
-mod mains;
 mod meter;
 mod task;
 
 pub use meter::Meters;
 
 use crate::cloud::CloudLink;
-use crate::config::{Config, Gpio, Lamp};
+use crate::config::{Config, Gpio, Lamp, Power};
 use crate::cycle::{Input, Status};
 use crate::drivers::Drivers;
+use crate::power::{self, Mains, Off, PowerView, Supply};
 use contactor::Held;
 use gateway_core::meter_link::Installed;
-use gateway_field::gpio::{Board, LineName, PinSettings, board};
+use gateway_field::gpio::{Board, PinSettings, board};
 use gateway_web::PinFacts;
 use lamps::Lamps;
 use listen::Listening;
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -38,7 +41,7 @@ impl Shown {
         self.lock().clone()
     }
 
-    fn add(&self, what: String, line: &LineName) {
+    fn add(&self, what: String, line: &impl Display) {
         self.lock().push(PinFacts {
             what,
             line: line.to_string(),
@@ -46,7 +49,7 @@ impl Shown {
         });
     }
 
-    fn say(&self, what: &str, words: impl Into<String>) {
+    pub(crate) fn say(&self, what: &str, words: impl Into<String>) {
         if let Some(fact) = self.lock().iter_mut().find(|fact| fact.what == what) {
             fact.words = words.into();
         }
@@ -71,6 +74,7 @@ enum News {
 pub struct Pins {
     board: Option<Arc<dyn Board>>,
     config: Gpio,
+    power: Power,
     contactors: Vec<Held>,
     meters: Meters,
     shown: Shown,
@@ -93,7 +97,7 @@ impl Pins {
     /// # Errors
     /// This machine has no such line, or it is in use. In words.
     pub fn open(config: &Config, installed: &[Installed]) -> Result<Self, String> {
-        let config = config.gpio.clone();
+        let (config, power) = (config.gpio.clone(), config.power.clone());
         let board: Option<Arc<dyn Board>> = match config.is_used() {
             true => Some(board(&config.driver, &config.lines())?.into()),
             false => None,
@@ -113,6 +117,7 @@ impl Pins {
             meters: Meters::new(&config.pulses),
             shown: Shown::default(),
             config,
+            power,
         };
         pins.list();
         Ok(pins)
@@ -123,7 +128,10 @@ impl Pins {
         let config = &self.config;
         let add = |what: String, pin: &PinSettings| self.shown.add(what, &pin.line);
         if let Some(mains) = &config.mains {
-            add(mains::NAME.into(), &mains.input.pin);
+            add(power::NAME.into(), &mains.input.pin);
+        }
+        if let Some(ups) = &self.power.ups {
+            self.shown.add(power::NAME.into(), ups);
         }
         if let Some(door) = &config.door {
             add(DOOR.into(), &door.input.pin);
@@ -151,13 +159,14 @@ impl Pins {
     /// A line cannot be taken, or there is no thread for it. In words.
     pub fn start(self, with: With<'_>) -> Result<(Known, Vec<JoinHandle<()>>), String> {
         let known = (self.shown.clone(), self.meters.clone());
-        let Some(board) = self.board.clone() else {
-            return Ok((known, Vec::new()));
-        };
         let (drivers, status, cloud, stopped) = with;
-        let (news, heard) = mpsc::channel(NEWS);
-        self.listen(board.as_ref(), &news, (drivers, stopped))?;
         let mut tasks = Vec::new();
+        tasks.extend(self.watch_mains((drivers, status, stopped))?);
+        let Some(board) = self.board.clone() else {
+            return Ok((known, tasks));
+        };
+        let (news, heard) = mpsc::channel(NEWS);
+        self.listen(board.as_ref(), &news, stopped)?;
         if !self.config.lamps.is_empty() {
             let lamps = Lamps::new(board.as_ref(), &self.config.lamps);
             let lamps = lamps.map_err(|error| error.to_string())?;
@@ -176,21 +185,42 @@ impl Pins {
         Ok((known, tasks))
     }
 
+    /// The mains, by a pin or a UPS; the task that switches the machine off, if anybody says how the mains is.
+    fn watch_mains(
+        &self,
+        (drivers, status, stopped): (&Drivers, &Arc<Status>, &watch::Receiver<bool>),
+    ) -> Result<Option<JoinHandle<()>>, String> {
+        let (said, supply) = watch::channel(Supply::Unknown);
+        let (inputs, shown) = (drivers.inputs.clone(), self.shown.clone());
+        let mains = Mains::new(inputs, self.meters.clone(), shown, said);
+        match (&self.power.ups, &self.config.mains, &self.board) {
+            (Some(ups), _, _) => {
+                power::ask(&self.power, ups, mains, stopped.clone())
+                    .map_err(|error| error.to_string())?;
+            }
+            (None, Some(pin), Some(board)) => {
+                Listening::new(board.as_ref(), &self.shown, stopped).start(
+                    power::NAME,
+                    pin,
+                    move |heard| mains.heard(heard.active, heard.is_first, heard.seen),
+                )?;
+            }
+            _ => return Ok(None),
+        }
+        let after = self.power.shutdown_after;
+        let view = PowerView { supply, after };
+        status.has_power(view.clone());
+        let off = Off::new(view, drivers.inputs.clone());
+        Ok(Some(tokio::spawn(off.run(stopped.clone()))))
+    }
+
     fn listen(
         &self,
         board: &dyn Board,
         news: &mpsc::Sender<News>,
-        (drivers, stopped): (&Drivers, &watch::Receiver<bool>),
+        stopped: &watch::Receiver<bool>,
     ) -> Result<(), String> {
         let ears = Listening::new(board, &self.shown, stopped);
-        if let Some(mains) = &self.config.mains {
-            let on_mains = mains::Mains::new(
-                drivers.inputs.clone(),
-                self.meters.clone(),
-                self.shown.clone(),
-            );
-            ears.start(mains::NAME, mains, move |heard| on_mains.heard(heard))?;
-        }
         if let Some(door) = &self.config.door {
             let news = news.clone();
             ears.start(DOOR, door, move |heard| {

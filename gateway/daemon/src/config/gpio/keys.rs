@@ -134,7 +134,7 @@ pub(in crate::config) const CONTACTOR: &[Key] = &[
     required(
         "name",
         Kind::Text { max: 32 },
-        "What the contactor is called in `meter add --switch-gpio NAME`.",
+        "What the contactor is called in `meter add --switch gpio:NAME`.",
     ),
     required(
         "line",

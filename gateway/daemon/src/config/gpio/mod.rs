@@ -68,7 +68,7 @@ pub struct PulseInput {
 /// `[[gpio.contactor]]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contactor {
-    /// Its name in `meter add --switch-gpio NAME`.
+    /// Its name in `meter add --switch gpio:NAME`.
     pub name: String,
     /// How its coil is driven.
     pub coil: Coil,

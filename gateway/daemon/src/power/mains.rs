@@ -1,55 +1,93 @@
 //! The mains: when it goes, everything is on disk within 100 ms of the edge, and the time is noted.
 
-use super::Shown;
-use super::listen::Heard;
-use super::meter::Meters;
+use super::Supply;
 use crate::cycle::Input;
+use crate::pins::{Meters, Shown};
 use gateway_core::Command;
 use gateway_core::alarm::AlarmKind;
-use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// The input, for people.
-pub(super) const NAME: &str = "mains";
+pub(crate) const NAME: &str = "mains";
 /// From the edge until everything is on disk, the debouncing included. A supply of the gateway without a battery holds that long.
 const WITHIN: Duration = Duration::from_millis(100);
 
-pub(super) struct Mains {
+/// What follows when it goes and comes.
+pub(crate) struct Mains {
     inputs: mpsc::Sender<Input>,
     meters: Meters,
     shown: Shown,
+    supply: watch::Sender<Supply>,
 }
 
 impl Mains {
-    pub(super) fn new(inputs: mpsc::Sender<Input>, meters: Meters, shown: Shown) -> Self {
+    pub(crate) fn new(
+        inputs: mpsc::Sender<Input>,
+        meters: Meters,
+        shown: Shown,
+        supply: watch::Sender<Supply>,
+    ) -> Self {
         Self {
             inputs,
             meters,
             shown,
+            supply,
         }
     }
 
-    /// On the input's own thread: nothing else keeps it waiting. False: the gateway stops.
-    pub(super) fn heard(&self, heard: &Heard) -> bool {
-        match (heard.active, heard.is_first) {
+    /// What is said of it, since when; `is_first`: found so at the start. On the thread of whoever says so: nothing else keeps it waiting.
+    /// False: the gateway stops.
+    pub(crate) fn heard(&self, is_there: bool, is_first: bool, seen: Instant) -> bool {
+        self.supply.send_replace(supply(is_there, seen));
+        match (is_there, is_first) {
             (true, is_first) => {
                 self.shown.say(NAME, "there");
                 if !is_first {
                     log::info!("the mains is back");
                 }
-                let kind = AlarmKind::MainsLost;
-                self.send(Command::ReportEnd { kind, node: None })
+                let kinds = [AlarmKind::MainsLost, AlarmKind::SwitchedOff];
+                let end = |kind| self.send(Command::ReportEnd { kind, node: None });
+                kinds.into_iter().all(end)
             }
             (false, true) => {
                 self.shown
                     .say(NAME, "gone since before the gateway started");
                 self.send(report("gone since before the gateway started".into()))
             }
-            (false, false) => self.lost(heard),
+            (false, false) => self.lost(seen),
         }
     }
 
-    fn lost(&self, heard: &Heard) -> bool {
+    /// Nobody says any more.
+    pub(super) fn unknown(&self, why: &str) {
+        if self.supply.send_replace(Supply::Unknown) != Supply::Unknown {
+            log::warn!("failed to ask the UPS: {why}");
+        }
+        self.shown.say(NAME, format!("not known: {why}"));
+    }
+
+    /// After nobody did, it is said again, and as before.
+    pub(super) fn known_again(&self, is_there: bool) {
+        if *self.supply.borrow() == Supply::Unknown {
+            self.supply.send_replace(supply(is_there, Instant::now()));
+            self.shown
+                .say(NAME, if is_there { "there" } else { "gone" });
+        }
+    }
+
+    /// Whether the battery is nearly empty.
+    pub(super) fn battery_is_low(&self, is_low: bool) {
+        self.supply.send_if_modified(|supply| match supply {
+            Supply::Battery { low, .. } if *low != is_low => {
+                *low = is_low;
+                true
+            }
+            _ => false,
+        });
+    }
+
+    fn lost(&self, seen: Instant) -> bool {
         for reading in self.meters.readings(true) {
             if self
                 .inputs
@@ -59,7 +97,7 @@ impl Mains {
                 return false;
             }
         }
-        let waited = heard.seen.elapsed().as_millis();
+        let waited = seen.elapsed().as_millis();
         if !self.send(report(format!("noted {waited} ms after it went"))) {
             return false;
         }
@@ -70,7 +108,7 @@ impl Mains {
         let Ok(stored) = done.blocking_recv() else {
             return false;
         };
-        let took = heard.seen.elapsed();
+        let took = seen.elapsed();
         let ms = took.as_millis();
         let words = match stored {
             Ok(()) => format!("gone; everything was on disk {ms} ms after the edge"),
@@ -92,6 +130,20 @@ impl Mains {
         let (reply, _) = oneshot::channel();
         let sent = self.inputs.blocking_send(Input::Command(command, reply));
         sent.is_ok()
+    }
+}
+
+impl Drop for Mains {
+    /// Whoever watched it has ended: nobody says any more.
+    fn drop(&mut self) {
+        self.supply.send_replace(Supply::Unknown);
+    }
+}
+
+fn supply(is_there: bool, since: Instant) -> Supply {
+    match is_there {
+        true => Supply::Mains,
+        false => Supply::Battery { since, low: false },
     }
 }
 
