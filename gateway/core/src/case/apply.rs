@@ -1,8 +1,9 @@
 //! How decisions change cases.
 
-use super::trial::MOST_FINDINGS;
+use super::trial::{MOST_FINDINGS, THIRTY_DAYS_S};
 use super::{
-    Case, Closing, FieldCheck, LossReport, Note, ResidentNotice, TamperNote, TrialDecision, assess,
+    Case, Closing, FieldCheck, LossReport, Note, Opening, ResidentNotice, TamperNote,
+    TrialDecision, assess,
 };
 use crate::{Decision, Micro, Record, UtcSeconds};
 use alloc::collections::BTreeMap;
@@ -42,6 +43,7 @@ impl Case {
             notices: Vec::new(),
             assessments: Vec::new(),
             findings: Vec::new(),
+            openings: Vec::new(),
             closing: None,
         }
     }
@@ -106,13 +108,26 @@ impl Case {
                 news,
                 display: text,
             }),
-            Decision::Trial(TrialDecision::Found { finding, .. }) => {
+            Decision::Trial(decision) => self.tried(at, decision),
+            Decision::Assessment { .. } => assess::apply(&mut self.assessments, at, decision),
+            _ => {}
+        }
+    }
+    fn tried(&mut self, at: UtcSeconds, decision: TrialDecision) {
+        match decision {
+            TrialDecision::Found { finding, .. } => {
                 if self.findings.len() >= MOST_FINDINGS {
                     self.findings.remove(0);
                 }
                 self.findings.push(finding);
             }
-            Decision::Assessment { .. } => assess::apply(&mut self.assessments, at, decision),
+            TrialDecision::Advanced {
+                usage_point, to, ..
+            } if to.begins() => {
+                let lately = |opening: &Opening| at.0 - opening.at.0 < THIRTY_DAYS_S;
+                self.openings.retain(lately);
+                self.openings.push(Opening { at, usage_point });
+            }
             _ => {}
         }
     }

@@ -140,6 +140,15 @@ pub struct TamperNote {
     pub details: String,
 }
 
+/// A supply that was opened for a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// When.
+    pub at: UtcSeconds,
+    /// Whose.
+    pub usage_point: UsagePointId,
+}
+
 /// How a case ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
@@ -186,6 +195,9 @@ pub struct Case {
     /// What switch tests and openings of supplies found, the last ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// Supplies that were opened for a test of it, within thirty days of the last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub openings: Vec<Opening>,
     /// How it ended; absent while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closing: Option<Closing>,
@@ -211,11 +223,12 @@ impl Case {
         closed.map_or(self.report.at, |closed| closed.max(self.report.at))
     }
 
-    /// Where to look first: the usage point a node reported tampering at, else the first suspect.
+    /// Where to look first: the usage point a node reported tampering at, else the first suspect that no opening of its supply has cleared.
     #[must_use]
     pub fn first_suspect(&self) -> Option<UsagePointId> {
         let tampered = self.tampers.first().map(|note| note.usage_point);
-        tampered.or_else(|| self.report.suspects.first().map(|s| s.usage_point))
+        let mut suspects = self.report.suspects.iter();
+        tampered.or_else(|| Some(suspects.find(|s| !s.is_cleared())?.usage_point))
     }
 
     /// Whether this usage point is among the suspects.

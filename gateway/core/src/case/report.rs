@@ -102,6 +102,16 @@ pub struct Accused {
     pub evidence: Vec<Evidence>,
 }
 
+impl Accused {
+    /// Whether an opening of its supply showed that what is missing does not pass its meter.
+    #[must_use]
+    pub fn is_cleared(&self) -> bool {
+        let shows = |evidence| self.evidence.contains(&evidence);
+        let proved = shows(Evidence::BridgedInTest) || shows(Evidence::CountsPartInTest);
+        !proved && (shows(Evidence::CountsAllInTest) || shows(Evidence::NotHereInTest))
+    }
+}
+
 /// Where the watch counts premises otherwise than they are noted: nobody noted their phase, or what is noted is not so.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Placed {

@@ -13,8 +13,10 @@
 //!
 //! Invariants: a trial posts nothing, accuses nobody and ends by itself; no reading of a trial is older than it.
 
+mod ranking;
 mod weighing;
 
+pub use ranking::reweigh;
 pub use weighing::{Around, Sample, reckon};
 
 use crate::guard::kept::Wait;
@@ -32,6 +34,8 @@ pub const SHORTEST_S: u16 = 20;
 pub const LONGEST_S: u16 = MAX_TRIAL_S;
 /// Findings a case keeps: the last ones.
 pub const MOST_FINDINGS: usize = 20;
+/// How long a test counts, seconds.
+pub const THIRTY_DAYS_S: i64 = 30 * 86_400;
 /// Around an opening nobody is asked for so long, seconds: readings are some seconds old when they come.
 pub const EDGE_S: i64 = 6;
 /// Seconds before and after the opening of a natural trial.
@@ -48,7 +52,7 @@ pub struct TrialRules {
     pub notice_s: u16,
     /// Local minutes of the day between which one may begin.
     pub hours: (u16, u16),
-    /// So many at one usage point within thirty days.
+    /// So many at one usage point within thirty days: each that opened its supply counts, whether it found something or not.
     pub most_in_30_days: u8,
     /// The terms of supply allow them, so that nobody is asked each time.
     pub by_terms: bool,
@@ -132,6 +136,19 @@ impl Trial {
         matches!(self.stage, Stage::Open { wait, .. } if wait.lasts(clock))
     }
 
+    /// Whether the supply is told to open, and nothing has been heard of it since: once in each trial that is asked for.
+    #[must_use]
+    pub(crate) fn begins(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Open {
+                opened: None,
+                closed: None,
+                ..
+            }
+        )
+    }
+
     /// Whether people are still to come through it: it is announced or open.
     #[must_use]
     pub fn is_ahead(&self) -> bool {
@@ -192,6 +209,29 @@ pub enum Says {
     Restless,
     /// Too few readings before or while it was open.
     TooFewReadings,
+}
+
+impl Says {
+    /// What to do next, for a lineman.
+    #[must_use]
+    pub fn next(self) -> &'static str {
+        match self {
+            Self::Bridged => "Look behind the meter's board for a second path to the house.",
+            Self::CountsPart => {
+                "Look at the meter's seal and terminals, and compare it with a clamp meter under load."
+            }
+            Self::CountsAll => "Look at the line before it, and at the next suspect.",
+            Self::CountsTooMuch => {
+                "Test the meter, and see whether something else feeds the house."
+            }
+            Self::NotHere => "Follow its service cable to the pole.",
+            Self::TooLittleLoad => "Test again when something is in use there.",
+            Self::Restless => "Test again at a quieter hour.",
+            Self::TooFewReadings => {
+                "See whether the feeder's meter and this one are heard, and test again."
+            }
+        }
+    }
 }
 
 /// What the readings around an opening say.
@@ -261,12 +301,16 @@ impl fmt::Display for Finding {
                 )
             }
             Says::CountsTooMuch => format!("{fell}: it counts more than its premises take"),
+            Says::NotHere if r.voltage_out_dv.is_none() => {
+                format!("{fell}: these premises hang on another line, or a bridge feeds them")
+            }
             Says::NotHere => format!("{fell}: these premises hang on another line"),
             Says::TooLittleLoad => format!("{fell}: too little was in use to say anything"),
             Says::Restless => format!("{fell}: too much was switched elsewhere to say anything"),
             Says::TooFewReadings => "too few readings to say anything".to_string(),
         };
-        write!(f, "{what} at {}: {words}", self.usage_point)
+        let next = r.says.next();
+        write!(f, "{what} at {}: {words}. {next}", self.usage_point)
     }
 }
 

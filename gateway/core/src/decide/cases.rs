@@ -3,8 +3,8 @@
 use super::{Draft, assess, residents, trials, usable};
 use crate::alarm::{AlarmKind, Subject};
 use crate::case::{
-    self, Case, CaseCommand, LONGEST_NOTE, LossReport, MOST_CASES, MOST_NOTES, Outcome,
-    SAME_WITHIN_DAYS, TamperNote,
+    self, Case, CaseCommand, Finding, LONGEST_NOTE, LossReport, MOST_CASES, MOST_NOTES, Outcome,
+    SAME_WITHIN_DAYS, TamperNote, trial,
 };
 use crate::decision::Decision;
 use crate::event::Answer;
@@ -64,28 +64,46 @@ fn hear(draft: &mut Draft<'_>, report: &LossReport) {
     let about = |case: &&Case| continues(&case.report, report);
     let of_circuit = |case: &&Case| case.is_open() && case.circuit() == circuit && about(case);
     let open = draft.state.cases.values().rev().find(of_circuit);
-    let money = worth(draft, report);
     match open {
         Some(case) if same(case, report) => {
+            let mut report = report.clone();
+            trial::reweigh(&mut report, &case.findings, draft.rules.calendar);
             if report.is_news_after(&case.report) {
                 let recurred = report.going && !case.report.going;
-                let number = case.number;
-                draft.push(Decision::CaseEvidence {
-                    case: number,
-                    report: Box::new(report.clone()),
-                    money,
-                    recurred,
-                });
-                join_open_tampers(draft, number, report, &case.tampers);
-                residents::suspected(draft, number, report, &case.notices);
-                if recurred {
-                    raise(draft, number, report, money);
-                }
+                tell(draft, case, &report, recurred);
             }
         }
         _ if !report.going => {}
         _ if report.energy.0 < LEAST_WH && !report.verdict.is_technical() => {}
-        _ => open_case(draft, report, money),
+        _ => open_case(draft, report),
+    }
+}
+
+/// What an opening of a supply has shown ranks the suspects of its case anew.
+pub(super) fn found(draft: &mut Draft<'_>, case: u64, finding: &Finding) {
+    let Some(case) = draft.state.cases.get(&case).filter(|case| case.is_open()) else {
+        return;
+    };
+    let mut report = case.report.clone();
+    let findings = core::slice::from_ref(finding);
+    if trial::reweigh(&mut report, findings, draft.rules.calendar) {
+        tell(draft, case, &report, false);
+    }
+}
+
+/// News of a case.
+fn tell(draft: &mut Draft<'_>, case: &Case, report: &LossReport, recurred: bool) {
+    let (number, money) = (case.number, worth(draft, report));
+    draft.push(Decision::CaseEvidence {
+        case: number,
+        report: Box::new(report.clone()),
+        money,
+        recurred,
+    });
+    join_open_tampers(draft, number, report, &case.tampers);
+    residents::suspected(draft, number, report, &case.notices);
+    if recurred {
+        raise(draft, number, report, money);
     }
 }
 
@@ -116,7 +134,8 @@ fn same(case: &Case, report: &LossReport) -> bool {
     pause <= SAME_WITHIN_DAYS * 86_400
 }
 
-fn open_case(draft: &mut Draft<'_>, report: &LossReport, money: Micro) {
+fn open_case(draft: &mut Draft<'_>, report: &LossReport) {
+    let money = worth(draft, report);
     let number = draft.next_number();
     let cases = &draft.state.cases;
     let oldest = || cases.values().find(|case| !case.is_open());

@@ -3,10 +3,10 @@
 //! Invariants: nothing here keeps a supply open beyond its seconds; a test begins only into a supply that is on, and only one on a feeder at a
 //! time; missing readings end it without a finding.
 
-use super::cases::check_text;
+use super::cases::{self, check_text};
 use super::{Draft, kept, supply, usable};
-use crate::case::trial::{self, NATURAL_S, SHORTEST_S, Stage, TrialEnd};
-use crate::case::{Case, CaseCommand, Finding, Layout, Trial, TrialDecision, TrialRefusal};
+use crate::case::trial::{self, NATURAL_S, SHORTEST_S, Stage, THIRTY_DAYS_S, TrialEnd};
+use crate::case::{Case, CaseCommand, Layout, Opening, Trial, TrialDecision, TrialRefusal};
 use crate::decision::Decision;
 use crate::event::{Answer, Role};
 use crate::guard::kept::Wait;
@@ -16,7 +16,6 @@ use crate::usage_point::UsagePoint;
 use crate::{FeederId, UsagePointId, UtcSeconds};
 use alloc::string::String;
 
-const THIRTY_DAYS_S: i64 = 30 * 86_400;
 /// A test whose time passed longer ago, seconds, is not made up for.
 const LATE_S: i64 = 300;
 /// So long after its seconds the switch has reported, seconds.
@@ -67,6 +66,7 @@ pub(super) fn ask(draft: &mut Draft<'_>, command: &CaseCommand) -> Result<Answer
                     case: *case,
                     finding: finding.clone(),
                 }));
+                cases::found(draft, *case, finding);
             }
             Ok(Answer::Done)
         }
@@ -141,11 +141,9 @@ fn another_runs(draft: &Draft<'_>, feeder: FeederId) -> bool {
 
 fn tests_lately(draft: &Draft<'_>, whose: UsagePointId) -> usize {
     let after = draft.now.at.0 - THIRTY_DAYS_S;
-    let findings = draft.state.cases.values().flat_map(|case| &case.findings);
-    let its = |finding: &&Finding| {
-        finding.usage_point == whose && !finding.natural && finding.at.0 > after
-    };
-    findings.filter(its).count()
+    let openings = draft.state.cases.values().flat_map(|case| &case.openings);
+    let its = |opening: &&Opening| opening.usage_point == whose && opening.at.0 > after;
+    openings.filter(its).count()
 }
 
 fn plan(

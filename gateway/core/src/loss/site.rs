@@ -203,6 +203,14 @@ pub enum Evidence {
     AppearsOnAnotherPhase,
     /// What this meter counts appears on no phase of this feeder.
     AppearsOnNoPhase,
+    /// Voltage or current behind its open relay, while the supply was opened for a test or otherwise.
+    BridgedInTest,
+    /// When its supply opened, the feeder fell by more than the meter counted.
+    CountsPartInTest,
+    /// When its supply opened, the feeder fell by what the meter counted.
+    CountsAllInTest,
+    /// When its supply opened, the feeder did not fall.
+    NotHereInTest,
 }
 
 impl Evidence {
@@ -233,6 +241,18 @@ impl Evidence {
             }
             Self::AppearsOnNoPhase => {
                 "what this meter counts is not delivered by this feeder: follow its service cable to the pole"
+            }
+            Self::BridgedInTest => {
+                "there was voltage or current behind its open relay: look for the bridge around meter and relay"
+            }
+            Self::CountsPartInTest => {
+                "the feeder fell by more than this meter counted when its supply opened: look at the meter and its terminals"
+            }
+            Self::CountsAllInTest => {
+                "it counted all that went off with its supply: what is missing does not pass this meter, look at the line before it"
+            }
+            Self::NotHereInTest => {
+                "the feeder did not fall when its supply opened: follow its service cable to the pole"
             }
         }
     }

@@ -274,3 +274,99 @@ fn a_supply_that_opens_for_credit_is_an_experiment_for_nothing() {
     assert!(trial.natural && matches!(trial.stage, Stage::Weighed { .. }));
     assert_eq!(told(&site), None);
 }
+
+/// The supply opens for a planned test and closes again.
+fn open_and_close(site: &mut Site, case: u64) {
+    let mut test = test_at(case, "the resident, by telephone", false);
+    if let CaseCommand::Try { usage_point, .. } = &mut test {
+        // Also if an opening before has cleared them.
+        *usage_point = Some(POINT);
+    }
+    ask(site, test).expect("planned");
+    tick(site, 301);
+    says(site, SwitchReason::Trial);
+    tick(site, 60);
+    says(site, SwitchReason::WithinLease);
+}
+
+fn found(site: &mut Site, case: u64, says: Says) {
+    let trial = site.point().guard.trial.expect("weighed");
+    let finding = Finding {
+        at: UtcSeconds(site.now - 60),
+        usage_point: POINT,
+        natural: trial.natural,
+        reckoned: Reckoned {
+            says,
+            fell_w: 900,
+            within_w: 30,
+            metered_w: 900,
+            voltage_out_dv: Some(0),
+            current_ma: None,
+        },
+    };
+    let number = trial.number;
+    let command = CaseCommand::Found {
+        case,
+        number,
+        finding,
+    };
+    ask(site, command).expect("found");
+}
+
+#[test]
+fn each_opening_of_a_supply_counts_and_none_that_did_not_open() {
+    let (mut site, case) = site();
+    plan(&mut site, case).expect("planned");
+    let by = "asha".to_string();
+    ask(&mut site, CaseCommand::TakeBack { case, by }).expect("taken back");
+    // One finds nothing, as nobody compares.
+    open_and_close(&mut site, case);
+    tick(&mut site, 2_000);
+    assert_eq!(stage(&site), None);
+    open_and_close(&mut site, case);
+    found(&mut site, case, Says::TooLittleLoad);
+    let refused = Err(Refusal::Trial(TrialRefusal::TooOften));
+    assert_eq!(plan(&mut site, case), refused, "two within thirty days");
+    site.now += 30 * 86_400;
+    says(&mut site, SwitchReason::WithinLease);
+    assert_eq!(plan(&mut site, case), Ok(Answer::Done), "a month later");
+}
+
+#[test]
+fn what_was_found_ranks_the_case_anew_and_every_later_report() {
+    let (mut site, case) = site();
+    let first = |site: &Site| {
+        let case = &site.state.cases[&case];
+        (
+            case.report.verdict,
+            case.report.suspects[0].confidence_permille,
+        )
+    };
+    let before = site.state.cases[&case].report.clone();
+    open_and_close(&mut site, case);
+    found(&mut site, case, Says::CountsAll);
+    let cleared = first(&site);
+    assert!(cleared.0 == Verdict::Tap && cleared.1 < 150, "{cleared:?}");
+    assert_eq!(
+        site.state.cases[&case].first_suspect(),
+        None,
+        "nobody to be charged by default"
+    );
+    // The watch knows of no test: what it says next is weighed by it again, and once.
+    let later = LossReport {
+        at: UtcSeconds(site.now),
+        energy: WattHours(50_000),
+        ..before
+    };
+    ask(&mut site, CaseCommand::Report { report: later }).expect("heard");
+    assert_eq!(site.state.cases[&case].report.energy, WattHours(50_000));
+    assert_eq!(first(&site), cleared);
+    open_and_close(&mut site, case);
+    found(&mut site, case, Says::Bridged);
+    let proved = first(&site);
+    assert!(
+        proved.0 == Verdict::Bypassed && proved.1 > 900,
+        "{proved:?}"
+    );
+    assert_eq!(site.state.cases[&case].first_suspect(), Some(POINT));
+}

@@ -41,7 +41,7 @@ pub(super) const KEYS: &[Key] = &[
         "most_in_30_days",
         whole(1, 100),
         "3",
-        "So many at one usage point within thirty days.",
+        "So many at one usage point within thirty days; each that opened its supply counts, whether it found something or not.",
     ),
     key(
         "by_terms",
