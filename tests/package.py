@@ -21,6 +21,8 @@ from machine import until
 
 UNIT = "prepaid-gateway.service"
 PORT = 8080
+# The sockets systemd opens instead of the gateway, and where.
+SOCKETS = {"page": 80, "mqtt": 1883}
 
 
 def with_version(deb, version, to):
@@ -38,10 +40,10 @@ def show(host, *names):
     return dict(line.split("=", 1) for line in said.splitlines())
 
 
-def running(host):
+def running(host, port=PORT):
     """Waits until it serves; its process."""
     until("the service is active", lambda: show(host, "ActiveState")["ActiveState"] == "active")
-    until("the page is well", lambda: host.get(PORT, "/healthz")[0] == 200)
+    until("the page is well", lambda: host.get(port, "/healthz")[0] == 200)
     return int(show(host, "MainPID")["MainPID"])
 
 
@@ -156,12 +158,54 @@ def hung_and_killed(host, number):
     print("   hung: killed by the watchdog and restarted; kill -9: restarted; the payment is there, verify finds nothing")
 
 
+# Connects to the page and to the broker, again and again, until a line comes; prints what became of it.
+KNOCKING = r"""
+import json, select, socket, sys
+login = bytes([0x10, 12 + 6 + 2 + 8 + 2 + 8]) + b"\0\4MQTT\4\xc2\0\x1e\0\6knocks" + b"\0\x08somebody" + b"\0\x08password"
+asked = {80: b"GET /healthz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n", 1883: login}
+ended = {}
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    for port, words in asked.items():
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+                line.sendall(words)
+                said = line.recv(64)
+                how = "answered" if said.startswith((b"HTTP/1.1 200", b"\x20\x02\0\0")) else f"answered {said[:20]!r}"
+        except OSError as error:
+            how = type(error).__name__
+        ended[f"{port} {how}"] = ended.get(f"{port} {how}", 0) + 1
+print(json.dumps(ended))
+"""
+
+
+def on_low_ports(host, number):
+    """systemd opens port 80 and 1883; restarts refuse nobody, and the gateway has no right more than before."""
+    client = '\n[[field.client]]\nname = "somebody"\npassword = "password"\npublish = ["meters/#"]\n'
+    host.says(f"systemctl stop {UNIT} && printf '%s' '{client}' >> /etc/prepaid-gateway/gateway.toml")
+    units = " ".join(f"prepaid-gateway-{name}.socket" for name in SOCKETS)
+    host.says(f"systemctl enable --now {units} && systemctl start {UNIT}")
+    process = running(host, SOCKETS["page"])
+    assert host.get(PORT, "/healthz")[0] == 0, "the page is at its old port too"
+    owners = host.says("cat /proc/1/net/tcp6 | awk '$4 == \"0A\" { print $2 }'")
+    assert all(f":{port:04X}" in owners for port in SOCKETS.values()), owners
+    rights = host.says(f"grep -E '^(Cap(Eff|Prm|Bnd|Amb)|NoNewPrivs)' /proc/{process}/status")
+    assert sorted(line.split()[1] for line in rights.splitlines()) == ["0" * 16] * 4 + ["1"], rights
+    knocking = subprocess.Popen([*host.inside("-n"), "python3", "-c", KNOCKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    host.says(f"systemctl restart {UNIT}")
+    running(host, SOCKETS["page"])
+    ended = json.loads(knocking.communicate("enough\n", timeout=120)[0])
+    assert set(ended) == {"80 answered", "1883 answered"}, ended
+    still_sold(host, number)
+    host.says(f"systemd-analyze security --no-pager --threshold=12 {UNIT}")
+    print(f"   low ports: 80 and 1883 by systemd, no capability; a restart refused none of {sum(ended.values())} that knocked")
+
+
 def upgraded(host, newer, number):
     host.says("sed -i '0,/^#name = .*/s/^#name = .*/name = \"Ward 4\"/' /etc/prepaid-gateway/gateway.toml")
     before = int(show(host, "MainPID")["MainPID"])
     password = host.says("cat /etc/prepaid-gateway/first-password")
     host.says(f"dpkg --force-confdef --force-confold -i {newer}")
-    assert running(host) != before, "not restarted"
+    assert running(host, SOCKETS["page"]) != before, "not restarted"
     # Another first password would take the place of the one the operator has chosen.
     assert host.says("cat /etc/prepaid-gateway/first-password") == password
     assert 'name = "Ward 4"' in host.says("cat /etc/prepaid-gateway/gateway.toml")
@@ -172,7 +216,7 @@ def upgraded(host, newer, number):
 def not_downgraded(host, older):
     code, said = host.run(f"dpkg -i {older}", check=False)
     assert code != 0 and "cannot read its database" in said, said
-    running(host)
+    running(host, SOCKETS["page"])
     print("   an older version is refused in plain words, and the newer one goes on")
 
 
@@ -198,9 +242,10 @@ def removed(host, newer, number):
     host.says("dpkg -r prepaid-gateway")
     host.says("test -s /etc/prepaid-gateway/gateway.toml && test -s /var/lib/prepaid-gateway/gateway.db")
     host.says(f"dpkg -i {newer}")
-    running(host)
+    running(host, SOCKETS["page"])
     still_sold(host, number)
     host.says("dpkg -P prepaid-gateway")
+    assert host.says("find /etc/systemd/system -name 'prepaid-gateway*'") == ""
     left = host.run("ls -d /etc/prepaid-gateway /var/lib/prepaid-gateway /usr/bin/prepaid-gateway", check=False)[1]
     assert "No such file" in left and not re.search(r"(?m)^/", left), left
     assert host.says("systemctl --failed --no-legend") == ""
@@ -227,6 +272,7 @@ def main():
         sandboxed(host)
         on_a_serial_line(host, master)
         hung_and_killed(host, number)
+        on_low_ports(host, number)
         upgraded(host, "/debs/newer.deb", number)
         not_downgraded(host, "/debs/first.deb")
         host = switched_off(host, start)

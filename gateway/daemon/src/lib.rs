@@ -30,6 +30,7 @@ mod pins;
 mod power;
 mod run;
 mod signals;
+mod sockets;
 pub mod tariffs;
 mod theft;
 mod token;
@@ -43,6 +44,7 @@ pub use control::{Request, Response};
 use clap::Parser;
 use cli::{Action, Cli, Exit};
 use config::Config;
+use sockets::Sockets;
 use std::fmt::Display;
 use std::future::Future;
 use std::process::ExitCode;
@@ -59,11 +61,7 @@ pub fn main() -> ExitCode {
             Ok(config) => {
                 let (config, ordered) = ordered::Ordered::begin(&args.config, config);
                 start_logging(config.log_level);
-                let ordered = Arc::new(ordered);
-                match serve(run::run(&config, &ordered)) {
-                    Ok(true) => finish("start again", start_again()),
-                    ended => finish("start", ended.map(|_| ())),
-                }
+                run_site(&config, &Arc::new(ordered))
             }
             Err(mistakes) => {
                 let file = args.config.display();
@@ -84,6 +82,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The daemon, until it is told to stop; with other settings it becomes a new process with the sockets of this one.
+fn run_site(config: &Config, ordered: &Arc<ordered::Ordered>) -> ExitCode {
+    let sockets = match Sockets::inherited() {
+        Ok(sockets) => sockets,
+        Err(error) => return finish("start", Err(error.to_string())),
+    };
+    match serve(run::run(config, ordered, &sockets)) {
+        Ok(true) => finish("start again", start_again(&sockets)),
+        ended => finish("start", ended.map(|_| ())),
+    }
+}
+
 fn start_logging(level: log::LevelFilter) {
     if let Err(error) = logging::start(level) {
         eprintln!("failed to start logging: {error}");
@@ -91,13 +101,16 @@ fn start_logging(level: log::LevelFilter) {
 }
 
 /// Becomes this program once more: the same process, with its settings read anew. After an upgrade it is the new program.
-fn start_again() -> Result<(), String> {
+fn start_again(sockets: &Sockets) -> Result<(), String> {
     use std::os::unix::process::CommandExt as _;
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let path = this.to_string_lossy();
     let path = path.strip_suffix(" (deleted)").unwrap_or(&path);
     let arguments = std::env::args_os().skip(1);
-    let error = std::process::Command::new(path).args(arguments).exec();
+    let mut next = std::process::Command::new(path);
+    let handed = sockets.hand_on(next.args(arguments));
+    handed.map_err(|error| format!("keep the ports open: {error}"))?;
+    let error = next.exec();
     Err(format!("run {path}: {error}"))
 }
 

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::gateway::{Gateway, StartError};
 use crate::mend::{self, closed};
 use crate::ordered::{Ordered, WORKS_AFTER};
+use crate::sockets::Sockets;
 use gateway_core::{Command, Decision, Record, State};
 use gateway_web::Desk as _;
 use sd_notify::NotifyState;
@@ -23,16 +24,27 @@ const RECEIPT_TIME: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The gateway cannot be started.
-pub async fn run(config: &Config, ordered: &Arc<Ordered>) -> Result<bool, StartError> {
+pub async fn run(
+    config: &Config,
+    ordered: &Arc<Ordered>,
+    sockets: &Sockets,
+) -> Result<bool, StartError> {
     let following = ordered.clone();
     let listener = move |record: &Record, state: &State| {
         log_record(record);
         following.follow(&state.cloud.configured);
     };
-    let Some(opened) = closed::opened(config).await? else {
+    let Some(opened) = closed::opened(config, sockets).await? else {
         return Ok(false);
     };
-    let gateway = Gateway::start(config, opened, Some(ordered.clone()), Box::new(listener)).await?;
+    let gateway = Gateway::start(
+        config,
+        opened,
+        Some(ordered.clone()),
+        Box::new(listener),
+        sockets,
+    )
+    .await?;
     undo(&gateway, ordered).await;
     let nodes = match &config.field.broker {
         Some(broker) => format!("through the broker {broker}"),

@@ -1,6 +1,6 @@
 //! What the caller decides, with defaults that carry their reasons.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,12 +22,23 @@ pub struct FieldConfig {
     pub listen: Option<SocketAddr>,
     /// MQTT inside TLS 1.2 or 1.3.
     pub tls: Option<TlsListener>,
+    /// Listeners that are open already, in place of those addresses.
+    pub inherited: Inherited,
     /// Reach the nodes through this broker instead of own listeners, which are then not opened.
     pub external: Option<ExternalBroker>,
     /// Where a copy of every publish of a site client goes; while it is full they are not copied.
     pub site_messages: Option<mpsc::Sender<SiteMessage>>,
     /// How much is borne.
     pub limits: Limits,
+}
+
+/// Listeners that somebody else has opened and keeps open. They are shared: what ends here does not close them.
+#[derive(Debug, Clone, Default)]
+pub struct Inherited {
+    /// In place of [`FieldConfig::listen`].
+    pub plain: Option<Arc<TcpListener>>,
+    /// In place of [`TlsListener::listen`].
+    pub tls: Option<Arc<TcpListener>>,
 }
 
 /// An address and the certificate shown there.

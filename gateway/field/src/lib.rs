@@ -73,7 +73,7 @@ mod will;
 
 pub use acl::{down_topic, up_topic};
 pub use bucket::Rate;
-pub use config::{FieldConfig, Limits, TlsListener, tls_from_pem};
+pub use config::{FieldConfig, Inherited, Limits, TlsListener, tls_from_pem};
 pub use credentials::{Access, CredentialError, Credentials, node_user_name};
 pub use error::{FieldError, NotConnected, SelfTestError};
 pub use external::{DeviceLogin, ExternalBroker};

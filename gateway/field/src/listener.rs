@@ -46,6 +46,27 @@ pub(crate) fn bind(name: &'static str, address: SocketAddr) -> Result<TcpListene
     })
 }
 
+/// The listener that somebody else has opened, or a new one; must run inside a tokio runtime.
+pub(crate) fn take_or_bind(
+    name: &'static str,
+    address: SocketAddr,
+    inherited: Option<&Arc<std::net::TcpListener>>,
+) -> Result<TcpListener, FieldError> {
+    let Some(inherited) = inherited else {
+        return bind(name, address);
+    };
+    let take = || {
+        let socket = inherited.try_clone()?;
+        socket.set_nonblocking(true)?;
+        TcpListener::from_std(socket)
+    };
+    take().map_err(|source| FieldError::Bind {
+        listener: name,
+        address: inherited.local_addr().unwrap_or(address),
+        source,
+    })
+}
+
 /// Accepts until the front end stops, then waits for its connections to end.
 pub(crate) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let mut stop = shared.stop.clone();

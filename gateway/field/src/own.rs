@@ -131,14 +131,15 @@ impl Own {
 }
 
 fn bind_all(config: &FieldConfig) -> Result<Listeners, FieldError> {
+    let inherited = &config.inherited;
     let plain = config
         .listen
-        .map(|address| listener::bind("mqtt", address))
+        .map(|address| listener::take_or_bind("mqtt", address, inherited.plain.as_ref()))
         .transpose()?;
     let tls = config
         .tls
         .as_ref()
-        .map(|tls| listener::bind("mqtts", tls.listen))
+        .map(|tls| listener::take_or_bind("mqtts", tls.listen, inherited.tls.as_ref()))
         .transpose()?;
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let own = match plain {

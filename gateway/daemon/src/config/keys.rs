@@ -507,7 +507,7 @@ const WEB: &[Key] = &[
         "listen",
         Kind::Address,
         "\"0.0.0.0:8080\"",
-        "Address of the page.",
+        "Address of the page. A socket of systemd can stand in its place (docs/ports.md), as for the broker's.",
     ),
     key(
         "access",

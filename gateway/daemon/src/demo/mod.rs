@@ -12,6 +12,7 @@ use crate::cli::DemoArgs;
 use crate::config::{ClockTrust, Config, WebAccess};
 use crate::gateway::{Gateway, StartError};
 use crate::mend::open::open;
+use crate::sockets::Sockets;
 use facts::Facts;
 use gateway_sim::{Habits, Neighbourhood};
 use residents::Agent;
@@ -64,7 +65,14 @@ pub async fn run(options: &DemoArgs, json: bool) -> Result<(), DemoError> {
         config.rules().calendar.utc_offset_s,
     ));
     let opened = open(&config.store.data_dir, false).map_err(StartError::from)?;
-    let gateway = Gateway::start(&config, opened, None, words::listener(say.clone())).await?;
+    let gateway = Gateway::start(
+        &config,
+        opened,
+        None,
+        words::listener(say.clone()),
+        &Sockets::default(),
+    )
+    .await?;
     let page = format!("http://{}/", gateway.page);
     say.line(&format!("page      {page}"));
     say.line(&format!("broker    {} (MQTT 3.1.1)", gateway.broker));

@@ -1,5 +1,6 @@
 //! What can keep the gateway from starting.
 
+use crate::sockets::SocketError;
 use gateway_web::DeskError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +24,9 @@ pub enum StartError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A socket of the service manager.
+    #[error("{0}")]
+    Socket(#[from] SocketError),
     /// The control socket.
     #[error("open the control socket: {0}")]
     Control(std::io::Error),

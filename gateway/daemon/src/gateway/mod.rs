@@ -19,6 +19,7 @@ use crate::mend::open::Opened;
 use crate::notify;
 use crate::ordered::Ordered;
 use crate::pins::{self, Pins};
+use crate::sockets::Sockets;
 use crate::wear::{self, Card};
 use crate::{backup, buses, cloud, control, devices, health, holidays, mend, tariffs, token_keys};
 use gateway_core::{Command, NodeId};
@@ -33,7 +34,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -66,13 +66,14 @@ impl Gateway {
         opened: Opened,
         ordered: Option<Arc<Ordered>>,
         listener: Listener,
+        sockets: &Sockets,
     ) -> Result<Self, StartError> {
-        let (pins, keys) = taken_up(config, &opened)?;
+        let (served, (pins, keys)) = ((config, sockets), taken_up(config, &opened)?);
         let (store, state, epoch) = (opened.store, opened.state, opened.epoch);
         let credentials = site_clients(config);
         let ((uplinks_in, uplinks), (inputs_in, inputs)) = inboxes();
         let links = admit_all(&state, keys, &credentials, epoch);
-        let (field, site_messages) = start_field(config, &credentials, uplinks_in.clone())?;
+        let (field, site_messages) = start_field(served, &credentials, uplinks_in.clone())?;
         let (clock, status) = (clock(config), Arc::new(Status::new()));
         let ((changes, changed), (stop, stopped)) = (watch::channel(0), watch::channel(false));
         let (installed, shown) = watch::channel(state.installed().collect());
@@ -123,7 +124,7 @@ impl Gateway {
             bench: devices::Bench::new(clock, buses, &drivers.links, logins(config)),
         });
         let heard = (drivers, site_messages, on_pins);
-        let (app, page, tasks) = serve_people(config, &desk, heard, stopped).await?;
+        let (app, page, tasks) = serve_people(served, &desk, heard, stopped).await?;
         Ok(Self {
             desk,
             broker: bound(&field, config),
@@ -174,7 +175,7 @@ type Inbox<T> = (mpsc::Sender<T>, mpsc::Receiver<T>);
 
 /// Tariffs, page and control socket.
 async fn serve_people(
-    config: &Config,
+    (config, sockets): (&Config, &Sockets),
     desk: &Arc<DaemonDesk>,
     (drivers, site_messages, on_pins): (Drivers, mpsc::Receiver<SiteMessage>, Vec<JoinHandle<()>>),
     stopped: watch::Receiver<bool>,
@@ -189,7 +190,8 @@ async fn serve_people(
     let taken = people::take_over_password(&file, desk.as_ref()).await;
     taken.map_err(StartError::Password)?;
     let bench = desk.bench.clone();
-    let (app, page, web) = serve_page(config, path, desk.clone(), stopped.clone()).await?;
+    let (app, page, web) =
+        serve_page((config, sockets), path, desk.clone(), stopped.clone()).await?;
     let control = open_office(config, desk.clone(), stopped.clone())?;
     let tester = tokio::spawn(test_regularly(desk.clone(), stopped.clone()));
     let keeping = keeper::keep(keeper::of(config), desk.status.clone(), stopped.clone());
@@ -268,14 +270,14 @@ fn start_buses(
 
 /// The way to the nodes, and a copy of what the site's devices say.
 fn start_field(
-    config: &Config,
+    (config, sockets): (&Config, &Sockets),
     credentials: &Arc<Credentials>,
     uplinks: mpsc::Sender<gateway_field::Uplink>,
 ) -> Result<(Arc<Field>, mpsc::Receiver<SiteMessage>), StartError> {
     let (copies, site_messages) = mpsc::channel(devices::INBOX);
     let config = FieldConfig {
         site_messages: Some(copies),
-        ..field_config(config)?
+        ..field_config(config, sockets)?
     };
     let field = Field::start(config, credentials.clone(), uplinks)?;
     Ok((Arc::new(field), site_messages))
@@ -390,14 +392,14 @@ fn open_office(
 }
 
 async fn serve_page(
-    config: &Config,
+    (config, sockets): (&Config, &Sockets),
     path: &Path,
     desk: Arc<DaemonDesk>,
     mut stopped: watch::Receiver<bool>,
 ) -> Result<(gateway_web::App, SocketAddr, JoinHandle<()>), StartError> {
     let address = config.web.listen;
     let unbound = |error| StartError::Web { address, error };
-    let listener = TcpListener::bind(address).await.map_err(unbound)?;
+    let listener = sockets.page(config).await.map_err(unbound)?;
     let page = listener.local_addr().map_err(unbound)?;
     let access = match config.web.access {
         WebAccess::Open => gateway_web::Access::Open,

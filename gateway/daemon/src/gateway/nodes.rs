@@ -2,6 +2,7 @@
 
 use super::StartError;
 use crate::config::Config;
+use crate::sockets::Sockets;
 use gateway_core::{NodeId, State};
 use gateway_field::link::NodeLinks;
 use gateway_field::{
@@ -76,7 +77,7 @@ pub(super) fn logins(config: &Config) -> (Vec<String>, bool) {
     (clients.chain(devices).cloned().collect(), is_external)
 }
 
-pub(super) fn field_config(config: &Config) -> Result<FieldConfig, StartError> {
+pub(super) fn field_config(config: &Config, sockets: &Sockets) -> Result<FieldConfig, StartError> {
     let external = config.field.broker.clone().map(|broker| ExternalBroker {
         host: broker.host,
         port: broker.port,
@@ -97,6 +98,7 @@ pub(super) fn field_config(config: &Config) -> Result<FieldConfig, StartError> {
     });
     let mut field = FieldConfig {
         listen: Some(config.field.listen),
+        inherited: sockets.field(),
         external,
         ..FieldConfig::default()
     };

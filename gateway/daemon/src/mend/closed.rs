@@ -3,10 +3,10 @@
 use super::open::{self, Opened};
 use crate::config::Config;
 use crate::gateway::StartError;
+use crate::sockets::Sockets;
 use gateway_store::StoreError;
 use sd_notify::NotifyState;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -21,7 +21,8 @@ const LONGEST_START: u32 = 30 * 60 * 1_000_000;
 ///
 /// # Errors
 /// Another gateway has it, or a later version wrote it: waiting mends nothing.
-pub async fn opened(config: &Config) -> Result<Option<Opened>, StartError> {
+pub async fn opened(config: &Config, sockets: &Sockets) -> Result<Option<Opened>, StartError> {
+    sockets.check(config)?;
     crate::run::notify(&[NotifyState::ExtendTimeoutUsec(LONGEST_START)]);
     let error = match attempt(config, false).await {
         Ok(opened) => return Ok(Some(opened)),
@@ -32,7 +33,7 @@ pub async fn opened(config: &Config) -> Result<Option<Opened>, StartError> {
     }
     let (said, words) = watch::channel(in_words(&error));
     // Without a page there is the log.
-    let page = TcpListener::bind(config.web.listen).await.ok();
+    let page = sockets.page(config).await.ok();
     let page = page.map(|page| tokio::spawn(gateway_web::serve_closed(page, words)));
     log::error!(
         "failed to open the database: {error}; supplies stay as they are, and it is tried again"
