@@ -145,7 +145,8 @@ boot_arm64() {
   inside mkinitramfs -o /boot/initrd.img-"$version" "$version"
   # Debian's own hook lays kernel, device trees, boot firmware and config.txt where the board looks for them.
   inside /etc/kernel/postinst.d/z50-raspi-firmware "$version" "/boot/vmlinuz-$version"
-  kernel_line "console=ttyS1,115200 console=tty1 quiet" >"$work/tree/boot/firmware/cmdline.txt"
+  # A contactor on a pin stays as it is when the gateway is restarted.
+  kernel_line "console=ttyS1,115200 console=tty1 quiet pinctrl_bcm2835.persist_gpio_outputs=y" >"$work/tree/boot/firmware/cmdline.txt"
   mkdir -p "$work/boot"
   cp -r "$work/tree/boot/firmware/." "$work/boot/"
   rm -rf "$work/tree/boot/firmware/"*

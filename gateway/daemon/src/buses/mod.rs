@@ -8,6 +8,7 @@ use crate::drivers::Drivers;
 use crate::line_work::{Jobs, KeptRelay, Place};
 use gateway_core::NodeId;
 use gateway_core::meter_link::{Installed, MeterLink, SwitchLink};
+use gateway_field::gpio::Board;
 use gateway_field::modbus::{Bus, BusHandle, BusNews, BusStatus, LineSettings, Quality};
 use gateway_field::models::{Catalog, Model, RelayForm};
 use gateway_field::{Ack, Uplink};
@@ -71,6 +72,7 @@ impl Buses {
     /// No thread can be made.
     pub fn start(
         config: &Config,
+        board: Option<&Arc<dyn Board>>,
         (drivers, uplinks): (&Drivers, &mpsc::Sender<Uplink>),
         stopped: &watch::Receiver<bool>,
     ) -> std::io::Result<Self> {
@@ -82,7 +84,7 @@ impl Buses {
         let catalog = Arc::new(catalog);
         let mut handles = Vec::new();
         for settings in &config.field.modbus {
-            let (bus, handle) = Bus::new(settings.clone(), catalog.clone());
+            let (bus, handle) = Bus::new(settings.clone(), board.cloned(), catalog.clone());
             let (news_in, news) = mpsc::channel(NEWS);
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()

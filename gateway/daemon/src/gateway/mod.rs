@@ -78,7 +78,7 @@ impl Gateway {
         let ((changes, changed), (stop, stopped)) = (watch::channel(0), watch::channel(false));
         let (installed, shown) = watch::channel(state.installed().collect());
         let drivers = Drivers::new(shown, &inputs_in);
-        let buses = start_buses(config, (&drivers, &uplinks_in), &stopped)?;
+        let buses = start_buses(config, &pins, (&drivers, &uplinks_in), &stopped)?;
         let (rounds, news) = feeders::watch(config, &state, &inputs_in)?;
         let cycle = Cycle {
             store,
@@ -262,10 +262,11 @@ fn site_clients(config: &Config) -> Arc<Credentials> {
 
 fn start_buses(
     config: &Config,
+    pins: &Pins,
     into: (&Drivers, &mpsc::Sender<gateway_field::Uplink>),
     stopped: &watch::Receiver<bool>,
 ) -> Result<buses::Buses, StartError> {
-    buses::Buses::start(config, into, stopped).map_err(StartError::Thread)
+    buses::Buses::start(config, pins.board(), into, stopped).map_err(StartError::Thread)
 }
 
 /// The way to the nodes, and a copy of what the site's devices say.

@@ -55,6 +55,7 @@ pub(super) struct Held {
     driven: Option<(Relay, Instant)>,
     feedback: Option<Relay>,
     said: Option<(Relay, Instant)>,
+    falls: bool,
 }
 
 impl Held {
@@ -67,6 +68,21 @@ impl Held {
             driven: None,
             feedback: None,
             said: None,
+            falls: false,
+        }
+    }
+
+    /// Says so if its level ends with the gateway: each restart would then switch the supply.
+    pub(super) fn warn(&mut self, board: &dyn Board) {
+        let Coil::Level(pin) = &self.settings.coil else {
+            return;
+        };
+        self.falls = board.keeps_level(&pin.line) == Some(false);
+        if self.falls {
+            let (name, line) = (&self.settings.name, &pin.line);
+            log::warn!(
+                "the contactor {name} falls back whenever the gateway ends: the kernel lets {line} go; add pinctrl_bcm2835.persist_gpio_outputs=y to its command line"
+            );
         }
     }
 
@@ -177,6 +193,9 @@ impl Held {
         };
         let wanted = self.wanted.map_or("as it is", word);
         match (self.settings.feedback.is_some(), self.feedback) {
+            (false, _) if self.falls => {
+                format!("of {node}, driven {wanted}; it falls back when the gateway ends")
+            }
             (false, _) => format!("of {node}, driven {wanted}"),
             (true, Some(seen)) => format!(
                 "of {node}, driven {wanted}, its contact says {}",

@@ -23,6 +23,7 @@ use crate::power::{self, Mains, Off, PowerView, Supply};
 use contactor::Held;
 use gateway_core::meter_link::Installed;
 use gateway_field::gpio::{Board, PinSettings, board};
+use gateway_field::modbus::BusSettings;
 use gateway_web::PinFacts;
 use lamps::Lamps;
 use listen::Listening;
@@ -97,6 +98,7 @@ impl Pins {
     /// # Errors
     /// This machine has no such line, or it is in use. In words.
     pub fn open(config: &Config, installed: &[Installed]) -> Result<Self, String> {
+        let buses = &config.field.modbus;
         let (config, power) = (config.gpio.clone(), config.power.clone());
         let board: Option<Arc<dyn Board>> = match config.is_used() {
             true => Some(board(&config.driver, &config.lines())?.into()),
@@ -108,6 +110,7 @@ impl Pins {
             for contactor in &config.contactors {
                 let mut held = Held::new(contactor.clone());
                 held.follow(board.as_ref(), installed)?;
+                held.warn(board.as_ref());
                 contactors.push(held);
             }
         }
@@ -119,12 +122,24 @@ impl Pins {
             config,
             power,
         };
-        pins.list();
+        pins.list(buses);
         Ok(pins)
     }
 
+    /// The board that hands out the lines, if anything hangs on pins.
+    pub fn board(&self) -> Option<&Arc<dyn Board>> {
+        self.board.as_ref()
+    }
+
     /// Puts every line down for people.
-    fn list(&self) {
+    fn list(&self, buses: &[BusSettings]) {
+        for bus in buses {
+            if let Some(pin) = &bus.pin {
+                let what = format!("direction of bus {}", bus.poll.bus);
+                self.shown.add(what.clone(), &pin.line);
+                self.shown.say(&what, "driven while the bus talks");
+            }
+        }
         let config = &self.config;
         let add = |what: String, pin: &PinSettings| self.shown.add(what, &pin.line);
         if let Some(mains) = &config.mains {

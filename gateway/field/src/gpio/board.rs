@@ -21,6 +21,12 @@ pub trait Board: Send + Sync {
     /// There is no such line, or it is in use. In words, with the line's name.
     fn output(&self, pin: &PinSettings, active: bool) -> io::Result<Box<dyn OutputPin>>;
 
+    /// Whether an output keeps its level when the program ends; `None`: that is not known of this board.
+    fn keeps_level(&self, line: &LineName) -> Option<bool> {
+        let _ = line;
+        Some(true)
+    }
+
     /// Takes a line as an input.
     ///
     /// # Errors

@@ -28,7 +28,25 @@ impl Board for Kernel {
     }
 
     fn output(&self, pin: &PinSettings, active: bool) -> io::Result<Box<dyn OutputPin>> {
-        output_at(pin, active)
+        let (chip, offset) = place(&pin.line)?;
+        let mut request = Request::builder();
+        request
+            .on_chip(chip)
+            .with_consumer(CONSUMER)
+            .with_line(offset)
+            .as_output(value(active));
+        if pin.active_low {
+            request.as_active_low();
+        }
+        let request = request.request().map_err(|error| in_use(pin, &error))?;
+        Ok(Box::new(KernelPin { request, offset }))
+    }
+
+    fn keeps_level(&self, line: &LineName) -> Option<bool> {
+        let (chip, _) = place(line).ok()?;
+        let label = Chip::from_path(&chip).ok()?.info().ok()?.label;
+        let file = parameter(&label)?;
+        keeps(std::fs::read_to_string(file).ok().as_deref())
     }
 
     fn input(&self, input: &InputSettings) -> io::Result<Box<dyn InputPin>> {
@@ -81,27 +99,25 @@ impl InputPin for KernelPin {
     }
 }
 
-/// Takes a line as an output, inactive at first.
-///
-/// # Errors
-/// This machine has no such line, it is in use, or the user is not in the group `gpio`. In words, with the line's name.
-pub fn output(pin: &PinSettings) -> io::Result<Box<dyn OutputPin>> {
-    output_at(pin, false)
+/// Where the driver of a Raspberry Pi's header says whether it keeps the level of a line that is let go. Raspberry Pi's own kernel does, unless
+/// `strict_gpiod` is set; the kernel's own, from 6.11 on, if its command line says so.
+fn parameter(label: &str) -> Option<&'static str> {
+    match label {
+        "pinctrl-rp1" => Some("/sys/module/pinctrl_rp1/parameters/persist_gpio_outputs"),
+        label if label.starts_with("pinctrl-bcm2") => {
+            Some("/sys/module/pinctrl_bcm2835/parameters/persist_gpio_outputs")
+        }
+        _ => None,
+    }
 }
 
-fn output_at(pin: &PinSettings, active: bool) -> io::Result<Box<dyn OutputPin>> {
-    let (chip, offset) = place(&pin.line)?;
-    let mut request = Request::builder();
-    request
-        .on_chip(chip)
-        .with_consumer(CONSUMER)
-        .with_line(offset)
-        .as_output(value(active));
-    if pin.active_low {
-        request.as_active_low();
+/// What it says; a driver without the parameter is one of before it, of which both kinds are about.
+fn keeps(parameter: Option<&str>) -> Option<bool> {
+    match parameter?.trim() {
+        "Y" | "1" => Some(true),
+        "N" | "0" => Some(false),
+        _ => None,
     }
-    let request = request.request().map_err(|error| in_use(pin, &error))?;
-    Ok(Box::new(KernelPin { request, offset }))
 }
 
 fn value(active: bool) -> Value {
@@ -154,4 +170,29 @@ fn place(line: &LineName) -> io::Result<(PathBuf, Offset)> {
         return Err(failed(line, &format!("the chip has {lines} lines, from 0")));
     }
     Ok((path, offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_driver_says_of_levels_it_keeps() {
+        for (label, has) in [
+            ("pinctrl-bcm2711", true),
+            ("pinctrl-bcm2835", true),
+            ("pinctrl-rp1", true),
+            ("raspberrypi-exp-gpio", false),
+        ] {
+            assert_eq!(parameter(label).is_some(), has, "{label}");
+        }
+        for (text, expected) in [
+            (Some("Y\n"), Some(true)),
+            (Some("N\n"), Some(false)),
+            (Some(""), None),
+            (None, None),
+        ] {
+            assert_eq!(keeps(text), expected, "{text:?}");
+        }
+    }
 }

@@ -16,7 +16,6 @@ mod trace;
 
 pub use board::{Board, Driver, board};
 pub use debounce::{Change, Debounce, Pulses};
-pub use kernel::output;
 pub use trace::{NoTrace, Sample, parse as parse_trace};
 
 use std::fmt;
@@ -192,7 +191,9 @@ mod tests {
             line: LineName::Number("gpiochip-none".into(), 17),
             active_low: false,
         };
-        let error = output(&pin).err().map(|error| error.to_string());
+        let kernel = board(&Driver::Kernel, &[&pin.line]).expect("any machine");
+        let error = kernel.output(&pin, false).err();
+        let error = error.map(|error| error.to_string());
         let words = "GPIO gpiochip-none/17: there is no /dev/gpiochip-none: this machine has no such GPIO chip";
         assert_eq!(error.as_deref(), Some(words));
     }

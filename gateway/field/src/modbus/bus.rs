@@ -4,7 +4,7 @@
 
 use super::poller::{BusNews, Next, PollSettings, Poller};
 use super::{Answer, Ask, BusError, Line, LineSettings, Quality, Speed};
-use crate::gpio::{self, PinSettings};
+use crate::gpio::{Board, PinSettings};
 use crate::models::Catalog;
 use gateway_core::NodeId;
 use gateway_core::meter_link::Installed;
@@ -155,6 +155,7 @@ impl BusHandle {
 /// A bus that is not running yet.
 pub struct Bus {
     settings: BusSettings,
+    board: Option<Arc<dyn Board>>,
     poller: Poller,
     questions: mpsc::Receiver<Question>,
     downlinks: mpsc::Receiver<(NodeId, Vec<u8>)>,
@@ -163,9 +164,13 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// A bus, and the handle for others.
+    /// A bus, and the handle for others. The board hands out the GPIO of its transceiver.
     #[must_use]
-    pub fn new(settings: BusSettings, catalog: Arc<Catalog>) -> (Self, BusHandle) {
+    pub fn new(
+        settings: BusSettings,
+        board: Option<Arc<dyn Board>>,
+        catalog: Arc<Catalog>,
+    ) -> (Self, BusHandle) {
         let (questions_in, questions) = mpsc::channel(QUESTIONS);
         let (downlinks_in, downlinks) = mpsc::channel(DOWNLINKS);
         let status = Arc::new(Mutex::new(BusStatus::default()));
@@ -179,6 +184,7 @@ impl Bus {
         let bus = Self {
             poller: Poller::new(settings.poll.clone(), catalog),
             settings,
+            board,
             questions,
             downlinks,
             status,
@@ -228,7 +234,10 @@ impl Bus {
 
     /// Takes the GPIO anew each time: a line that is gone has given it back.
     async fn open(&self) -> Result<Line, BusError> {
-        let pin = self.settings.pin.as_ref().map(gpio::output).transpose();
+        let pin = match (&self.settings.pin, &self.board) {
+            (Some(pin), Some(board)) => board.output(pin, false).map(Some),
+            _ => Ok(None),
+        };
         let pin = pin.map_err(|error| BusError::Line(error.to_string()))?;
         Line::open(&self.settings.line, pin).await
     }

@@ -8,7 +8,7 @@ use super::LineArgs;
 use crate::control::{Request, Response};
 use crate::line_work::{Place, Trouble, candidates, model, perform, speed_of};
 use crate::signals::told_to_stop;
-use gateway_field::gpio;
+use gateway_field::gpio::{Driver, OutputPin, PinSettings, board};
 use gateway_field::modbus::{BusError, Going, Line, Opened, Speed};
 use gateway_field::models::Catalog;
 use gateway_web::bus_work::{BusJob, BusJobState, BusOrder, BusTask};
@@ -99,6 +99,12 @@ impl Worker {
     }
 }
 
+/// The GPIO of the transceiver, by whatever board this machine is.
+fn output(pin: &PinSettings) -> Result<Box<dyn OutputPin>, String> {
+    let board = board(&Driver::Auto, &[&pin.line])?;
+    board.output(pin, false).map_err(|error| error.to_string())
+}
+
 impl Who {
     async fn find(doing: &'static str, args: &LineArgs, task: &BusTask) -> Done<Self> {
         if let Some(bus) = &args.bus {
@@ -107,10 +113,9 @@ impl Who {
         let catalog = args.catalog();
         let speed = first_speed(task, &catalog).map_err(|trouble| failure(doing, trouble))?;
         let settings = args.settings(speed);
-        let pin = args.pin().as_ref().map(gpio::output).transpose();
-        let opened = match pin {
+        let opened = match args.pin().as_ref().map(output).transpose() {
             Ok(pin) => Line::open(&settings, pin).await,
-            Err(error) => Err(BusError::Line(error.to_string())),
+            Err(words) => Err(BusError::Line(words)),
         };
         match opened {
             Ok(line) => {

@@ -113,7 +113,7 @@ pub struct Place {
 }
 
 impl Gpio {
-    /// Every line, in the order of the file's keys.
+    /// Every line; those of the buses' transceivers are among them.
     pub fn lines(&self) -> Vec<&LineName> {
         self.places.iter().map(|place| &place.line).collect()
     }
@@ -219,7 +219,6 @@ pub(super) fn gpio(values: &Values, mistakes: &mut Vec<Mistake>) -> Gpio {
             read.take(line, key, bus.line(key));
         }
     }
-    let of_buses = read.places.len();
     let driver = driver(values, &mut read);
     let mains = read.contact(
         values,
@@ -255,8 +254,7 @@ pub(super) fn gpio(values: &Values, mistakes: &mut Vec<Mistake>) -> Gpio {
         pulses,
         contactors,
         buttons,
-        // The buses take their lines by themselves.
-        places: read.places.split_off(of_buses),
+        places: read.places,
     }
 }
 
