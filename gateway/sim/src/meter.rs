@@ -6,6 +6,7 @@
 //! Invariant: what flows is counted in [`Truth`] whatever the node's register says.
 
 use crate::eeprom::Eeprom;
+use crate::fault::Fault;
 use crate::household::Demand;
 use crate::random::Random;
 use crate::truth::Truth;
@@ -53,6 +54,7 @@ pub struct Meter {
     truth: Truth,
     welded: bool,
     cover_open: bool,
+    faults: Vec<Fault>,
     /// What of its current passes the meter, percent; the rest goes past it.
     counts_percent: u8,
     /// Whether that rest goes past the relay, too.
@@ -79,6 +81,7 @@ impl Meter {
             truth: Truth::default(),
             welded: false,
             cover_open: false,
+            faults: Vec::new(),
             counts_percent: 100,
             bridged: false,
             was_closed: false,
@@ -137,6 +140,12 @@ impl Meter {
     /// Lets the meter count only so many percent; with `bridged` the rest goes past the relay, too.
     pub fn tamper(&mut self, counts_percent: u8, bridged: bool) {
         (self.counts_percent, self.bridged) = (counts_percent.min(100), bridged);
+    }
+
+    /// What its sensors show amiss from now on.
+    pub fn suffer(&mut self, faults: &[Fault]) {
+        self.faults = faults.to_vec();
+        self.weld(faults.contains(&Fault::Welded));
     }
 
     /// Opens its cover, or closes it.
@@ -205,6 +214,9 @@ impl Meter {
             measurement.voltage_out_dv = measurement.voltage_in_dv;
         }
         measurement.cover_open = self.cover_open;
+        self.faults
+            .iter()
+            .for_each(|fault| fault.shows(&mut measurement));
         let Power::On(node) = &mut self.power else {
             return 0;
         };

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::connection;
 use crate::counts::{Counts, NodeState, RelayEvent};
 use crate::device::{Device, Load};
+use crate::fault::Fault;
 use crate::world::{Slot, World, turn};
 use prepaid_common::NodeId;
 use std::io;
@@ -88,6 +89,11 @@ impl Neighbourhood {
     /// Lets a meter count only a part; with `bridged` the rest goes past the relay, too. False for a stranger.
     pub fn tamper(&self, node: NodeId, counts_percent: u8, bridged: bool) -> bool {
         self.with(node, |device| device.meter.tamper(counts_percent, bridged))
+    }
+
+    /// What is amiss at a meter from now on. False for a stranger.
+    pub fn suffer(&self, node: NodeId, faults: &[Fault]) -> bool {
+        self.with(node, |device| device.meter.suffer(faults))
     }
 
     /// Opens the cover of a meter, or closes it. False for a stranger.

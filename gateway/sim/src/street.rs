@@ -1,9 +1,10 @@
 //! `gateway-sim neighbourhood`: nodes from a list, until Ctrl-C.
 
-use gateway_sim::{Config, Counts, Habits, Kind, Member, Neighbourhood};
+use gateway_sim::{Config, Counts, Fault, Habits, Kind, Load, Member, Neighbourhood};
 use prepaid_common::NodeId;
 use prepaid_common::wire::Key;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Between two lines about how it goes.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
+/// Between two looks at the displays.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -31,6 +34,9 @@ pub struct Arguments {
     /// Load past every meter, watts: a thief on the line.
     #[arg(long, default_value_t = 0)]
     tap_w: u32,
+    /// A line whenever a node's display changes.
+    #[arg(long)]
+    displays: bool,
     /// Folder that keeps the nodes' EEPROMs from one run to the next.
     #[arg(long)]
     eeprom: Option<PathBuf>,
@@ -51,6 +57,12 @@ struct Line {
     /// Whether the rest goes past the relay, too.
     #[serde(default)]
     bridged: bool,
+    /// What is amiss at the meter.
+    #[serde(default)]
+    faults: Vec<Fault>,
+    /// A load that never changes, watts, instead of a household.
+    #[serde(default)]
+    load_w: Option<u32>,
 }
 
 const fn all() -> u8 {
@@ -73,15 +85,22 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let neighbourhood =
         Neighbourhood::start(config).map_err(|error| format!("read an EEPROM file: {error}"))?;
     neighbourhood.set_tap(arguments.tap_w);
-    for (node, counts_percent, bridged) in read_lines(&arguments.members, read_tampering)? {
-        neighbourhood.tamper(node, counts_percent, bridged);
+    for (node, line) in read_lines(&arguments.members, read_line)? {
+        neighbourhood.tamper(node, line.counts_percent, line.bridged);
+        neighbourhood.suffer(node, &line.faults);
+        if let Some(watts) = line.load_w {
+            neighbourhood.set_load(node, Load::Fixed(watts));
+        }
     }
+    let mut displays = BTreeMap::new();
+    let mut looks = tokio::time::interval(LOOK_INTERVAL);
     let mut events = neighbourhood.events();
     let mut status = tokio::time::interval(STATUS_INTERVAL);
     loop {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => break,
             _ = status.tick() => print_counts(&neighbourhood.counts()),
+            _ = looks.tick(), if arguments.displays => print_displays(&neighbourhood, &mut displays),
             Ok(event) = events.recv() => {
                 let state = if event.closed { "closed" } else { "opened" };
                 println!("{} {state} at {} kWh: {:?}", event.node, event.register, event.reason);
@@ -97,6 +116,18 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     }
     println!("{} nodes ended without acknowledgement", unsettled.len());
     Ok(ExitCode::FAILURE)
+}
+
+/// What a display shows now and did not a moment ago.
+fn print_displays(neighbourhood: &Neighbourhood, before: &mut BTreeMap<NodeId, [String; 2]>) {
+    for state in neighbourhood.nodes() {
+        if let Some((_, lines)) = state.shows
+            && before.get(&state.node) != Some(&lines)
+        {
+            println!("{} shows {}|{}", state.node, lines[0], lines[1]);
+            before.insert(state.node, lines);
+        }
+    }
 }
 
 fn print_counts(counts: &Counts) {
@@ -122,13 +153,13 @@ fn read_lines<T>(path: &Path, read: impl Fn(&str) -> Result<T, String>) -> Resul
         .collect()
 }
 
-fn read_tampering(line: &str) -> Result<(NodeId, u8, bool), String> {
+fn read_line(line: &str) -> Result<(NodeId, Line), String> {
     let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let node = line
         .node
         .parse()
         .map_err(|why| format!("{}: {why}", line.node))?;
-    Ok((node, line.counts_percent, line.bridged))
+    Ok((node, line))
 }
 
 fn read_member(line: &str) -> Result<Member, String> {
