@@ -222,7 +222,8 @@ def not_downgraded(host, older):
 
 def switched_off(host, start):
     """The mains goes for long: the machine is switched off by the shipped units, everything on disk; the machine when it is on again."""
-    host.says("printf '0\n' > /etc/ups && printf '\n[power]\nups = \"/etc/ups\"\nshutdown_after_s = 86400\n' >> /etc/prepaid-gateway/gateway.toml")
+    host.says("echo 0 > /etc/ups")
+    host.says("sed -i 's|^\\[power\\]$|[power]\\nups = \"/etc/ups\"\\nshutdown_after_s = 86400|' /etc/prepaid-gateway/gateway.toml")
     host.says(f"systemctl restart {UNIT}")
     running(host)
     host.says(f"sed -i 's/^shutdown_after_s = .*/shutdown_after_s = 2/' /etc/prepaid-gateway/gateway.toml && systemctl restart {UNIT}")

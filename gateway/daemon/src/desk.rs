@@ -106,7 +106,12 @@ impl Desk for DaemonDesk {
     }
 
     fn kinds(&self) -> MeterKinds {
-        self.bench.kinds()
+        let (_, meters, contactors) = &self.pins;
+        MeterKinds {
+            pulses: meters.inputs(),
+            contactors: contactors.clone(),
+            ..self.bench.kinds()
+        }
     }
 
     fn links(&self) -> BTreeMap<NodeId, LinkFacts> {

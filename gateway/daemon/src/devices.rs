@@ -96,6 +96,7 @@ impl Bench {
             logins: self.logins.clone(),
             buses: self.buses.names(),
             models: self.buses.models(),
+            ..MeterKinds::default()
         }
     }
 

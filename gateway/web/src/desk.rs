@@ -164,6 +164,10 @@ pub struct MeterKinds {
     pub buses: Vec<String>,
     /// Models of meters on them.
     pub models: Vec<MeterKind>,
+    /// Impulse inputs on the machine's pins.
+    pub pulses: Vec<String>,
+    /// Contactors on them.
+    pub contactors: Vec<String>,
 }
 
 /// A kind of device or meter.

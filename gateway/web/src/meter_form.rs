@@ -18,7 +18,7 @@ const MOST_KWH: u64 = 10_000_000;
 pub(crate) struct MeterForm {
     /// `UP-0007` or `F-01`.
     pub role: String,
-    /// `node`, `mqtt:` and a dialect, or `modbus:` and a model.
+    /// `node`, `mqtt:` and a dialect, `modbus:` and a model, or `pulse:` and an input.
     pub kind: String,
     pub device: String,
     pub login: String,
@@ -28,7 +28,7 @@ pub(crate) struct MeterForm {
     /// Empty: as the model says.
     pub word_order: String,
     pub serial: String,
-    /// Empty: none; `own`: the device's own; `coil`, `opens-coil` or `register`: one on a bus.
+    /// Empty: none; `own`: the device's own; `coil`, `opens-coil` or `register`: one on a bus; `gpio:` and a contactor.
     pub switch: String,
     pub switch_bus: String,
     pub switch_address: String,

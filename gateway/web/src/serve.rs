@@ -9,6 +9,7 @@ use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use axum::serve::{IncomingStream, Listener};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -106,7 +107,9 @@ pub async fn serve_closed(listener: TcpListener, words: watch::Receiver<String>)
             (headers, answer)
         }
     };
-    let router = Router::new().fallback(answer);
+    let router = Router::new()
+        .route("/static/{name}", get(crate::assets::serve))
+        .fallback(answer);
     axum::serve(Door::new(listener), router).await
 }
 

@@ -15,8 +15,7 @@ impl MeterForm {
         };
         match &switch.link {
             SwitchLink::Gpio { contactor } => {
-                self.switch = "gpio".into();
-                self.switch_bus.clone_from(contactor);
+                self.switch = format!("gpio:{contactor}");
             }
             SwitchLink::Meter | SwitchLink::Mqtt { .. } => self.switch = "own".into(),
             SwitchLink::Coil {
@@ -47,8 +46,12 @@ impl MeterForm {
         let link = match self.switch.as_str() {
             "" => return Ok(None),
             "own" => own_switch(link).ok_or_else(|| {
-                let words =
-                    "A prepaid node switches by itself: choose no switch of its own beside it.";
+                let words = match link {
+                    MeterLink::Pulse { .. } => {
+                        "A meter with an impulse output has no relay: choose a contactor, a relay on a bus, or nothing."
+                    }
+                    _ => "A prepaid node switches by itself: choose no switch of its own beside it.",
+                };
                 Failure::unusable("switch-not-here", words)
             })?,
             "coil" | "opens-coil" => SwitchLink::Coil {
@@ -57,9 +60,6 @@ impl MeterForm {
                 coil: cell(&self.switch_number)?,
                 inverted: self.switch == "opens-coil",
             },
-            "gpio" => SwitchLink::Gpio {
-                contactor: self.switch_bus()?,
-            },
             "register" => SwitchLink::Register {
                 bus: self.switch_bus()?,
                 address: self.switch_address()?,
@@ -67,10 +67,15 @@ impl MeterForm {
                 on: value(&self.switch_on)?,
                 off: value(&self.switch_off)?,
             },
-            _ => {
-                let words = "Choose what switches the supply.";
-                return Err(Failure::unusable("no-switch", words));
-            }
+            other => match other.strip_prefix("gpio:") {
+                Some(contactor) if !contactor.is_empty() => SwitchLink::Gpio {
+                    contactor: contactor.to_owned(),
+                },
+                _ => {
+                    let words = "Choose what switches the supply.";
+                    return Err(Failure::unusable("no-switch", words));
+                }
+            },
         };
         Ok(Some(Switch {
             link,
@@ -158,6 +163,11 @@ mod tests {
             Ok("register 3 of hall/40"),
         );
         check(&form("register", "3", ["1", ""]), Err("no-switch-value"));
+        check(
+            &form("gpio:flat-7", "", ["", ""]),
+            Ok("contactor flat-7 on a pin"),
+        );
+        check(&form("gpio:", "", ["", ""]), Err("no-switch"));
         check(&form("lever", "3", ["1", "0"]), Err("no-switch"));
         let nowhere = MeterForm {
             switch_bus: " ".into(),

@@ -119,6 +119,34 @@ async fn a_coil_or_register_of_a_bus_switches_and_stays_one_when_the_meter_is_mo
 }
 
 #[tokio::test]
+async fn an_impulse_input_and_a_contactor_can_be_chosen_and_stay_chosen() {
+    let site = site();
+    let form = site.send(&get("/meters/new/add?role=UP-0002")).await.body;
+    for words in ["Impulses (S0) on flat-2", "the contactor flat-2"] {
+        assert!(form.contains(words), "{words}: {form}");
+    }
+    let meter = "role=UP-0002&kind=pulse:flat-2&initial_kwh=12.5&untested=yes";
+    let own = format!("/meters/new/add/check?{meter}&switch=own");
+    let refused = site.send(&get(&own)).await;
+    assert!(refused.body.contains("has no relay"), "{}", refused.body);
+    let meter = format!("{meter}&switch=gpio:flat-2");
+    let checked = site
+        .send(&get(&format!("/meters/new/add/check?{meter}")))
+        .await;
+    let words = "The supply is switched by contactor flat-2 on a pin.";
+    assert!(checked.body.contains(words), "{}", checked.body);
+    let done = site.send(&post("/meters/new/add", &meter)).await;
+    assert_eq!(location(&done), "/meters/N-00000003?done=add");
+    let form = site.send(&get("/meters/N-00000003/move")).await.body;
+    for words in [
+        "value=\"pulse:flat-2\" selected",
+        "value=\"gpio:flat-2\" selected",
+    ] {
+        assert!(form.contains(words), "{words}: {form}");
+    }
+}
+
+#[tokio::test]
 async fn what_shows_nothing_is_saved_only_all_the_same() {
     let site = site();
     let silent = "role=UP-0002&kind=mqtt:tasmota&device=plug9&login=plug-9";

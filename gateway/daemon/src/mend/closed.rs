@@ -92,12 +92,19 @@ fn can_pass(error: &StoreError) -> bool {
             | StoreError::Busy
             | StoreError::Io { .. }
             | StoreError::Damaged { .. }
+            | StoreError::NotOurs { .. }
             | StoreError::Database(_)
     )
 }
 
 fn in_words(error: &StoreError) -> String {
+    let next = match error {
+        StoreError::Damaged { .. } | StoreError::NotOurs { .. } | StoreError::Io { .. } => {
+            " If there is a backup, put it back on this machine, with `sudo prepaid-gateway restore FILE`: the gateway then goes on by itself. If there is none, docs/backup.md says what is left to do."
+        }
+        _ => "",
+    };
     format!(
-        "The gateway has no database to work with: {error}. Supplies stay as they are, each to the end of its credit, and nothing can be sold until this is mended. It is tried again every few seconds."
+        "The gateway has no database to work with: {error}. Supplies stay as they are, each to the end of its credit, and nothing can be sold until this is mended. It is tried again every few seconds.{next}"
     )
 }

@@ -51,6 +51,14 @@ impl Meters {
         Self(Arc::new(Mutex::new(inputs.iter().map(meter).collect())))
     }
 
+    /// What the inputs are called.
+    pub fn inputs(&self) -> Vec<String> {
+        self.lock()
+            .iter()
+            .map(|meter| meter.input.clone())
+            .collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Meter>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -89,8 +89,8 @@ type With<'a> = (
     &'a watch::Receiver<bool>,
 );
 
-/// What people may know, and the counting itself.
-pub type Known = (Shown, Meters);
+/// What people may know, the counting itself, and what the contactors are called.
+pub type Known = (Shown, Meters, Vec<String>);
 
 impl Pins {
     /// Takes the contactors' outputs, each as the committed state has it. Called before anything else is started.
@@ -173,7 +173,9 @@ impl Pins {
     /// # Errors
     /// A line cannot be taken, or there is no thread for it. In words.
     pub fn start(self, with: With<'_>) -> Result<(Known, Vec<JoinHandle<()>>), String> {
-        let known = (self.shown.clone(), self.meters.clone());
+        let contactors = self.config.contactors.iter();
+        let names = contactors.map(|one| one.name.clone()).collect();
+        let known = (self.shown.clone(), self.meters.clone(), names);
         let (drivers, status, cloud, stopped) = with;
         let mut tasks = Vec::new();
         tasks.extend(self.watch_mains((drivers, status, stopped))?);

@@ -89,6 +89,7 @@ pub(crate) struct MeterFormView {
     pub logins: Vec<Choice>,
     pub buses: Vec<Choice>,
     pub switch_buses: Vec<Choice>,
+    pub contactors: Vec<Choice>,
     pub has_meter: bool,
     pub has_initial: bool,
     pub has_final: bool,
@@ -116,6 +117,10 @@ impl MeterFormView {
         let login = |name: &String| choice(name, name, &typed.login);
         let bus = |name: &String| choice(name, name, &typed.bus);
         let switch_bus = |name: &String| choice(name, name, &typed.switch_bus);
+        let contactor = |name: &String| {
+            let value = format!("gpio:{name}");
+            choice(value, format!("the contactor {name}"), &typed.switch)
+        };
         let about = rows.map(|rows| {
             let (node, link) = (rows.node.id, rows.node.link.words());
             format!("{node}, {}, reached by {link}", meters_words(rows))
@@ -131,6 +136,7 @@ impl MeterFormView {
             logins: inputs.kinds.logins.iter().map(login).collect(),
             buses: inputs.kinds.buses.iter().map(bus).collect(),
             switch_buses: inputs.kinds.buses.iter().map(switch_bus).collect(),
+            contactors: inputs.kinds.contactors.iter().map(contactor).collect(),
             has_meter: work != Work::Retire,
             has_initial: matches!(work, Work::Add | Work::Replace),
             has_final: matches!(work, Work::Replace | Work::Retire),
@@ -166,7 +172,12 @@ fn kinds(kinds: &MeterKinds, work: Work, chosen: &str) -> Vec<Choice> {
     // A sealed node keeps its way; a shop-bought meter does not become one.
     let ours = (work != Work::Move).then(|| choice("node", "Prepaid node (ours)", chosen));
     let devices = kinds.dialects.iter().map(device);
-    devices.chain(models).chain(ours).collect()
+    let pulse = |input: &String| {
+        let words = format!("Impulses (S0) on {input}");
+        choice(format!("pulse:{input}"), words, chosen)
+    };
+    let pulses = kinds.pulses.iter().map(pulse);
+    devices.chain(models).chain(pulses).chain(ours).collect()
 }
 
 /// What the page before the deed is made of.
