@@ -236,6 +236,8 @@ try:
     site.cli(*test, *consent)
     point = lambda: json.dumps(site.cli("usage-point", "show", str(BRIDGED)))
     site.until("the supply opens", lambda: "a test of the supply" in point())
+    shown = page_of(f"/cases/{number}")
+    assert f"Plot {BRIDGED} (UP-{BRIDGED:04}): open for 20 s" in shown and "Take it back" in shown and "Plan the test" not in shown, shown
     site.kill()
     start_gateway()
     [finding] = site.until("what the test found", lambda: api(f"cases/{number}")["findings"] if "findings" in api(f"cases/{number}") else None, 90)

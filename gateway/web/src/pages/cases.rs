@@ -4,7 +4,7 @@ use super::filled::Filled;
 use super::submit;
 use crate::access::Operator;
 use crate::app::App;
-use crate::committed::{RoundRows, Span};
+use crate::committed::{Neighbourhood, RoundRows, Span};
 use crate::failure::{Failure, PageFailure};
 use crate::view::{CaseInputs, CaseView, CasesView, Page, Shell, Tab, TypedCase, window};
 use axum::Extension;
@@ -12,7 +12,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use gateway_core::case::{Case, CaseCommand, Found, Outcome};
+use gateway_core::case::{Case, CaseCommand, Found, Outcome, Trial};
 use gateway_core::debt::Terms;
 use gateway_core::person::Deed;
 use gateway_core::{Command, Micro, Refusal, UsagePointId};
@@ -91,9 +91,13 @@ async fn show(
             Some(whose) => rows.estimate(&of, whose, calendar)?,
             None => None,
         };
-        Ok((rows.rounds(span)?, rows.currency()?, estimate))
+        let trial = match of.is_open() {
+            true => ahead(&rows.neighbourhood()?, of.number),
+            false => None,
+        };
+        Ok((rows.rounds(span)?, rows.currency()?, (estimate, trial)))
     };
-    let (rows, currency, estimate): (RoundRows, String, _) = app.read(read).await?;
+    let (rows, currency, (estimate, trial)): (RoundRows, String, _) = app.read(read).await?;
     let title = format!("Case {}", case.number);
     let view = CaseView::new(
         &CaseInputs {
@@ -105,6 +109,7 @@ async fn show(
             estimate: estimate.as_ref(),
             may_charge: operator.may(Deed::CorrectAccounts),
             may_test: operator.may(Deed::OrderSupply),
+            trial,
         },
         typed,
     );
@@ -115,6 +120,15 @@ async fn show(
         reload_s: None,
     };
     Ok(Shell::answer(app, Some(operator), headers, &page, &view))
+}
+
+/// A switch test of the case that people are still to come through.
+fn ahead(site: &Neighbourhood, case: u64) -> Option<(UsagePointId, Trial)> {
+    let mut points = site.usage_points.iter().map(|rows| &rows.point);
+    points.find_map(|point| {
+        let trial = point.guard.trial?;
+        (trial.case == case && trial.is_ahead()).then_some((point.id, trial))
+    })
 }
 
 /// Whose tariff prices a case: those premises it was found at, else the first suspect's.

@@ -6,7 +6,8 @@ use crate::committed::RoundRows;
 use crate::format::{self, Money};
 use askama::Template;
 use gateway_core::calendar::{Calendar, LocalDay};
-use gateway_core::case::{Case, Estimate, Found, Outcome};
+use gateway_core::case::trial::Stage;
+use gateway_core::case::{Case, Estimate, Found, Outcome, Trial};
 use gateway_core::{Rules, UsagePointId, UtcSeconds};
 
 /// Days before a loss that its pictures show: every kind of day.
@@ -148,6 +149,8 @@ pub(crate) struct CaseInputs<'a> {
     pub may_charge: bool,
     /// Whether who looks may switch supplies.
     pub may_test: bool,
+    /// A switch test of it that is announced or open, and whose supply.
+    pub trial: Option<(UsagePointId, Trial)>,
 }
 
 /// The card that plans a switch test.
@@ -160,6 +163,8 @@ pub(crate) struct TestCard {
     pub notice: String,
     /// Whether somebody has to have agreed.
     pub asks: bool,
+    /// What is planned already or goes on, in words.
+    pub planned: Option<String>,
 }
 
 impl TestCard {
@@ -181,6 +186,16 @@ impl TestCard {
                 seconds => format!("{} minutes before", seconds.div_ceil(60)),
             },
             asks: !rules.by_terms,
+            planned: inputs.trial.map(|(whose, trial)| {
+                let (name, seconds) = (named(inputs.rows, whose), trial.seconds);
+                match trial.stage {
+                    Stage::Announced { starts } => {
+                        let at = moment(inputs.rules.calendar, starts);
+                        format!("Planned at {name}: open for {seconds} s from {at} on.")
+                    }
+                    _ => format!("Going on at {name}: open for {seconds} s."),
+                }
+            }),
         })
     }
 }
