@@ -108,6 +108,7 @@ PARTUUID=$disk_id-01 /boot/firmware vfat ro,noatime,umask=0077,nofail 0 2
 PARTUUID=$disk_id-03 /state ext4 noatime,nodev,nosuid,nofail,x-systemd.growfs 0 2
 # What lasts.
 /state/lib/prepaid-gateway /var/lib/prepaid-gateway none bind,nofail,x-systemd.requires-mounts-for=/state 0 0
+/state/lib/prepaid-gateway-update /var/lib/prepaid-gateway-update none bind,nofail,x-systemd.requires-mounts-for=/state 0 0
 /state/etc/prepaid-gateway /etc/prepaid-gateway none bind,nofail,x-systemd.requires-mounts-for=/state 0 0
 /state/lib/systemd /var/lib/systemd none bind,nofail,x-systemd.requires-mounts-for=/state 0 0
 /state/home /home none bind,nofail,x-systemd.requires-mounts-for=/state 0 0
@@ -171,7 +172,7 @@ split_state() {
   local one
   mkdir -p "$work/state/lib" "$work/state/etc" "$work/state/site" "$work/state/ssh"
   chmod 700 "$work/state/site" "$work/state/ssh"
-  for one in var/lib/prepaid-gateway:lib/prepaid-gateway etc/prepaid-gateway:etc/prepaid-gateway var/lib/systemd:lib/systemd home:home; do
+  for one in var/lib/prepaid-gateway:lib/prepaid-gateway var/lib/prepaid-gateway-update:lib/prepaid-gateway-update etc/prepaid-gateway:etc/prepaid-gateway var/lib/systemd:lib/systemd home:home; do
     mkdir -p "$work/tree/${one%%:*}"
     cp -a "$work/tree/${one%%:*}" "$work/state/${one#*:}"
   done

@@ -62,6 +62,8 @@ pub enum AlarmKind {
     BackupOverdue,
     /// The gateway's machine is switched off because the mains is gone for long.
     SwitchedOff,
+    /// A new version did not work; the one before is back.
+    UpdateReturned,
 }
 
 impl AlarmKind {
@@ -117,6 +119,7 @@ impl AlarmKind {
                 "the nodes know a later gateway than this one: restored backup or copied card"
             }
             Self::MoneyHeld => "no money is taken until a person has looked: see `cloud status`",
+            Self::UpdateReturned => "an update went back to the version before",
             Self::BackupOverdue => {
                 "no backup was made for days: look at the stick or the way to its place"
             }

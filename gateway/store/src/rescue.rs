@@ -1,4 +1,4 @@
-//! A whole database again, after the disk has damaged one: the safe copy, then every record of the damaged file that continues it.
+//! A whole database again, after the disk has damaged one, or a later version has brought it to a schema this one does not know: the safe copy, then every record of the damaged file that continues it.
 //!
 //! A torn page is a few hundred bytes of a file in which everything else can still be read. A record's hash says whether it is the one that was
 //! confirmed, so nothing is believed that was not written; what follows a gap is not taken.
@@ -21,8 +21,17 @@ use rusqlite::{Connection, OpenFlags, params};
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
-/// Load profiles taken over, in seconds back: what a billing period needs. Older ones stay in the damaged file.
+/// Load profiles taken over of a damaged file, in seconds back: what a billing period needs. Older ones stay in it.
 const PROFILES_S: i64 = 45 * 86_400;
+
+/// What is wrong with the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The disk has damaged it: what is read of it is read at one's peril, and only what is needed.
+    Damage,
+    /// A later version wrote it: all load profiles are taken over.
+    LaterVersion,
+}
 
 /// What a database was made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +48,7 @@ pub struct Rescued {
 ///
 /// # Errors
 /// Neither the copy nor the damaged file says whose database it was; the disk fails; what was made does not verify.
-pub fn rescue(damaged: &Path, copy: &Path, to: &Path) -> Result<Rescued> {
+pub fn rescue(damaged: &Path, copy: &Path, to: &Path, cause: Cause) -> Result<Rescued> {
     let lacks_log = lacks_log(damaged);
     let old = Connection::open_with_flags(damaged, OpenFlags::SQLITE_OPEN_READ_WRITE).ok();
     let copied = begin(copy, to)?;
@@ -65,7 +74,11 @@ pub fn rescue(damaged: &Path, copy: &Path, to: &Path) -> Result<Rescued> {
         {
             store.set_epoch(epoch)?;
         }
-        take_profiles(&mut store, &old, state.at.0 - PROFILES_S)?;
+        let since = match cause {
+            Cause::Damage => state.at.0 - PROFILES_S,
+            Cause::LaterVersion => i64::MIN,
+        };
+        take_profiles(&mut store, &old, since)?;
     }
     catch_up(&mut latest, &state);
     store.take_readings(&latest)?;

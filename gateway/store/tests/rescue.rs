@@ -8,7 +8,7 @@
 mod site;
 
 use gateway_core::{NodeId, State};
-use gateway_store::rescue::{Rescued, rescue};
+use gateway_store::rescue::{Cause, Rescued, rescue};
 use gateway_store::{Batch, Store, StoreError, safe, verify};
 use site::{Directory, Site};
 use std::fs;
@@ -67,7 +67,8 @@ impl Files {
 
     fn rescued(&self) -> Result<(Rescued, PathBuf), StoreError> {
         let to = self.directory.path().join("rescued.db");
-        Ok((rescue(&self.database(), &self.copy(), &to)?, to))
+        let (database, copy) = (self.database(), self.copy());
+        Ok((rescue(&database, &copy, &to, Cause::Damage)?, to))
     }
 }
 
@@ -258,4 +259,25 @@ fn a_log_that_is_gone_after_a_crash_is_noticed_until_it_is_dealt_with() {
 
 fn tear_word(directory: &Path) {
     fs::write(directory.join("site.db.lock"), "in use\n").unwrap();
+}
+
+#[test]
+fn what_a_later_version_wrote_is_taken_over_up_to_the_record_this_one_does_not_know() {
+    let files = Files::new();
+    let later = rusqlite::Connection::open(files.database()).unwrap();
+    later
+        .execute_batch("PRAGMA user_version = 99; CREATE TABLE of_later (id INTEGER); ALTER TABLE usage_point ADD COLUMN more TEXT;")
+        .unwrap();
+    let error = Store::open(&files.database()).map(drop).unwrap_err();
+    assert!(matches!(error, StoreError::NewerSchema { .. }), "{error}");
+    let to = files.directory.path().join("returned.db");
+    let taken = |to: &Path| rescue(&files.database(), &files.copy(), to, Cause::LaterVersion);
+    assert!(taken(&to).unwrap().is_complete);
+    assert_eq!(Store::open(&to).unwrap().1, files.state);
+    let body = r#"{"number":1000,"at":1,"decision":"of-later"}"#;
+    let sql = "INSERT INTO journal SELECT number + 1, at, NULL, 'of-later', ?1, hash FROM head";
+    later.execute(sql, [body]).unwrap();
+    let to = files.directory.path().join("in-part.db");
+    assert!(!taken(&to).unwrap().is_complete);
+    assert_eq!(Store::open(&to).unwrap().1, files.state);
 }

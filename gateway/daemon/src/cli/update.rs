@@ -1,11 +1,15 @@
-//! `update`: looking at packages, and signing them.
+//! `update`: looking at packages, installing them, going back; and signing them.
 
-use super::said::{Failure, Result, Said};
-use crate::update::examine::{self, Fit, Here};
+use super::said::{Exit, Failure, Result, Said};
+use crate::update::carry;
+use crate::update::examine::{self, Fit};
+use crate::update::place::{Phase, Place, Progress};
 use crate::update::version::Version;
-use crate::update::{UpdateError, installed, keys, letter};
+use crate::update::watch::Patience;
+use crate::update::{keys, letter, source};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// `update`
@@ -13,6 +17,29 @@ use std::path::{Path, PathBuf};
 pub enum UpdateAction {
     /// Say whether a package may be installed here
     Check(SourceArgs),
+    /// Install a signed package; the present version comes back by itself if the new one does not work
+    Install {
+        /// Which.
+        #[command(flatten)]
+        source: SourceArgs,
+        /// How long it is watched.
+        #[command(flatten)]
+        patience: PatienceArgs,
+        /// Only say what would happen
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Say how the last update ended, and below which version nothing is installed
+    Status,
+    /// Go back to the version before the last update
+    Rollback {
+        /// How long it is watched.
+        #[command(flatten)]
+        patience: PatienceArgs,
+    },
+    /// Carry an update that is under way to its end; its service runs this
+    #[command(hide = true)]
+    Finish,
     /// Sign a package: writes FILE.sig beside it
     Sign(SignArgs),
     /// Make a maker's key: FILE, which stays with the maker, and FILE.pub for the gateways
@@ -25,11 +52,31 @@ pub enum UpdateAction {
 /// Where a package is.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
-    /// A package with its FILE.sig beside it, or a directory: the newest in it; sticks (/media) if absent
-    from: Option<PathBuf>,
+    /// A package with its FILE.sig beside it, a directory: the newest in it, or `apt`; sticks (/media) if absent
+    from: Option<OsString>,
     /// The public keys that count
     #[arg(long, default_value = keys::DIRECTORY)]
     keys: PathBuf,
+}
+
+/// How long a version is watched.
+#[derive(Debug, Args)]
+pub struct PatienceArgs {
+    /// Seconds a version has to prove that it works
+    #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u64).range(5..=3_600))]
+    wait: u64,
+    /// Seconds in a row it has to be well
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(3..=3_600))]
+    steady: u64,
+}
+
+impl PatienceArgs {
+    fn patience(&self) -> Patience {
+        Patience {
+            wait_s: self.wait,
+            steady_s: self.steady,
+        }
+    }
 }
 
 /// `update sign`
@@ -45,64 +92,122 @@ pub struct SignArgs {
     floor: Option<Version>,
 }
 
+type Done = crate::update::Result<Said>;
+
 /// Does it.
 pub fn carry_out(action: &UpdateAction) -> Result {
-    let doing = match action {
-        UpdateAction::Check(_) => "find a package to install",
-        UpdateAction::Sign(_) => "sign the package",
-        UpdateAction::Key { .. } => "make a key",
+    let (doing, done) = match action {
+        UpdateAction::Check(from) => ("find a package to install", check(from)),
+        UpdateAction::Install {
+            source,
+            patience,
+            dry_run,
+        } => (
+            "install the package",
+            install(source, patience.patience(), *dry_run),
+        ),
+        UpdateAction::Status => ("say how the last update ended", status()),
+        UpdateAction::Rollback { patience } => {
+            ("go back to the version before", back(patience.patience()))
+        }
+        UpdateAction::Finish => ("carry the update to its end", finish()),
+        UpdateAction::Sign(args) => ("sign the package", signed(args)),
+        UpdateAction::Key { file } => ("make a key", made(file)),
     };
-    let refused = |error: UpdateError| Failure::refused(doing, error.name(), error);
-    match action {
-        UpdateAction::Check(from) => check(from).map(|(fit, here)| may(&fit, &here)),
-        UpdateAction::Sign(args) => signed(args),
-        UpdateAction::Key { file } => made(file),
-    }
-    .map_err(refused)
+    done.map_err(|error| Failure::refused(doing, error.name(), error))
 }
 
-fn here() -> crate::update::Result<Here> {
-    Ok(Here {
-        architecture: examine::architecture(),
-        installed: installed()?,
-        floor: None,
+fn check(from: &SourceArgs) -> Done {
+    let keys = keys::all(&from.keys)?;
+    let package = source::find(from.from.as_deref(), &keys)?;
+    let here = Place::installed().here()?;
+    let fit = examine::examine(&package, &keys, &here)?;
+    Ok(may(&fit, &here.installed, &package))
+}
+
+fn install(from: &SourceArgs, patience: Patience, rehearsal: bool) -> Done {
+    let keys = keys::all(&from.keys)?;
+    let package = source::find(from.from.as_deref(), &keys)?;
+    let (fit, progress) = carry::prepare(&package, &keys, patience, rehearsal)?;
+    if rehearsal {
+        return Ok(may(&fit, &progress.from, &package));
+    }
+    eprintln!(
+        "{}; it is watched for {} s, at most {} s more",
+        progress.words, patience.steady_s, patience.wait_s
+    );
+    ended(&carry::carry_out()?, Phase::Works)
+}
+
+fn back(patience: Patience) -> Done {
+    let progress = carry::prepare_return(patience)?;
+    eprintln!("{}", progress.words);
+    ended(&carry::carry_out()?, Phase::Works)
+}
+
+fn finish() -> Done {
+    match carry::finish()? {
+        None => Ok(Said::done(
+            "no update is under way",
+            json!({ "update": null }),
+        )),
+        Some(progress) => ended(&progress, Phase::Works),
+    }
+}
+
+fn status() -> Done {
+    let place = Place::installed();
+    match place.progress()? {
+        None => {
+            let text = "no update was made with `update install` yet";
+            Ok(Said::done(
+                text,
+                json!({ "update": null, "floor": place.floor()? }),
+            ))
+        }
+        Some(progress) => ended(&progress, progress.phase),
+    }
+}
+
+/// How it stands; refused unless it is at the end that was wanted.
+fn ended(progress: &Progress, wanted: Phase) -> Done {
+    let floor = Place::installed().floor()?;
+    let mut text = format!("{} ({})", progress.words, progress.at);
+    if let Some(floor) = &floor {
+        text.push_str(&format!(
+            "\nnothing older than {floor} is installed here any more"
+        ));
+    }
+    if let Some(previous) = &progress.previous {
+        text.push_str(&format!("\n`update rollback` goes back to {previous}"));
+    }
+    Ok(Said {
+        text,
+        json: json!({ "update": progress, "floor": floor }),
+        exit: match progress.phase == wanted {
+            true => Exit::Done,
+            false => Exit::Refused,
+        },
     })
 }
 
-fn check(from: &SourceArgs) -> crate::update::Result<(Fit, Here)> {
-    let keys = keys::all(&from.keys)?;
-    let here = here()?;
-    let looked_for = |directories: &[&Path]| {
-        let found = examine::with_letters(directories);
-        let newest = examine::newest(found, &keys, here.architecture);
-        newest.ok_or_else(|| UpdateError::NoPackage(directories[0].to_owned()))
-    };
-    let package = match &from.from {
-        None => looked_for(&examine::STICKS.map(Path::new))?,
-        Some(path) if path.is_dir() => looked_for(&[path])?,
-        Some(path) => path.clone(),
-    };
-    let fit = examine::examine(&package, &keys, &here)?;
-    Ok((fit, here))
-}
-
-fn may(fit: &Fit, here: &Here) -> Said {
-    let (letter, package) = (&fit.letter, fit.package.display());
+fn may(fit: &Fit, installed: &Version, package: &Path) -> Said {
+    let (letter, path) = (&fit.letter, package.display());
     let floor = letter.floor.as_ref().map_or_else(String::new, |floor| {
         format!("; once it works, nothing older than {floor} is installed any more")
     });
     let text = format!(
-        "{package}: version {} may be installed over {}; signed with {} at {}{floor}",
-        letter.version, here.installed, fit.by, letter.signed
+        "{path}: version {} may be installed over {installed}; signed with {} at {}{floor}",
+        letter.version, fit.by, letter.signed
     );
     let facts = json!({
-        "file": fit.package, "version": letter.version, "installed": here.installed,
+        "file": package, "version": letter.version, "installed": installed,
         "floor": letter.floor, "key": fit.by, "signed": letter.signed,
     });
     Said::done(text, facts)
 }
 
-fn signed(args: &SignArgs) -> crate::update::Result<Said> {
+fn signed(args: &SignArgs) -> Done {
     let pair = keys::secret(&args.key)?;
     let written = letter::sign(&args.file, &pair, args.floor.clone())?;
     let path = letter::of(&args.file);
@@ -110,7 +215,7 @@ fn signed(args: &SignArgs) -> crate::update::Result<Said> {
     Ok(Said::done(path.display().to_string(), facts))
 }
 
-fn made(file: &Path) -> crate::update::Result<Said> {
+fn made(file: &Path) -> Done {
     let public = keys::make(file)?;
     let text = format!(
         "{} stays with you; {} goes into {} of each gateway",

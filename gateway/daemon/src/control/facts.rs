@@ -340,6 +340,9 @@ pub struct StatusFacts {
     pub at_local: String,
     /// Whether its clock is to be believed.
     pub clock_trusted: bool,
+    /// Number of the journal's last record; absent while the database cannot be read.
+    #[serde(default)]
+    pub journal_number: Option<u64>,
 }
 
 /// One thing that is wrong.

@@ -1,4 +1,4 @@
-//! A database that the disk has damaged: noticed, put aside, put together again; and what is said while there is none.
+//! A database that the disk has damaged, or a later version has written before an update went back: noticed, put aside, put together again; and what is said while there is none.
 //!
 //! | module | decides |
 //! |---|---|
@@ -24,6 +24,9 @@ use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
+/// Letters of a note that are recorded: a line of the page.
+const LONGEST_DETAILS: usize = 300;
+
 /// The safe copy of journal and state.
 pub fn safe_copy_in(data: &Path) -> PathBuf {
     data.join("safe").join("gateway.db")
@@ -37,6 +40,11 @@ fn damage_in(data: &Path) -> PathBuf {
 /// Word that a database was put together again and lacks nothing.
 fn mended_in(data: &Path) -> PathBuf {
     data.join("mended")
+}
+
+/// Word of an update that an older version is back, and why. Until it is recorded, a database of a later version is one to be taken over.
+pub fn returned_in(data: &Path) -> PathBuf {
+    data.join("update-returned")
 }
 
 /// Leaves word that the database is damaged: the next start puts it together again.
@@ -73,22 +81,28 @@ fn failed(path: &Path, error: &std::io::Error) -> StoreError {
     }
 }
 
-/// Raises an alarm if the database was put together again since the last start and lacks nothing. Before anybody is served.
+/// Raises an alarm if the database was put together again since the last start and lacks nothing, and one if an update has brought this version
+/// back. Before anybody is served.
 ///
 /// # Errors
 /// It cannot be recorded; the word stays for the next start.
 pub async fn take_note(data: &Path, desk: &DaemonDesk) -> Result<(), DeskError> {
-    let note = mended_in(data);
-    let Ok(details) = fs::read_to_string(&note) else {
+    told(&mended_in(data), AlarmKind::DatabaseMended, desk).await?;
+    told(&returned_in(data), AlarmKind::UpdateReturned, desk).await
+}
+
+async fn told(note: &Path, kind: AlarmKind, desk: &DaemonDesk) -> Result<(), DeskError> {
+    let Ok(details) = fs::read_to_string(note) else {
         return Ok(());
     };
+    let details = details.trim().chars().take(LONGEST_DETAILS).collect();
     let report = Command::Report {
-        kind: AlarmKind::DatabaseMended,
+        kind,
         node: None,
         details,
     };
     desk.submit(report).await?;
-    if let Err(error) = fs::remove_file(&note) {
+    if let Err(error) = fs::remove_file(note) {
         log::error!("failed to remove {}: {error}; remove it", note.display());
     }
     Ok(())

@@ -1,15 +1,15 @@
-//! Opening the database of a site, whatever the disk has made of it.
+//! Opening the database of a site, whatever the disk, or an update that went back, has made of it.
 //!
 //! The way of a damaged one: a new database is made in `rescue-in-progress`, which becomes `rescue-ready` in one step when it is whole and on
 //! the disk. From then on it is only carried into place, and a start that finds `rescue-ready` goes on with that. So a power cut at any moment
 //! is followed by the same end.
 
-use super::{damage_in, failed, mended_in, safe_copy_in, write_through};
+use super::{damage_in, failed, mended_in, returned_in, safe_copy_in, write_through};
 use crate::backup::{note_in, now};
 use crate::clock::{Clock, Trust};
 use crate::config::database_in;
 use gateway_core::State;
-use gateway_store::rescue::rescue;
+use gateway_store::rescue::{Cause, rescue};
 use gateway_store::{Finding, Store, StoreError, safe, verify};
 use std::fs;
 use std::io::ErrorKind;
@@ -44,9 +44,16 @@ pub fn open(data: &Path, insists: bool) -> Result<Opened, StoreError> {
         Err(_) => whole(data),
     };
     match opened {
-        Err(StoreError::Damaged { what }) => again(data, &what),
-        Err(error @ StoreError::NotOurs { .. }) if copy.exists() => again(data, &error.to_string()),
-        Err(StoreError::Io { detail }) if insists && copy.exists() => again(data, &detail),
+        Err(StoreError::Damaged { what }) => again(data, &what, Cause::Damage),
+        Err(error @ StoreError::NotOurs { .. }) if copy.exists() => {
+            again(data, &error.to_string(), Cause::Damage)
+        }
+        Err(StoreError::Io { detail }) if insists && copy.exists() => {
+            again(data, &detail, Cause::Damage)
+        }
+        Err(error @ StoreError::NewerSchema { .. }) if returned_in(data).exists() => {
+            again(data, &error.to_string(), Cause::LaterVersion)
+        }
         opened => opened,
     }
 }
@@ -88,35 +95,43 @@ fn harmless(finding: &Finding) -> bool {
     )
 }
 
-fn again(data: &Path, what: &str) -> Result<Opened, StoreError> {
-    thin(data)?;
-    log::error!("the database is damaged ({what}); it is put together again");
+fn again(data: &Path, what: &str, cause: Cause) -> Result<Opened, StoreError> {
+    if cause == Cause::Damage {
+        thin(data)?;
+    }
+    log::error!("the database cannot be used ({what}); it is put together again");
     let work = data.join("rescue-in-progress");
     cleared(&work)?;
     let made = fs::DirBuilder::new().mode(0o700).create(&work);
     made.map_err(|error| failed(&work, &error))?;
     let file = work.join("gateway.db");
-    let rescued = rescue(&database_in(data), &safe_copy_in(data), &file)?;
+    let rescued = rescue(&database_in(data), &safe_copy_in(data), &file, cause)?;
     let records = rescued.copied + rescued.salvaged;
     let what: String = what.chars().take(LONGEST_FINDING).collect();
-    let words = if rescued.is_complete {
-        format!(
-            "{}: damaged by the disk ({what}); all {records} records were saved",
-            now()
-        )
-    } else {
-        format!(
-            "{}: the disk damaged the database ({what}); put together up to record {records}, later ones are missing",
-            now()
-        )
+    let (now, is_complete) = (now(), rescued.is_complete);
+    let words = match (cause, is_complete) {
+        (Cause::Damage, true) => {
+            format!("{now}: damaged by the disk ({what}); all {records} records were saved")
+        }
+        (Cause::Damage, false) => format!(
+            "{now}: the disk damaged the database ({what}); put together up to record {records}, later ones are missing"
+        ),
+        (Cause::LaterVersion, true) => {
+            format!(
+                "{now}: a later version wrote the database; all {records} records were taken over"
+            )
+        }
+        (Cause::LaterVersion, false) => format!(
+            "{now}: a later version wrote records this one does not know; taken over up to record {records}, later ones are in the quarantine"
+        ),
     };
     log::warn!("{words}");
-    let note = if rescued.is_complete {
-        "mended"
-    } else {
-        "restored"
-    };
-    write_through(&work.join(note), &words)?;
+    match (cause, is_complete) {
+        // The update's own word says that it went back.
+        (Cause::LaterVersion, true) => {}
+        (Cause::Damage, true) => write_through(&work.join("mended"), &words)?,
+        (_, false) => write_through(&work.join("restored"), &words)?,
+    }
     let synced = fs::File::open(&file).and_then(|file| file.sync_all());
     synced.map_err(|error| failed(&file, &error))?;
     let ready = ready_in(data);

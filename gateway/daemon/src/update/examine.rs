@@ -39,8 +39,6 @@ pub const fn architecture() -> &'static str {
 /// A package that may be installed.
 #[derive(Debug, Clone)]
 pub struct Fit {
-    /// The file.
-    pub package: PathBuf,
     /// Its letter.
     pub letter: Letter,
     /// The key that has signed it.
@@ -127,11 +125,7 @@ pub fn examine(package: &Path, keys: &[Key], here: &Here) -> Result<Fit> {
     is_for(&letter, here.architecture)?;
     is_what_was_signed(package, &letter)?;
     suits(&letter, here)?;
-    Ok(Fit {
-        package: package.to_owned(),
-        letter,
-        by,
-    })
+    Ok(Fit { letter, by })
 }
 
 /// Every package with a letter below some directories.

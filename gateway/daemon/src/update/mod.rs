@@ -1,4 +1,4 @@
-//! Updates: a package takes the present one's place if its maker has signed it.
+//! Updates: a package takes the present one's place if its maker has signed it, and the present one comes back if it does not work.
 //!
 //! | module | decides |
 //! |---|---|
@@ -6,16 +6,25 @@
 //! | [`keys`] | whose signatures count |
 //! | [`letter`] | what a maker says of a package, and how it is signed |
 //! | [`examine`] | whether a package may be installed on this machine |
+//! | [`source`] | where a package comes from |
+//! | [`place`] | what is kept where, and where an update stands |
+//! | [`watch`] | whether a version works |
+//! | [`carry`] | the steps, each of which can be the last before a power cut |
 //!
 //! Terms: *letter*: the signed text beside a package (`FILE.deb.sig`); *floor*: the oldest version that may be installed, raised by letters of
 //! security releases, never lowered.
 //!
-//! Invariants: nothing is installed that is not signed with a key of the site, or is older than the floor.
+//! Invariants: nothing is installed that is not signed with a key of the site, or is older than the floor; the version before is at hand before
+//! the new one is begun with; what does the work is a copy of the program that worked before it; the database is never put back.
 
+pub mod carry;
 pub mod examine;
 pub mod keys;
 pub mod letter;
+pub mod place;
+pub mod source;
 pub mod version;
+pub mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,8 +44,8 @@ pub enum UpdateError {
     #[error("{} is no Ed25519 key in PEM; mend or remove it", .0.display())]
     BadKey(PathBuf),
     /// No package where it was looked for.
-    #[error("there is no signed package for this machine in {}", .0.display())]
-    NoPackage(PathBuf),
+    #[error("there is no signed package for this machine in {0}")]
+    NoPackage(String),
     /// No letter beside the package.
     #[error("{} is not signed: {} is missing", package.display(), letter.display())]
     Unsigned { package: PathBuf, letter: PathBuf },
@@ -85,6 +94,18 @@ pub enum UpdateError {
         version: Version,
         installed: Version,
     },
+    /// An earlier one has not come to its end.
+    #[error("an update is under way; see `update status`")]
+    UnderWay,
+    /// Nothing to go back to.
+    #[error("no version before the last update is kept")]
+    NoPrevious,
+    /// The present version cannot be kept.
+    #[error("the present version could not be packed to come back to it ({why}); put its package at {}", package.display())]
+    NoWayBack { package: PathBuf, why: String },
+    /// The place of updates is somebody else's.
+    #[error("{} must belong to root alone; remove it", .0.display())]
+    NotRoots(PathBuf),
     /// This is no machine with the package.
     #[error("{PACKAGE} is not installed here as a package; the first one is installed with apt")]
     NotInstalled,
@@ -114,6 +135,10 @@ impl UpdateError {
             Self::BelowFloor { .. } => "below-floor",
             Self::Same(_) => "same-version",
             Self::Older { .. } => "older",
+            Self::UnderWay => "under-way",
+            Self::NoPrevious => "no-previous",
+            Self::NoWayBack { .. } => "no-way-back",
+            Self::NotRoots(_) => "not-roots",
             Self::NotInstalled => "not-installed",
             Self::Program { .. } => "program-failed",
             Self::File { .. } => "file",
@@ -139,11 +164,37 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
+/// Makes the root file system of an image writable for a command.
+const WRITABLE: &str = "/usr/sbin/with-writable-root";
+
 /// What a program prints, if it ends well.
 fn says(program: &str, words: &[&str]) -> Result<String> {
+    heard(Command::new(program).args(words), program)
+}
+
+/// The same in a directory.
+fn says_in(program: &str, words: &[&str], directory: &Path) -> Result<String> {
     let mut command = Command::new(program);
-    command.args(words).env("LC_ALL", "C").stdin(Stdio::null());
-    let output = command.output().map_err(file(Path::new(program)))?;
+    heard(command.args(words).current_dir(directory), program)
+}
+
+/// What a program says that changes what is installed. `preinst` of an older version is told that it comes back on purpose.
+fn packaged(program: &str, words: &[&str]) -> Result<String> {
+    let mut command = if Path::new(WRITABLE).exists() {
+        let mut command = Command::new(WRITABLE);
+        command.arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+    command.env("PREPAID_GATEWAY_ALLOW_DOWNGRADE", "1");
+    heard(&mut command, program)
+}
+
+fn heard(command: &mut Command, program: &str) -> Result<String> {
+    let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output();
+    let output = output.map_err(file(Path::new(program)))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() {
         return Ok(text(&output.stdout));
