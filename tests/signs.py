@@ -90,7 +90,7 @@ try:
     for number, words in told.items():
         details = said[name(number)]
         print(f"   {name(number)}: {details}")
-        assert SIGNS[number][2] in details, (number, details)
+        assert SIGNS[number][2] in details and (". Look" in details or ". Compare" in details), (number, details)
     assert set(said) <= {name(number) for number in SIGNS}, said
     show = lambda number: site.cli("usage-point", "show", name(number))
     site.until("the magnet opens the supply", lambda: any("tampering" in reason for reason in show(9)["reasons"]))

@@ -4,7 +4,57 @@
 //! is accused or cut on a single sample: no persistence is zero. Acknowledging an alarm says that somebody has seen it, and clears nothing; clearing
 //! is an act of its own ([`crate::guard::GuardCommand`]).
 
+use alloc::string::String;
+use alloc::vec::Vec;
 use prepaid_common::wire::{Events, SENSOR_MS, SUPPLY_LOW_MS, Settings, doublings};
+
+/// What a lineman does about each sign.
+const NEXT: [(Events, &str); 9] = [
+    (
+        Events::PHASE_NEUTRAL_DIFFERENCE,
+        "Look for a phase or neutral led past the meter, or a load that returns through earth.",
+    ),
+    (
+        Events::LOAD_VOLTAGE_WHILE_OPEN,
+        "Look for a second path to the house around meter and relay.",
+    ),
+    (
+        Events::CURRENT_WHILE_OPEN,
+        "Look for a bridge across the relay; if there is none its contacts are welded: replace it.",
+    ),
+    (
+        Events::REVERSED,
+        "Look for supply and load swapped at the terminals, or a source behind the meter.",
+    ),
+    (
+        Events::COVER_OPEN,
+        "Look at seal and terminals, and close it.",
+    ),
+    (
+        Events::MAGNET,
+        "Look for a magnet at the meter, and take it away.",
+    ),
+    (
+        Events::FROZEN_REGISTER,
+        "Compare the meter with a clamp meter under load; replace it if it does not count.",
+    ),
+    (
+        Events::EEPROM_LOST,
+        "Compare the register with the last one noted; replace the node if it happens again.",
+    ),
+    (
+        Events::CURRENT_WITHOUT_VOLTAGE,
+        "Look for the meter's voltage lead: loose or cut.",
+    ),
+];
+
+/// What a lineman does about these signs, in sentences; then the tampering is cleared with a note.
+#[must_use]
+pub fn next(events: Events) -> String {
+    let those = NEXT.iter().filter(|(event, _)| events.contains(*event));
+    let words: Vec<&str> = those.map(|(_, words)| *words).collect();
+    words.join(" ")
+}
 
 /// A site's thresholds and policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,5 +141,26 @@ impl TamperPolicy {
             cut_on: if armed { self.latch_on } else { Events::NONE },
             ..Settings::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sign_that_latches_says_what_to_do_next() {
+        for (event, name) in Events::NAMES {
+            assert_eq!(
+                next(event).is_empty(),
+                !Events::LATCHED.contains(event),
+                "{name}"
+            );
+        }
+        let both = next(Events::MAGNET | Events::REVERSED);
+        assert!(
+            both.contains("swapped") && both.contains("magnet"),
+            "{both}"
+        );
     }
 }

@@ -9,6 +9,7 @@ use crate::guard::{GuardCommand, GuardDecision, measured};
 use crate::prepay::allowance;
 use crate::refusal::Refusal;
 use crate::supply::{Reason, Relay};
+use crate::tamper_policy;
 use crate::usage_point::UsagePoint;
 use crate::{UsagePointId, UtcSeconds};
 use alloc::format;
@@ -256,5 +257,6 @@ fn details(latched: Events, evidence: Option<Evidence>, reading: &Reading) -> St
         active_power_w: reading.power_w.unwrap_or_default(),
     };
     let evidence = evidence.unwrap_or(now);
-    format!("{}; {}", names.join(", "), measured(&evidence))
+    let next = tamper_policy::next(latched);
+    format!("{}; {}. {next}", names.join(", "), measured(&evidence))
 }

@@ -61,7 +61,9 @@ pub(super) fn check(draft: &mut Draft<'_>, reading: &Reading) {
     }
     if let Some(theirs) = neighbours(draft, id, since) {
         let (own, minutes) = (f64::from(volts) / 10.0, lasted_s / 60);
-        let details = format!("{own:.1} V for {minutes} min while {theirs}");
+        let details = format!(
+            "{own:.1} V for {minutes} min while {theirs}. Look for a conductor that is cut or loose, and for the meter's voltage lead"
+        );
         cases::join(draft, id, &details);
         draft.raise(AlarmKind::SupplyMissing, subject, details);
     }

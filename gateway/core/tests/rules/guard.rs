@@ -167,7 +167,7 @@ fn acknowledging_clears_no_tampering_and_clearing_does() {
     let alarm = tamper_alarm(&site).expect("an alarm");
     assert_eq!(
         alarm.details,
-        "cover-open; phase 12.00 A, neutral 7.00 A, in 230.1 V, out 0.0 V, 0 W"
+        "cover-open; phase 12.00 A, neutral 7.00 A, in 230.1 V, out 0.0 V, 0 W. Look at seal and terminals, and close it."
     );
     let (number, by) = (alarm.number, "clerk".into());
     site.command(Command::AcknowledgeAlarm { number, by })
