@@ -376,6 +376,8 @@ listen = "127.0.0.1:{self.page}"
 access = "open"
 [clock]
 trust = "always"
+[cycle]
+gather_ms = 5000
 [cloud]
 url = "{url}"
 {extra}

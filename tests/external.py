@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import socket
-import sqlite3
 import struct
 import subprocess
 import sys
@@ -96,14 +95,6 @@ def office(*words):
     return json.loads(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, timeout=20).stdout)
 
 
-def rows(query):
-    base = sqlite3.connect(f"file:{data}/gateway.db?mode=ro", uri=True, timeout=10)
-    try:
-        return base.execute(query).fetchall()
-    finally:
-        base.close()
-
-
 def is_well():
     try:
         with urllib.request.urlopen(f"http://{page}/healthz", timeout=5) as answer:
@@ -131,7 +122,12 @@ def relay_is(node, state):
 
 def newest(column):
     """A column of each node's newest reading."""
-    return dict(rows(f"SELECT node, {column} FROM reading ORDER BY slot"))
+    return {reading["node"]: reading[column] for reading in office("readings")}
+
+
+def readings():
+    """Every reading on the disk: its time, node and frame."""
+    return [(reading["at"], reading["node"], reading["frame_counter"]) for reading in office("readings")]
 
 
 def counters():
@@ -267,7 +263,7 @@ try:
     print(f"   node 3 has used its credit and is off, after {took:.1f} s")
 
     kill(broker)
-    stored = rows("SELECT slot, node FROM reading")
+    stored = readings()
     office("vend", "3", "200", "--key", "while-the-broker-was-dead")
     broker = start_broker()
     before = counters()
@@ -287,7 +283,7 @@ try:
 
     before = counters()
     kill(daemon)
-    stored += rows("SELECT slot, node FROM reading")
+    stored += readings()
     daemon, page = start_gateway()
     _, took = wait_for("readings after the gateway's restart", lambda: report_from(before))
     # Without the question a node gives its session up after three reports, 45 s.
@@ -312,11 +308,11 @@ try:
         slots = [cells[place : place + 16] for place in range(0, 768, 16)]
         saved = [int.from_bytes(slot[1:7], "big") for slot in slots if slot[1:12] != b"\xff" * 11]
         metered[int(re.search(r"(\d+)", os.path.basename(file))[1])] = max(saved)
-    registers = lambda: newest("register")
+    registers = lambda: newest("register_wh")
     wait_for(f"the registers {metered} on the gateway's disk", lambda: registers() == metered)
     print(f"   {sum(metered.values())} Wh metered at the nodes, the same on the gateway's disk")
 
-    lost = set(stored) - set(rows("SELECT slot, node FROM reading"))
+    lost = set(stored) - set(readings())
     assert not lost, f"stored before a kill and gone: {lost}"
     office("verify")
     print("   verify finds nothing")

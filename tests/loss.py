@@ -136,7 +136,7 @@ def api(place, body=None):
 
 
 def registers():
-    return dict(rows("SELECT node, register FROM reading ORDER BY slot"))
+    return {reading["node"]: reading["register_wh"] for reading in site.cli("readings", "--hours", "100000")}
 
 
 def before_now(last):

@@ -245,8 +245,7 @@ ptys(sealed[0], sealed[1])
 ptys(sealed[2], sealed[3])
 spliced = Cable(sealed[1], sealed[2])
 
-site.write("gateway.toml", open(site.config).read() + f"""[cycle]
-gather_ms = 100
+site.write("gateway.toml", open(site.config).read().replace("gather_ms = 5000", "gather_ms = 100") + f"""
 [[field.modbus]]
 name = "net"
 tcp = "127.0.0.1:{tcp}"

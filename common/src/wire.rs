@@ -64,6 +64,18 @@ pub const VERSION: u8 = 1;
 /// command line of 256.
 pub const MAX_FRAME: usize = 240;
 
+/// A report without acknowledgement is followed by a new one after this time, in milliseconds: half the report interval, so that a
+/// gateway may gather the readings of many nodes into one write. At least 15 s, several commits to a slow card; at most 60 s, so that
+/// whatever a report tells is there again within a minute of a frame that was lost.
+#[must_use]
+pub const fn acknowledge_timeout_ms(report_interval_s: u16) -> u32 {
+    match report_interval_s as u32 * 500 {
+        ..15_000 => 15_000,
+        60_001.. => 60_000,
+        half => half,
+    }
+}
+
 /// Bytes of the clear header: version 1, kind 1, node 4, counter 7, session 8.
 pub const HEADER_BYTES: usize = 21;
 

@@ -26,7 +26,7 @@ mod switch;
 mod tamper;
 
 pub use display::{LINE, Signals};
-pub use link::{ACKNOWLEDGE_TIMEOUT_MS, DEFAULT_REPORT_INTERVAL_S, Received};
+pub use link::{DEFAULT_REPORT_INTERVAL_S, Received};
 pub use modbus::{LONGEST_RTU, Window};
 pub use node::{Identity, Measurement, Node};
 pub use profile::{KEPT_INTERVALS, MAX_CLOCK_CORRECTION_S};

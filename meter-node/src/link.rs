@@ -6,15 +6,11 @@ use crate::records::Storage;
 use prepaid_common::UtcSeconds;
 use prepaid_common::wire::{
     Command, CommandResult, Counter, Direction, Envelope, Events, Evidence, FrameRejection, Hello,
-    Kind, MAX_FRAME, Message, VERSION, Welcome, open_frame,
+    Kind, MAX_FRAME, Message, VERSION, Welcome, acknowledge_timeout_ms, open_frame,
 };
 
 /// Seconds between regular reports until the gateway says otherwise.
 pub const DEFAULT_REPORT_INTERVAL_S: u16 = 60;
-/// A report without acknowledgement is followed by a new one after this time: several commits to a
-/// slow card.
-pub const ACKNOWLEDGE_TIMEOUT_MS: u32 = 15_000;
-
 /// After this many reports without acknowledgement the session is given up: the gateway may have
 /// forgotten it.
 const UNANSWERED_LIMIT: u8 = 3;
@@ -47,6 +43,12 @@ struct InFlight {
     pressed: bool,
     evidence: Option<Evidence>,
     result: Option<CommandResult>,
+}
+
+impl InFlight {
+    fn is_overdue(&self, report_interval_s: u16) -> bool {
+        self.waited_ms >= acknowledge_timeout_ms(report_interval_s)
+    }
 }
 
 pub(crate) struct Link {
@@ -131,7 +133,7 @@ impl Link {
             return true;
         }
         match &self.in_flight {
-            Some(in_flight) => in_flight.waited_ms >= ACKNOWLEDGE_TIMEOUT_MS,
+            Some(in_flight) => in_flight.is_overdue(self.report_interval_s),
             None => self.since_report_ms >= u32::from(self.report_interval_s) * 1000,
         }
     }
@@ -166,7 +168,7 @@ impl<S: Storage> Node<S> {
             .link
             .in_flight
             .as_ref()
-            .is_some_and(|in_flight| in_flight.waited_ms >= ACKNOWLEDGE_TIMEOUT_MS);
+            .is_some_and(|in_flight| in_flight.is_overdue(self.link.report_interval_s));
         if timed_out && self.link.unanswered + 1 >= UNANSWERED_LIMIT {
             self.link.start_over(0);
         }

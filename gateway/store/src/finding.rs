@@ -142,6 +142,12 @@ pub enum Finding {
         /// Which.
         key: String,
     },
+    /// Packed readings are damaged. No decision depends on them, but those of the last hour are what a restart begins with.
+    #[error("{what} cannot be read")]
+    ReadingsUnreadable {
+        /// Whose, and of when.
+        what: String,
+    },
     /// A usage point's meter has been read but its last reading is gone.
     #[error("the last reading of {node}, the meter of {usage_point}, is missing")]
     LastReadingMissing {

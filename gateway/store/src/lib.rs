@@ -15,6 +15,9 @@
 //! | [`losses`] | a month's losses, feeder by feeder |
 //! | `outgoing` | rows as a head-end gets them |
 //! | `telemetry` | readings, last readings, load profiles |
+//! | `runs` | where readings lie: batches as they were committed, runs of blocks by node |
+//! | [`packing`] | from batches to runs, beside the running gateway |
+//! | `packed`, `columns` | readings as bytes |
 //!
 //! Not decided here: what is true ([`gateway_core`]); when to commit (the daemon's cycle).
 //!
@@ -23,6 +26,7 @@
 
 pub mod backup;
 mod batch;
+mod columns;
 pub mod day_end;
 mod error;
 mod finding;
@@ -31,11 +35,14 @@ mod lock;
 pub mod losses;
 mod migrate;
 mod outgoing;
+mod packed;
+pub mod packing;
 mod phases;
 mod read;
 pub mod rescue;
 mod rounds;
 mod rows;
+mod runs;
 pub mod safe;
 mod schema;
 mod secrets;

@@ -75,6 +75,23 @@ impl Lock {
             .map_err(|error| cannot_open(&self.name, &error))
     }
 
+    /// Writes zeros behind the log until it has a length, and waits for the disk: what is written into it later then needs no new blocks, and the
+    /// file system has next to nothing to note. SQLite ends its log at the first frame whose checksum does not fit.
+    ///
+    /// Only a saving: a disk that has no room for it says so when there is something to write.
+    pub(crate) fn lengthen_log(database: &Path, to_bytes: u64) -> std::io::Result<()> {
+        let log = OpenOptions::new()
+            .write(true)
+            .open(beside(database, "-wal"))?;
+        let mut at = log.metadata()?.len();
+        let zeros = vec![0; 1 << 16];
+        while at < to_bytes {
+            log.write_all_at(&zeros, at)?;
+            at += zeros.len() as u64;
+        }
+        log.sync_all()
+    }
+
     /// What is in the log is about to go into the database.
     pub(crate) fn closing(&self) {
         if self.opened && !self.lost_log {

@@ -5,18 +5,26 @@
 
 use crate::error::{Result, StoreError};
 use crate::journal;
-use crate::schema;
+use crate::{runs, schema};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;
 
 type Step = fn(&Transaction<'_>) -> Result<()>;
 
 const STEPS: &[Step] = &[
-    create, write_once, add_tokens, add_cloud, add_cases, add_phases, add_agents, add_people,
+    create,
+    write_once,
+    add_tokens,
+    add_cloud,
+    add_cases,
+    add_phases,
+    add_agents,
+    add_people,
+    pack_readings,
 ];
 
 /// The newest schema this version knows.
-pub const SCHEMA: u32 = 8;
+pub const SCHEMA: u32 = 9;
 
 const _: () = assert!(STEPS.len() == SCHEMA as usize, "one step per schema");
 
@@ -53,6 +61,12 @@ fn add_agents(tx: &Transaction<'_>) -> Result<()> {
 
 fn add_people(tx: &Transaction<'_>) -> Result<()> {
     Ok(tx.execute_batch(schema::STEP_8)?)
+}
+
+/// Only what a restart needs: an hour of readings. The rest is packed beside the running gateway.
+fn pack_readings(tx: &Transaction<'_>) -> Result<()> {
+    tx.execute_batch(schema::STEP_9)?;
+    runs::take_tail(tx)
 }
 
 fn version(conn: &Connection) -> Result<u32> {

@@ -7,6 +7,7 @@ use crate::batch::Rejection;
 use crate::error::{Result, StoreError};
 use crate::journal::{self, Head, STORED, Stored};
 use crate::rows::{self, Table};
+use crate::runs::{self, Wanted};
 use crate::view::{
     NodeView, ProfilePoint, ReadingRow, Statement, StatementLine, Totals, UsagePointView,
 };
@@ -288,8 +289,8 @@ impl Reader {
         rows.map(|row| row?.record()).collect()
     }
 
-    /// A node's readings for `from ≤ at < to`, oldest first, of one second the last one. Reads the rows of all nodes in the range: ask for hours, and for a
-    /// longer time use [`Reader::profile`].
+    /// A node's readings for `from ≤ at < to`, oldest first, of one second the last one. Of the last half day the readings of all nodes in
+    /// the range are read: ask for hours there. Of half hours there is [`Reader::profile`].
     ///
     /// # Errors
     /// The database cannot be read.
@@ -299,19 +300,45 @@ impl Reader {
         from: UtcSeconds,
         to: UtcSeconds,
     ) -> Result<Vec<ReadingRow>> {
-        let mut query = self.conn.prepare_cached(
-            "SELECT slot, register, export, power_w, voltage_dv, voltage_out_dv, current_ma, \
-             neutral_ma, frequency_chz, relay, tamper FROM reading \
-             WHERE slot >= ?1 AND slot < ?2 AND node = ?3 ORDER BY slot LIMIT ?4",
-        )?;
-        let (from, to) = (telemetry::first_slot(from), telemetry::first_slot(to));
         let mut found: Vec<ReadingRow> = Vec::new();
-        for row in query.query_map(params![from, to, node.0, MOST_ROWS], reading_row)? {
-            let row = row?;
-            found.pop_if(|earlier| earlier.at == row.at);
-            found.push(row);
-        }
+        let wanted = Wanted {
+            from,
+            to,
+            node: Some(node),
+        };
+        let _snapshot = self.snapshot()?;
+        runs::each(&self.conn, wanted, |last| {
+            found.pop_if(|earlier| earlier.at == last.at);
+            found.push(reading_row(&last));
+            Ok(found.len() < MOST_ROWS as usize)
+        })?;
         Ok(found)
+    }
+
+    /// When the newest reading was taken; 0: there never was one.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn newest_reading(&self) -> Result<UtcSeconds> {
+        Ok(telemetry::second(runs::newest_slot(&self.conn)?))
+    }
+
+    /// Gives every reading from one moment on, before another, to `take`: in order of time for each node. Each call sees one moment, so its length is
+    /// what `take` makes of it: for exports and tests.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn each_reading(
+        &self,
+        (from, to): (UtcSeconds, UtcSeconds),
+        node: Option<NodeId>,
+        mut take: impl FnMut(LastReading),
+    ) -> Result<()> {
+        let _snapshot = self.snapshot()?;
+        runs::each(&self.conn, Wanted { from, to, node }, |last| {
+            take(last);
+            Ok(true)
+        })
     }
 
     /// A node's load profile for the boundaries in `from ≤ end ≤ to`, at most [`MOST_ROWS`] of them (104 days). Costs a look-up per boundary,
@@ -378,7 +405,7 @@ impl Reader {
             postings: one("SELECT count(*) FROM posting")?.cast_unsigned(),
             postings_sum: sums.values().copied().sum(),
             ledger_sum: Micro(one("SELECT coalesce(sum(balance), 0) FROM ledger")?),
-            readings: one("SELECT count(*) FROM reading")?.cast_unsigned(),
+            readings: runs::count(&self.conn)?,
         })
     }
 }
@@ -431,18 +458,19 @@ fn statement_line(row: &Row<'_>, credit: &str, before: Micro) -> Result<Statemen
     })
 }
 
-fn reading_row(row: &Row<'_>) -> rusqlite::Result<ReadingRow> {
-    Ok(ReadingRow {
-        at: telemetry::second(row.get(0)?),
-        register: telemetry::register(row, 1)?,
-        export: telemetry::register(row, 2)?,
-        power_w: row.get(3)?,
-        voltage_dv: row.get(4)?,
-        voltage_out_dv: row.get(5)?,
-        current_ma: row.get(6)?,
-        neutral_ma: row.get(7)?,
-        frequency_chz: row.get(8)?,
-        relay: telemetry::relay(row.get(9)?),
-        tamper: row.get(10)?,
-    })
+fn reading_row(last: &LastReading) -> ReadingRow {
+    let reading = &last.reading;
+    ReadingRow {
+        at: last.at,
+        register: reading.register,
+        export: reading.export,
+        power_w: reading.power_w,
+        voltage_dv: reading.voltage_dv,
+        voltage_out_dv: reading.voltage_out_dv,
+        current_ma: reading.current_ma,
+        neutral_ma: reading.neutral_ma,
+        frequency_chz: reading.frequency_chz,
+        relay: reading.relay,
+        tamper: reading.tamper,
+    }
 }

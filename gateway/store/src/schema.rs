@@ -162,3 +162,16 @@ CREATE TABLE person_secret (
     name TEXT PRIMARY KEY, hash TEXT NOT NULL, must_change INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// Schema 9: readings are packed ([`crate::packed`]). A *batch* holds those of one commit. A *run* is half a day of them, or what an upgrade found, once
+/// more and by node: a *block* for each, whose place is the run's number times 2^32 plus the node's. What lies at or before the slot `readings_packed_to` is
+/// read from runs only. The table `reading` holds what an earlier version wrote, until it is packed too.
+pub(crate) const STEP_9: &str = "
+CREATE TABLE reading_batch (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, count INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE TABLE reading_run (
+    run INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL
+) STRICT;
+CREATE TABLE reading_block (place INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+";

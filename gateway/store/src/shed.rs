@@ -8,6 +8,7 @@
 
 use crate::error::Result;
 use crate::read::Reader;
+use crate::runs;
 use crate::store::Store;
 use gateway_core::UtcSeconds;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -78,10 +79,9 @@ impl Store {
     /// The database cannot be written.
     pub fn shed(&mut self, now: UtcSeconds) -> Result<Shed> {
         if self.prune_readings(UtcSeconds(i64::MAX))? > 0 {
-            let left = "SELECT coalesce(min(slot) >> 20, ?1) FROM reading";
-            let before: i64 = self.conn.query_row(left, [now.0], |row| row.get(0))?;
+            let before = runs::oldest(&self.conn)?.unwrap_or(now);
             let mark = "REPLACE INTO meta VALUES (?1, ?2)";
-            self.conn.execute(mark, params![MARK, before])?;
+            self.conn.execute(mark, params![MARK, before.0])?;
             return Ok(Shed::Readings);
         }
         let before = now.0.saturating_sub(STAYS_S);

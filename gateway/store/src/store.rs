@@ -5,7 +5,7 @@ use crate::error::{Result, StoreError};
 use crate::journal::{self, Head};
 use crate::lock::{Lock, create_private};
 use crate::telemetry::{self, Memory};
-use crate::{migrate, rounds, rows, secrets};
+use crate::{migrate, rounds, rows, runs, secrets};
 use gateway_core::{NodeId, State, UtcSeconds};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use std::path::Path;
@@ -13,14 +13,14 @@ use std::time::Duration;
 
 /// Largest value of the counter of daemon starts: its 24 bits share a frame counter with the frames of one start.
 const LARGEST_EPOCH: u32 = (1 << 24) - 1;
-/// Readings removed per call of [`Store::prune_readings`]: some 20 ms on a Raspberry Pi, so that no relay waits for it.
-const PRUNED_AT_ONCE: u32 = 5_000;
 /// Page size of a new database. A commit writes whole pages: a quarter of the usual 4,096 bytes takes a third off the bytes of
 /// twenty-five readings and three fifths off a vend's; half of it again gains a tenth and makes the file a tenth larger
 /// (`examples/bytes.rs`).
 const PAGE_BYTES: u32 = 1_024;
 /// Bytes in the write-ahead log between two checkpoints. Pages changed twice in between are copied once; a larger log gained nothing.
 const LOG_BYTES: u32 = 4 << 20;
+/// A log of which so much was written once holds what comes between two checkpoints, its frames' headers included, without growing.
+const WRITTEN_LOG: u32 = LOG_BYTES + LOG_BYTES / 8;
 /// The write-ahead log is cut back to this size after a burst.
 const LARGEST_IDLE_LOG: u32 = 2 * LOG_BYTES;
 /// How long to wait for another connection's lock. In write-ahead mode only recovery after a crash holds one.
@@ -35,7 +35,7 @@ const NO_NODE: i64 = -1;
 pub struct Store {
     pub(crate) conn: Connection,
     pub(crate) head: Head,
-    telemetry: Memory,
+    pub(crate) telemetry: Memory,
     lock: Lock,
 }
 
@@ -168,6 +168,9 @@ impl Store {
         }
         self.set_epoch(next)?;
         self.lock.in_use()?;
+        if let Some(path) = self.conn.path() {
+            let _ = Lock::lengthen_log(Path::new(path), u64::from(WRITTEN_LOG));
+        }
         Ok(next)
     }
 
@@ -198,20 +201,18 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the oldest readings before a moment, some thousands per call; returns how many, 0 when none are left. Last
+    /// Removes the oldest readings before a moment, some thousands or one packed run per call; returns how many, 0 when none are left. Last
     /// readings and load profiles stay, and so do the newest readings that a restart needs, however old.
     ///
     /// # Errors
     /// The database cannot be written.
     pub fn prune_readings(&mut self, before: UtcSeconds) -> Result<usize> {
         let before = before.min(self.telemetry.copied_at());
-        let removed = self
+        let tx = self
             .conn
-            .prepare_cached(
-                "DELETE FROM reading WHERE slot < coalesce( \
-                 (SELECT min(slot, ?1) FROM reading ORDER BY slot LIMIT 1 OFFSET ?2), ?1)",
-            )?
-            .execute(params![telemetry::first_slot(before), PRUNED_AT_ONCE])?;
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let removed = runs::prune(&tx, telemetry::first_slot(before))?;
+        tx.commit()?;
         Ok(removed)
     }
 }

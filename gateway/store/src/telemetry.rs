@@ -5,19 +5,19 @@
 //! value replaces an estimated one, nothing replaces an exact one. A boundary without a row lies inside a silence: nobody
 //! knows how its energy was spread, so nothing is padded.
 //!
-//! A reading is written once, at the end of its table, and is all a restart needs. The *last readings* are derived: the newest row of each
-//! node since the last *copy*, else its row in the table of last readings, which a copy brings up to date. Readings before the copy
-//! may be removed.
+//! A reading is written with those it is committed with ([`crate::runs`]), and that is all a restart needs. The *last readings* are derived: the newest one of
+//! each node since the last *copy*, else its row in the table of last readings, which a copy brings up to date. Readings before the copy
+//! may be removed or packed otherwise.
 //!
 //! Terms: *boundary*: a multiple of [`INTERVAL_S`]; the profile's registers are the node's raw ones.
 
 use crate::error::Result;
-use crate::phases;
+use crate::{phases, runs};
 use gateway_core::event::IntervalEnd;
 use gateway_core::metering::LastReading;
 use gateway_core::supply::Relay;
 use gateway_core::{NodeId, Reading, UtcSeconds, WattHours};
-use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, Row, Transaction, params};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -61,16 +61,13 @@ impl Memory {
     pub(crate) fn open(conn: &Connection, latest: Latest) -> Result<Self> {
         let copied_at = copied_at(conn)?;
         let since: i64 = conn
-            .prepare_cached("SELECT count(*) FROM reading WHERE slot >= ?1")?
+            .prepare_cached("SELECT coalesce(sum(count), 0) FROM reading_batch WHERE last >= ?1")?
             .query_row([first_slot(copied_at)], |row| row.get(0))?;
-        let slot = conn
-            .prepare_cached("SELECT coalesce(max(slot), 0) FROM reading")?
-            .query_row([], |row| row.get(0))?;
         Ok(Self {
             latest,
             copied_at,
             since: usize::try_from(since).unwrap_or_default(),
-            slot,
+            slot: runs::newest_slot(conn)?,
         })
     }
 
@@ -82,11 +79,12 @@ impl Memory {
     ) -> Result<Written<'a>> {
         let mut newest: BTreeMap<NodeId, &LastReading> = BTreeMap::new();
         let mut slot = self.slot;
+        let mut slots = Vec::with_capacity(readings.len());
         for last in readings {
             let node = last.reading.node;
             // Behind every other one, also within one second.
             slot = slot.saturating_add(1).max(first_slot(last.at));
-            write_row(tx, WRITE_READING, slot, last)?;
+            slots.push(slot);
             let before = newest
                 .get(&node)
                 .copied()
@@ -94,6 +92,7 @@ impl Memory {
             write_profile(tx, before, last, slot)?;
             newest.insert(node, last);
         }
+        runs::write(tx, readings, &slots)?;
         let mut written = Written {
             newest,
             copied_at: None,
@@ -118,7 +117,7 @@ impl Memory {
         let all = older.map(|(_, last)| last).chain(newest.values().copied());
         let mut copied_at = self.copied_at;
         for last in all.filter(|last| last.at >= self.copied_at) {
-            write_row(tx, WRITE_LAST, last.at.0, last)?;
+            write_row(tx, last)?;
             copied_at = copied_at.max(last.at);
         }
         tx.prepare_cached("REPLACE INTO meta VALUES ('readings_copied_at', ?1)")?
@@ -165,12 +164,6 @@ macro_rules! columns {
     };
 }
 
-const WRITE_READING: &str = concat!(
-    "INSERT INTO reading (slot, ",
-    columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-     nullif(?18, x''), ?19)"
-);
 const WRITE_LAST: &str = concat!(
     "REPLACE INTO last_reading (at, ",
     columns!(),
@@ -180,7 +173,7 @@ const WRITE_LAST: &str = concat!(
 /// Replaces the table of last readings; where there are no other readings.
 pub(crate) fn write_last(tx: &Transaction<'_>, latest: &Latest) -> Result<()> {
     for last in latest.values() {
-        write_row(tx, WRITE_LAST, last.at.0, last)?;
+        write_row(tx, last)?;
     }
     let copied_at = latest.values().map(|last| last.at.0).max();
     tx.prepare_cached("REPLACE INTO meta VALUES ('readings_copied_at', ?1)")?
@@ -188,10 +181,10 @@ pub(crate) fn write_last(tx: &Transaction<'_>, latest: &Latest) -> Result<()> {
     Ok(())
 }
 
-fn write_row(tx: &Transaction<'_>, sql: &str, key: i64, last: &LastReading) -> Result<()> {
+fn write_row(tx: &Transaction<'_>, last: &LastReading) -> Result<()> {
     let reading = &last.reading;
-    tx.prepare_cached(sql)?.execute(params![
-        key,
+    tx.prepare_cached(WRITE_LAST)?.execute(params![
+        last.at.0,
         reading.node.0,
         reading.register.0.cast_signed(),
         reading.export.0.cast_signed(),
@@ -258,6 +251,28 @@ fn estimate(before: &LastReading, last: &LastReading) -> Option<(UtcSeconds, Wat
     }
     let known = if boundary == last.at { last } else { before };
     Some((boundary, known.reading.register))
+}
+
+/// Rows an earlier version wrote with slots from the first on, before the second, in order of time: of one node, or of all. Until `take` has enough: it
+/// says whether to go on, and so does this.
+pub(crate) fn each_row(
+    conn: &Connection,
+    (begin, end): (i64, i64),
+    node: Option<NodeId>,
+    mut take: impl FnMut(i64, LastReading) -> Result<bool>,
+) -> Result<bool> {
+    let mut query = conn.prepare_cached(concat!(
+        "SELECT slot >> 20, ",
+        columns!(),
+        ", slot FROM reading WHERE slot >= ?1 AND slot < ?2 AND (?3 IS NULL OR node = ?3) ORDER BY slot"
+    ))?;
+    let mut rows = query.query(params![begin, end, node.map(|node| node.0)])?;
+    while let Some(row) = rows.next()? {
+        if !take(row.get(19)?, last_reading(row)?)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn relay_number(relay: Relay) -> u8 {
@@ -337,7 +352,7 @@ fn last_reading(row: &Row<'_>) -> rusqlite::Result<LastReading> {
 }
 
 /// Up to when the table of last readings is complete.
-fn copied_at(conn: &Connection) -> Result<UtcSeconds> {
+pub(crate) fn copied_at(conn: &Connection) -> Result<UtcSeconds> {
     let sql =
         "SELECT coalesce((SELECT value FROM meta WHERE key = 'readings_copied_at'), -1 << 63)";
     Ok(UtcSeconds(
@@ -348,17 +363,12 @@ fn copied_at(conn: &Connection) -> Result<UtcSeconds> {
 /// The last reading of every node: the newest since the copy, else the copied one.
 pub(crate) fn last_readings(conn: &Connection) -> Result<Latest> {
     let mut latest = Latest::new();
-    let mut newest_first = conn.prepare_cached(concat!(
-        "SELECT slot >> 20, ",
-        columns!(),
-        " FROM reading WHERE slot >= ?1 ORDER BY slot DESC"
-    ))?;
-    let mut rows = newest_first.query([first_slot(copied_at(conn)?)])?;
-    while let Some(row) = rows.next()? {
-        if let Entry::Vacant(unseen) = latest.entry(NodeId(row.get(1)?)) {
-            unseen.insert(last_reading(row)?);
+    runs::newest_first(conn, copied_at(conn)?, |batch, row, node| {
+        if let Entry::Vacant(unseen) = latest.entry(node) {
+            unseen.insert(batch.reading(row)?);
         }
-    }
+        Ok(true)
+    })?;
     let sql = concat!("SELECT at, ", columns!(), " FROM last_reading");
     let mut copied = conn.prepare_cached(sql)?;
     for last in copied.query_map([], last_reading)? {
@@ -370,24 +380,22 @@ pub(crate) fn last_readings(conn: &Connection) -> Result<Latest> {
 
 /// The last reading of one node.
 pub(crate) fn last_reading_of(conn: &Connection, node: NodeId) -> Result<Option<LastReading>> {
-    let one = |sql: &str, values: &[i64]| -> Result<Option<LastReading>> {
-        let mut query = conn.prepare_cached(sql)?;
-        let mut rows = query.query_map(params_from_iter(values), last_reading)?;
-        Ok(rows.next().transpose()?)
-    };
-    let newest = concat!(
-        "SELECT slot >> 20, ",
-        columns!(),
-        " FROM reading WHERE slot >= ?1 AND node = ?2 ORDER BY slot DESC LIMIT 1"
-    );
-    let copied = concat!(
+    let mut newest = None;
+    runs::newest_first(conn, copied_at(conn)?, |batch, row, of| {
+        if of == node {
+            newest = Some(batch.reading(row)?);
+        }
+        Ok(newest.is_none())
+    })?;
+    if newest.is_some() {
+        return Ok(newest);
+    }
+    let sql = concat!(
         "SELECT at, ",
         columns!(),
         " FROM last_reading WHERE node = ?1"
     );
-    let node = i64::from(node.0);
-    match one(newest, &[first_slot(copied_at(conn)?), node])? {
-        Some(last) => Ok(Some(last)),
-        None => one(copied, &[node]),
-    }
+    let mut query = conn.prepare_cached(sql)?;
+    let mut rows = query.query_map([node.0], last_reading)?;
+    Ok(rows.next().transpose()?)
 }

@@ -13,7 +13,7 @@ use crate::finding::Finding;
 use crate::journal::{self, Head, STORED, Stored};
 use crate::read::{Reader, account_sums};
 use crate::rows::{self, Table};
-use crate::{migrate, schema, telemetry};
+use crate::{migrate, packed, runs, schema, telemetry};
 use gateway_core::cloud::Cloud;
 use gateway_core::ledger::{LedgerAccount, Posting};
 use gateway_core::{Micro, State, UsagePointId};
@@ -82,7 +82,8 @@ pub fn verify(path: &Path) -> Result<Report> {
     report.part("the postings", |report| check_orphans(conn, report));
     report.part("the ledger", |report| check_ledger(conn, report, &replayed));
     report.part("the state", |report| check_rows(conn, report, &replayed));
-    report.part("the readings", |report| {
+    report.part("the readings", |report| check_bodies(conn, report));
+    report.part("the last readings", |report| {
         check_readings(conn, report, &replayed)
     });
     Ok(report)
@@ -386,6 +387,20 @@ fn check_accounts(conn: &Connection, report: &mut Report) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Every packed reading can be read, and there are as many as it says beside them.
+fn check_bodies(conn: &Connection, report: &mut Report) -> Result<()> {
+    runs::each_body(conn, |what, count, body| {
+        let read = packed::unpack(body).and_then(|unpacked| {
+            (0..unpacked.len()).try_for_each(|row| unpacked.reading(row).map(drop))?;
+            Ok(unpacked.len())
+        });
+        let is_whole = read.is_ok_and(|found| count.is_none_or(|count| count as usize == found));
+        if !is_whole {
+            report.find(Finding::ReadingsUnreadable { what });
+        }
+    })
 }
 
 /// Last readings against what was settled: a reading that is gone or behind would let energy be charged twice.

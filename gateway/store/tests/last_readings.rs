@@ -8,9 +8,12 @@
 
 mod site;
 
+use gateway_core::event::IntervalEnd;
+use gateway_core::metering::LastReading;
+use gateway_core::supply::Relay;
 use gateway_core::{Event, NodeId, PhaseReading, Reading, UtcSeconds, WattHours};
 use gateway_store::{Reader, SCHEMA, verify};
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use site::{START, Site, accepted};
 
 /// Node, seconds after the start, register. Frame counter and cut-off follow from the register.
@@ -114,8 +117,8 @@ fn pruning_leaves_what_a_restart_needs() {
         .skip(100)
         .for_each(|read| observe(&mut site, read));
     site.commit().unwrap();
-    // All but the second of the copy.
-    assert_eq!(site.store.prune_readings(future).unwrap(), 199);
+    // All but the batch in which the second of the copy is.
+    assert_eq!(site.store.prune_readings(future).unwrap(), 100);
     let before = site.state.clone();
     assert_eq!(site.restart().state, before);
 }
@@ -156,6 +159,9 @@ REPLACE INTO last_reading SELECT node, slot >> 20, register, export, power_w, vo
     voltage_out_dv, current_ma, neutral_ma, frequency_chz, relay, lease_id, cutoff,
     uptime_s, boot_count, tamper, frame_counter, coalesce(intervals, x'') FROM reading ORDER BY slot;
 DROP TABLE reading;
+DROP TABLE reading_batch;
+DROP TABLE reading_run;
+DROP TABLE reading_block;
 ALTER TABLE reading_1 RENAME TO reading;
 DELETE FROM meta WHERE key = 'readings_copied_at';
 CREATE TABLE posting_1 (
@@ -185,6 +191,49 @@ ALTER TABLE profile DROP COLUMN written;
 PRAGMA user_version = 1;
 ";
 
+/// Writes readings as versions before schema 9 did.
+fn to_rows(conn: &Connection, readings: &[LastReading]) {
+    let sql = "INSERT INTO reading VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, NULL)";
+    let (mut insert, mut slot) = (conn.prepare(sql).unwrap(), 0);
+    for last in readings {
+        let reading = &last.reading;
+        slot = (last.at.0 << 20).max(slot + 1);
+        let bytes = |interval: &IntervalEnd| {
+            [
+                interval.end.0.to_le_bytes(),
+                interval.register.0.to_le_bytes(),
+            ]
+            .concat()
+        };
+        insert
+            .execute(params![
+                slot,
+                reading.node.0,
+                reading.register.0.cast_signed(),
+                reading.export.0.cast_signed(),
+                reading.power_w,
+                reading.voltage_dv,
+                reading.voltage_out_dv,
+                reading.current_ma,
+                reading.neutral_ma,
+                reading.frequency_chz,
+                reading.relay.map(|relay| relay == Relay::Closed),
+                reading.lease_id,
+                reading.cutoff.map(|register| register.0.cast_signed()),
+                reading.uptime_s,
+                reading.boot_count,
+                reading.tamper,
+                reading.frame_counter.map(u64::cast_signed),
+                reading
+                    .intervals
+                    .iter()
+                    .flat_map(bytes)
+                    .collect::<Vec<u8>>(),
+            ])
+            .unwrap();
+    }
+}
+
 #[test]
 fn a_database_of_schema_1_keeps_everything() {
     let mut site = Site::with_usage_points(3);
@@ -207,7 +256,15 @@ fn a_database_of_schema_1_keeps_everything() {
     };
     let rows = seen(&site);
     let path = site.directory.database();
+    let mut stored = Vec::new();
+    let reader = Reader::open(&path).unwrap();
+    let take = |last| stored.push(last);
+    reader
+        .each_reading((UtcSeconds(0), all), None, take)
+        .unwrap();
+    drop(reader);
     let conn = Connection::open(&path).unwrap();
+    to_rows(&conn, &stored);
     conn.execute_batch(BACK_TO_1).unwrap();
     drop(conn);
     let mut site = site.restart();

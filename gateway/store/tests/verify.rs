@@ -315,12 +315,21 @@ fn damage_to_the_rest_of_the_state_is_found() {
             &["alarm tamper UP-0001 differs"],
         ),
         (
-            "DELETE FROM reading WHERE node = 1",
+            "DELETE FROM reading_batch",
             &["the last reading of N-00000001, the meter of UP-0001, is missing"],
         ),
         (
-            "UPDATE reading SET register = 1100 WHERE node = 1",
+            "DELETE FROM reading_batch; INSERT INTO last_reading (node, at, register, export, tamper, intervals)
+             SELECT id, 1795392000, 1100, 0, 0, x'' FROM node",
             &["the last reading of N-00000001 lies before what UP-0001 has settled"],
+        ),
+        (
+            "UPDATE reading_batch SET body = substr(body, 1, length(body) - 9)",
+            &["the readings committed at second 17"],
+        ),
+        (
+            "UPDATE reading_batch SET count = count + 1",
+            &["the readings committed at second 17"],
         ),
         (
             "UPDATE meta SET value = value + 9999999999 WHERE key = 'readings_copied_at'",

@@ -227,7 +227,7 @@ fn a_press_while_the_credit_is_used_up_is_told_until_it_is_stored() {
     node.sample(200, &load(0));
     let (_, told) = report(&mut node).expect("an urgent report");
     assert!(told.pressed && !node.relay_is_closed());
-    node.sample(15_000, &load(0));
+    node.sample(30_000, &load(0));
     let (counter, again) = report(&mut node).expect("told again");
     assert!(again.pressed);
     node.acknowledged(counter);

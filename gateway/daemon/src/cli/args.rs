@@ -187,6 +187,8 @@ pub enum Action {
         #[command(subcommand)]
         action: DisputeAction,
     },
+    /// Every stored reading, as CSV
+    Readings(super::readings::ReadingsArgs),
     /// Check that the database is what its journal says, with or without a running daemon
     Verify {
         /// Which gateway.

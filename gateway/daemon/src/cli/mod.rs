@@ -30,6 +30,7 @@ mod person;
 mod place;
 mod prepay;
 mod qr;
+mod readings;
 mod said;
 mod secret;
 mod shadow;
@@ -99,6 +100,7 @@ pub fn carry_out(cli: &Cli) -> Option<ExitCode> {
         Action::Backup(args) => backup::backup(args),
         Action::Restore(args) => backup::restored(args),
         Action::Update { action } => update::carry_out(action),
+        Action::Readings(args) => readings::readings(args),
         Action::Verify { target } => verify::verify(target),
         Action::Operator {
             action: OperatorAction::SetPassword { data, generate },

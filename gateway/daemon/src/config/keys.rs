@@ -380,10 +380,10 @@ const CYCLE: &[Key] = &[
     key(
         "gather_ms",
         whole(0, 60_000),
-        "5000",
+        "25000",
         "Longest wait for more readings before one write, in milliseconds. Longer is kinder to the card: with 300 meters\n\
-         a minute, 5000 writes a tenth of what 100 does. The page is at most this late. Never more than a quarter\n\
-         of report_interval_s.\n\
+         a minute, 25000 writes a third of what 5000 does. The page is at most this late. Never more than five twelfths\n\
+         of report_interval_s, so that no node reports again for want of an acknowledgement.\n\
          Recharges, orders and exhausted credit never wait.",
     ),
     key(

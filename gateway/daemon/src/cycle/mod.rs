@@ -15,6 +15,7 @@ mod keypad;
 mod lease;
 mod meters;
 mod node;
+mod packing;
 mod people;
 mod press;
 mod room;
@@ -51,6 +52,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 pub use batch::{Batch, Reply};
 pub use doubt::Doubt;
 pub use keypad::Keypads;
+pub use packing::Packing;
 pub use room::Limits;
 pub use signals::Signals;
 pub use status::{Counts, Status, Storage};
@@ -127,6 +129,8 @@ pub struct Cycle {
     pub doubt: Doubt,
     /// Begins empty, like the three below.
     pub keypads: Keypads,
+    /// Readings that are being packed.
+    pub packing: Packing,
     /// Registers at quarter-hours in the making.
     pub rounds: Rounds,
     /// Where committed rounds go; nothing if the feeder is not watched.
@@ -255,6 +259,7 @@ impl Cycle {
         }
         self.look_at_trials();
         self.forget_old_readings(now);
+        self.pack_readings();
         if self.batch.rows.records.len() > before {
             self.batch.urgent = true;
         }

@@ -3,10 +3,13 @@
 mod error;
 mod feeders;
 mod nodes;
+mod pace;
 mod people;
 
 pub use error::StartError;
+use gateway_field::link::NodeLinks;
 use nodes::{add_site_clients, admit_all, field_config, logins};
+use pace::settings;
 
 use crate::clock::{Clock, Trust};
 use crate::config::{self, ClockTrust, Config, WebAccess};
@@ -22,7 +25,7 @@ use crate::pins::{self, Pins};
 use crate::sockets::Sockets;
 use crate::wear::{self, Card};
 use crate::{backup, buses, cloud, control, devices, health, holidays, mend, tariffs, token_keys};
-use gateway_core::{Command, NodeId};
+use gateway_core::{Command, NodeId, State};
 use gateway_field::devices::SiteMessage;
 use gateway_field::{Credentials, Field, FieldConfig};
 use gateway_store::{NodeKey, Reader};
@@ -70,12 +73,11 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let (served, (pins, keys)) = ((config, sockets), taken_up(config, &opened)?);
         let (store, state, epoch) = (opened.store, opened.state, opened.epoch);
-        let credentials = site_clients(config);
+        let (links, credentials) = let_in(config, &state, (keys, epoch));
         let ((uplinks_in, uplinks), (inputs_in, inputs)) = inboxes();
-        let links = admit_all(&state, keys, &credentials, epoch);
         let (field, site_messages) = start_field(served, &credentials, uplinks_in.clone())?;
-        let (clock, status) = (clock(config), Arc::new(Status::new()));
         let ((changes, changed), (stop, stopped)) = (watch::channel(0), watch::channel(false));
+        let (clock, status) = (clock(config), Arc::new(Status::new()));
         let (installed, shown) = watch::channel(state.installed().collect());
         let drivers = Drivers::new(shown, &inputs_in);
         let buses = start_buses(config, &pins, (&drivers, &uplinks_in), &stopped)?;
@@ -98,6 +100,7 @@ impl Gateway {
             epoch,
             doubt: cycle::Doubt::new(epoch),
             keypads: cycle::Keypads::default(),
+            packing: cycle::Packing::of(config.database()),
             rounds,
             watch: Some(news),
             batch: cycle::Batch::default(),
@@ -254,10 +257,15 @@ fn tellers(
 }
 
 /// The accounts of the site's clients.
-fn site_clients(config: &Config) -> Arc<Credentials> {
+/// Whose passwords the broker knows: site clients and nodes.
+fn let_in(
+    config: &Config,
+    state: &State,
+    (keys, epoch): (Vec<(NodeId, NodeKey)>, u32),
+) -> (NodeLinks, Arc<Credentials>) {
     let credentials = Arc::new(Credentials::new());
     add_site_clients(config, &credentials);
-    credentials
+    (admit_all(state, keys, &credentials, epoch), credentials)
 }
 
 fn start_buses(
@@ -341,24 +349,6 @@ fn backups(config: &Config) -> backup::last::Watched {
         data: config.store.data_dir.clone(),
         is_wanted: config.backup.to.is_some(),
         alarm_after_s: config.backup.alarm_after_days * 86_400,
-    }
-}
-
-fn settings(config: &Config) -> cycle::Settings {
-    // A node waits for its acknowledgement; a quarter of its interval leaves it three to report again.
-    let patience = Duration::from_secs(config.cycle.report_interval_s.into()) / 4;
-    cycle::Settings {
-        gather: config.cycle.gather.min(patience),
-        batch: config.cycle.batch,
-        report_interval_s: config.cycle.report_interval_s,
-        keep_readings_days: config.store.keep_readings_days,
-        room: cycle::Limits {
-            folder: config.store.data_dir.clone(),
-            largest: config.store.largest_mib << 20,
-            keep_free: config.store.keep_free_mib << 20,
-        },
-        clock_alarm_after_s: config.clock.alarm_after_s,
-        backups: backups(config),
     }
 }
 
