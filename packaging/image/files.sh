@@ -105,7 +105,7 @@ mounts() {
 # The card. A partition that is missing does not keep the machine from starting, but the gateway from running.
 PARTUUID=$disk_id-02 / ext4 $how,noatime,errors=remount-ro 0 1
 PARTUUID=$disk_id-01 /boot/firmware vfat ro,noatime,umask=0077,nofail 0 2
-PARTUUID=$disk_id-03 /state ext4 noatime,lazytime,nodev,nosuid,nofail,x-systemd.growfs 0 2
+PARTUUID=$disk_id-03 /state ext4 noatime,nodev,nosuid,nofail,x-systemd.growfs 0 2
 # What lasts.
 /state/lib/prepaid-gateway /var/lib/prepaid-gateway none bind,nofail,x-systemd.requires-mounts-for=/state 0 0
 /state/lib/prepaid-gateway-update /var/lib/prepaid-gateway-update none bind,nofail,x-systemd.requires-mounts-for=/state 0 0

@@ -229,9 +229,7 @@ fn keypad_digits_travel_until_they_are_stored() {
     assert!(node.typed(b"01234567890123456789"));
     assert!(!node.typed(b"1"), "the first still waits");
     let (_, first) = report(&mut node).unwrap();
-    node.sample(29_900, &load(0));
-    assert!(report(&mut node).is_none(), "half the interval is not over");
-    node.sample(100, &load(0));
+    node.sample(15_000, &load(0));
     let (counter, second) = report(&mut node).expect("a new report after the timeout");
     assert_eq!(first.keypad, second.keypad);
     assert_eq!(
