@@ -173,15 +173,20 @@ fn power(registry: &mut Registry, power: Option<PowerFacts>) {
         gauge.set(value);
         registry.register(name, help, gauge);
     };
-    let seconds = |value| i64::try_from(value).unwrap_or(i64::MAX);
+    let whole = |value| i64::try_from(value).unwrap_or(i64::MAX);
     if let Some(mains) = power.mains {
         gauge("mains_present", "1 if the mains is there", mains.into());
         let help = "How long the machine has run on its battery";
-        gauge("battery_seconds", help, seconds(power.on_battery_s));
+        gauge("battery_seconds", help, whole(power.on_battery_s));
+    }
+    if let Some(took) = power.stored_after_ms {
+        let help =
+            "Milliseconds from the edge until everything was on disk, the last time the mains went";
+        gauge("mains_lost_stored_after_ms", help, whole(took));
     }
     if let Some(left) = power.off_in_s {
         let help = "Time until the machine is switched off";
-        gauge("machine_off_in_seconds", help, seconds(left));
+        gauge("machine_off_in_seconds", help, whole(left));
     }
 }
 

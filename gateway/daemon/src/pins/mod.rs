@@ -19,7 +19,7 @@ use crate::cloud::CloudLink;
 use crate::config::{Config, Gpio, Lamp, Power};
 use crate::cycle::{Input, Status};
 use crate::drivers::Drivers;
-use crate::power::{self, Mains, Off, PowerView, Supply};
+use crate::power::{self, Mains, Off, PowerView};
 use contactor::Held;
 use gateway_core::meter_link::Installed;
 use gateway_field::gpio::{Board, PinSettings, board};
@@ -207,9 +207,8 @@ impl Pins {
         &self,
         (drivers, status, stopped): (&Drivers, &Arc<Status>, &watch::Receiver<bool>),
     ) -> Result<Option<JoinHandle<()>>, String> {
-        let (said, supply) = watch::channel(Supply::Unknown);
         let (inputs, shown) = (drivers.inputs.clone(), self.shown.clone());
-        let mains = Mains::new(inputs, self.meters.clone(), shown, said);
+        let (mains, supply, stored_after) = Mains::new(inputs, self.meters.clone(), shown);
         match (&self.power.ups, &self.config.mains, &self.board) {
             (Some(ups), _, _) => {
                 power::ask(&self.power, ups, mains, stopped.clone())
@@ -225,7 +224,11 @@ impl Pins {
             _ => return Ok(None),
         }
         let after = self.power.shutdown_after;
-        let view = PowerView { supply, after };
+        let view = PowerView {
+            supply,
+            after,
+            stored_after,
+        };
         status.has_power(view.clone());
         let off = Off::new(view, drivers.inputs.clone());
         Ok(Some(tokio::spawn(off.run(stopped.clone()))))

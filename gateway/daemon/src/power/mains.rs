@@ -19,21 +19,30 @@ pub(crate) struct Mains {
     meters: Meters,
     shown: Shown,
     supply: watch::Sender<Supply>,
+    stored_after: watch::Sender<Option<Duration>>,
 }
 
 impl Mains {
+    /// With who follows what the machine runs on, and how long it took until everything was on disk.
     pub(crate) fn new(
         inputs: mpsc::Sender<Input>,
         meters: Meters,
         shown: Shown,
-        supply: watch::Sender<Supply>,
-    ) -> Self {
-        Self {
+    ) -> (
+        Self,
+        watch::Receiver<Supply>,
+        watch::Receiver<Option<Duration>>,
+    ) {
+        let (supply, said) = watch::channel(Supply::Unknown);
+        let (stored_after, took) = watch::channel(None);
+        let mains = Self {
             inputs,
             meters,
             shown,
             supply,
-        }
+            stored_after,
+        };
+        (mains, said, took)
     }
 
     /// What is said of it, since when; `is_first`: found so at the start. On the thread of whoever says so: nothing else keeps it waiting.
@@ -110,6 +119,9 @@ impl Mains {
         };
         let took = seen.elapsed();
         let ms = took.as_millis();
+        if stored.is_ok() {
+            self.stored_after.send_replace(Some(took));
+        }
         let words = match stored {
             Ok(()) => format!("gone; everything was on disk {ms} ms after the edge"),
             Err(error) => format!("gone; failed to store: {error}"),

@@ -24,6 +24,8 @@ pub struct PowerFacts {
     pub on_battery_s: u64,
     /// In how many seconds the machine is switched off, if it is to be.
     pub off_in_s: Option<u64>,
+    /// When it went last, in how many milliseconds everything was on disk, the debouncing included; since the start.
+    pub stored_after_ms: Option<u64>,
 }
 
 /// Says at any time what the machine runs on.
@@ -33,30 +35,35 @@ pub struct PowerView {
     pub supply: watch::Receiver<Supply>,
     /// After how long on its battery the machine is switched off.
     pub after: Option<Duration>,
+    /// How long it took until everything was on disk, the last time the mains went.
+    pub stored_after: watch::Receiver<Option<Duration>>,
 }
 
 impl PowerView {
     /// How it is now.
     pub fn facts(&self) -> PowerFacts {
         let now = Instant::now();
+        let took = *self.stored_after.borrow();
+        let facts = PowerFacts {
+            mains: None,
+            on_battery_s: 0,
+            off_in_s: None,
+            stored_after_ms: took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        };
         match *self.supply.borrow() {
             Supply::Battery { since, low } => PowerFacts {
                 mains: Some(false),
                 on_battery_s: now.saturating_duration_since(since).as_secs(),
                 off_in_s: due(since, low, self.after)
                     .map(|due| due.saturating_duration_since(now).as_secs()),
+                ..facts
             },
-            Supply::Mains => facts(Some(true)),
-            Supply::Unknown => facts(None),
+            Supply::Mains => PowerFacts {
+                mains: Some(true),
+                ..facts
+            },
+            Supply::Unknown => facts,
         }
-    }
-}
-
-fn facts(mains: Option<bool>) -> PowerFacts {
-    PowerFacts {
-        mains,
-        on_battery_s: 0,
-        off_in_s: None,
     }
 }
 
@@ -190,10 +197,15 @@ mod tests {
         };
         let (told, supply) = watch::channel(battery);
         let after = Some(Duration::from_secs(60));
-        let view = PowerView { supply, after };
+        let (_, stored_after) = watch::channel(None);
+        let view = PowerView {
+            supply,
+            after,
+            stored_after,
+        };
         assert_eq!(view.facts().mains, Some(false));
         assert!(matches!(view.facts().off_in_s, Some(59 | 60)));
         told.send_replace(Supply::Unknown);
-        assert_eq!(view.facts(), facts(None));
+        assert_eq!((view.facts().mains, view.facts().off_in_s), (None, None));
     }
 }
