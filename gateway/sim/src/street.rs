@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// Between two lines about how it goes.
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
-/// Between two looks at the displays.
-const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// Between two looks at the displays, and at what was acknowledged.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Folder that keeps the nodes' EEPROMs from one run to the next.
     #[arg(long)]
     eeprom: Option<PathBuf>,
+    /// File that says, ten times a second, which register of each node was last acknowledged: {"N-00000001": 4711}, watt-hours.
+    #[arg(long)]
+    acknowledged: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +103,14 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => break,
             _ = status.tick() => print_counts(&neighbourhood.counts()),
-            _ = looks.tick(), if arguments.displays => print_displays(&neighbourhood, &mut displays),
+            _ = looks.tick(), if arguments.displays || arguments.acknowledged.is_some() => {
+                if arguments.displays {
+                    print_displays(&neighbourhood, &mut displays);
+                }
+                if let Some(path) = &arguments.acknowledged {
+                    keep_acknowledged(&neighbourhood, path)?;
+                }
+            }
             Ok(event) = events.recv() => {
                 let state = if event.closed { "closed" } else { "opened" };
                 println!("{} {state} at {} kWh: {:?}", event.node, event.register, event.reason);
@@ -128,6 +138,21 @@ fn print_displays(neighbourhood: &Neighbourhood, before: &mut BTreeMap<NodeId, [
             before.insert(state.node, lines);
         }
     }
+}
+
+/// Whoever reads the file at any moment finds it whole.
+fn keep_acknowledged(neighbourhood: &Neighbourhood, path: &Path) -> Result<(), String> {
+    let nodes = neighbourhood.nodes();
+    let known = nodes.iter().filter_map(|node| {
+        let register = node.acknowledged_register?;
+        Some((node.node.to_string(), register.0))
+    });
+    let known: BTreeMap<_, _> = known.collect();
+    let part = path.with_extension("part");
+    let text = serde_json::to_vec(&known).map_err(|error| error.to_string())?;
+    std::fs::write(&part, text)
+        .and_then(|()| std::fs::rename(&part, path))
+        .map_err(|error| format!("write {}: {error}", path.display()))
 }
 
 fn print_counts(counts: &Counts) {
