@@ -237,7 +237,12 @@ def packed(card, at):
     base.close()
     at.start()
     before = at.written(card)
-    count = lambda table: sqlite3.connect(f"file:{at.data}/gateway.db?mode=ro", uri=True).execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    def count(table):
+        base = sqlite3.connect(f"file:{at.data}/gateway.db?mode=ro", uri=True)
+        found = base.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        base.close()
+        return found
+
     # What was packed is removed portion by portion: one is enough to see it.
     wait_for("the readings of an earlier version to be packed", lambda: count("reading") < len(rows) and count("reading_run") > 0, 240)
     each = (at.written(card) - before) / len(rows)
