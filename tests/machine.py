@@ -2,6 +2,7 @@
 
 Needs root, systemd-nspawn (package systemd-container) and mmdebstrap. The tree is made once and kept under target/package.
 """
+import fcntl
 import os
 import pathlib
 import shutil
@@ -17,8 +18,12 @@ PATIENCE_S = 120
 def base_tree(suite="bookworm"):
     """The tar of a fresh Debian; made if it is not there."""
     tar = KEPT / f"base-{suite}.tar"
-    if not tar.exists():
-        KEPT.mkdir(parents=True, exist_ok=True)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    # Two steps may want it at once.
+    with (KEPT / f"base-{suite}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if tar.exists():
+            return tar
         making = tar.with_suffix(".making.tar")
         print(f"   making a Debian {suite} tree (once, about three minutes)", flush=True)
         subprocess.run(

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The package on a fresh Debian with real systemd: installed, used, hung, killed, upgraded, not downgraded, removed, purged.
 
-    python3 tests/package.py target/debian/prepaid-gateway_VERSION_ARCH.deb
+    python3 tests/package.py target/debian/prepaid-gateway_VERSION_ARCH.deb [SUITE]
+
+On bookworm all of it; on another suite (trixie) installed, used, on low ports, removed, purged.
 """
 import json
 import os
@@ -75,6 +77,25 @@ def installed(host, deb):
     print("   installed: user, modes, a password of its own, unit active, page well")
 
 
+def not_on_an_old_pi(deb, scratch):
+    """Raspberry Pi OS calls an ARMv6 armhf too: what the package says there before anything is unpacked."""
+    control = scratch / "control"
+    subprocess.run(["dpkg-deb", "-e", deb, control], check=True)
+    fake = scratch / "uname"
+    def said(architecture, machine_name):
+        fake.write_text(f"#!/bin/sh\necho {machine_name}\n")
+        fake.chmod(0o755)
+        words = {"DPKG_MAINTSCRIPT_ARCH": architecture, "PATH": f"{scratch}:/usr/sbin:/usr/bin:/sbin:/bin"}
+        done = subprocess.run([control / "preinst", "install"], env=words, stderr=subprocess.PIPE, text=True, check=False)
+        return done.returncode, done.stderr
+    code, why = said("armhf", "armv6l")
+    assert code == 1 and "needs a Pi 2, Zero 2 or later" in why, (code, why)
+    for machine_name in ["armv7l", "armv8l", "aarch64"]:
+        assert said("armhf", machine_name) == (0, ""), machine_name
+    assert said("arm64", "aarch64") == (0, "")
+    print("   a Pi 1 or Zero is refused in plain words, a Pi 2 and later is not")
+
+
 def sold(host):
     added = gateway(host, "usage-point add 'Flat 1' --tariff msedcl-lt1b-2026-27")
     number = added.get("usage_point", 1)
@@ -109,9 +130,10 @@ def sandboxed(host):
     until("timesyncd's word is believed", lambda: gateway(host, "status")["clock_trusted"] is True)
     target = "systemctl is-active prepaid-gateway-armed.target"
     until("supply enforcement is armed", lambda: host.run(target, check=False)[1].strip() == "active")
-    host.says("rm /run/systemd/timesync/synchronized")
-    until("and left without a clock", lambda: host.run(target, check=False)[1].strip() == "inactive")
-    host.says("touch /run/systemd/timesync/synchronized")
+    # Not by taking the time service away: once the clock was seen to be kept, the stopwatch holds it.
+    host.says(f"systemctl stop {UNIT}")
+    until("and left without a gateway", lambda: host.run(target, check=False)[1].strip() == "inactive")
+    host.says(f"systemctl start {UNIT}")
     until("and reached again", lambda: host.run(target, check=False)[1].strip() == "active")
     print("   sandboxed: exposure 1.2 at most, sudo is named, others only read, the clock is asked of the time service")
 
@@ -225,12 +247,12 @@ def switched_off(host, start):
     host.says("echo 0 > /etc/ups")
     host.says("sed -i 's|^\\[power\\]$|[power]\\nups = \"/etc/ups\"\\nshutdown_after_s = 86400|' /etc/prepaid-gateway/gateway.toml")
     host.says(f"systemctl restart {UNIT}")
-    running(host)
+    running(host, SOCKETS["page"])
     host.says(f"sed -i 's/^shutdown_after_s = .*/shutdown_after_s = 2/' /etc/prepaid-gateway/gateway.toml && systemctl restart {UNIT}")
     host.process.wait(timeout=machine.PATIENCE_S)
     (host.tree / "etc/ups").write_text("1\n")
     host = start()
-    running(host)
+    running(host, SOCKETS["page"])
     said = host.says("prepaid-gateway alarm list")
     assert "switched off" not in said and "no mains" not in said, said
     journal = sqlite3.connect(f"file:{host.tree}/var/lib/prepaid-gateway/gateway.db?mode=ro", uri=True)
@@ -256,6 +278,8 @@ def removed(host, newer, number):
 def main():
     machine.needed("systemd-nspawn", "mmdebstrap", "nsenter", "pgrep", "dpkg-deb")
     deb = pathlib.Path(sys.argv[1]).resolve()
+    suite = sys.argv[2] if len(sys.argv) > 2 else "bookworm"
+    is_whole = suite == "bookworm"
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="package-", dir="/var/tmp"))
     host = None
     master, slave = pty.openpty()
@@ -265,21 +289,24 @@ def main():
         debs.mkdir()
         shutil.copy(deb, debs / "first.deb")
         with_version(deb, "99.0-1", debs / "newer.deb")
-        machine.unpack(scratch / "tree")
+        not_on_an_old_pi(deb, scratch)
+        machine.unpack(scratch / "tree", suite)
         start = lambda: machine.Machine(scratch / "tree", (debs, "/debs"), devices=[(os.ttyname(slave), "/dev/ttyUSB7")])
         host = start()
         installed(host, "/debs/first.deb")
         number = sold(host)
-        sandboxed(host)
-        on_a_serial_line(host, master)
-        hung_and_killed(host, number)
+        if is_whole:
+            sandboxed(host)
+            on_a_serial_line(host, master)
+            hung_and_killed(host, number)
         on_low_ports(host, number)
-        upgraded(host, "/debs/newer.deb", number)
-        not_downgraded(host, "/debs/first.deb")
-        host = switched_off(host, start)
+        if is_whole:
+            upgraded(host, "/debs/newer.deb", number)
+            not_downgraded(host, "/debs/first.deb")
+            host = switched_off(host, start)
         removed(host, "/debs/newer.deb", number)
         host.off()
-        print("ok: the package")
+        print(f"ok: the package on {suite}")
     except BaseException:
         if host and host.process.poll() is None:
             print(host.run(f"journalctl -u {UNIT} --no-pager | tail -n 60", check=False)[1], file=sys.stderr)
