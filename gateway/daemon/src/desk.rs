@@ -15,6 +15,7 @@ use gateway_field::{Field, LinkQuality};
 use gateway_web::backup::BackupFacts;
 use gateway_web::bus_work::{BusFacts, BusJob, BusOrder};
 use gateway_web::clock::ClockFacts;
+use gateway_web::update::UpdateFacts;
 use gateway_web::{
     CardState, CloudState, Desk, DeskError, Health, LinkFacts, MeterKinds, MeterShown,
     NoticeChannel, PinFacts, Submission, Test,
@@ -135,6 +136,10 @@ impl Desk for DaemonDesk {
 
     fn now(&self) -> Moment {
         self.clock.now()
+    }
+
+    fn update(&self) -> Option<UpdateFacts> {
+        self.status.update()
     }
 
     fn backup(&self) -> Option<BackupFacts> {

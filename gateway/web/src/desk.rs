@@ -5,6 +5,7 @@
 use crate::backup::BackupFacts;
 use crate::bus_work::{BusFacts, BusJob, BusOrder};
 use crate::clock::{ClockFacts, ClockSource};
+use crate::update::UpdateFacts;
 use gateway_core::meter_link::MeterLink;
 use gateway_core::{Answer, Command, Moment, NodeId, Refusal, UtcSeconds};
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,11 @@ pub trait Desk: Send + Sync {
 
     /// What the clock shows, and whether it is to be believed.
     fn now(&self) -> Moment;
+
+    /// What is known of updates; `None` where the gateway is not installed as a package.
+    fn update(&self) -> Option<UpdateFacts> {
+        None
+    }
 
     /// The last backup; `None` at a site that wants none.
     fn backup(&self) -> Option<BackupFacts> {

@@ -38,6 +38,7 @@ pub mod paper;
 mod routes;
 mod serve;
 mod switch_form;
+pub mod update;
 mod view;
 mod words;
 

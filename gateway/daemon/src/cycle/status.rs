@@ -6,6 +6,7 @@ use crate::power::{PowerFacts, PowerView};
 use gateway_core::{Moment, NodeId, UtcSeconds};
 use gateway_field::Ack;
 use gateway_web::CardState;
+use gateway_web::update::UpdateFacts;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -52,6 +53,7 @@ struct Inner {
     damage: Option<String>,
     copy: Option<String>,
     card: Option<CardState>,
+    update: Option<UpdateFacts>,
     power: Option<PowerView>,
 }
 
@@ -76,6 +78,7 @@ impl Status {
             damage: None,
             copy: None,
             card: None,
+            update: None,
             power: None,
         });
         let (signals, _) = watch::channel(Signals::default());
@@ -168,6 +171,16 @@ impl Status {
     /// Notes how worn the memory card is.
     pub fn saw_card(&self, card: Option<CardState>) {
         self.lock().card = card;
+    }
+
+    /// Notes what is known of updates.
+    pub fn saw_update(&self, update: Option<UpdateFacts>) {
+        self.lock().update = update;
+    }
+
+    /// What is known of updates.
+    pub fn update(&self) -> Option<UpdateFacts> {
+        self.lock().update.clone()
     }
 
     /// How worn the memory card is, if anybody counts.

@@ -199,7 +199,9 @@ async fn serve_people(
     let tester = tokio::spawn(test_regularly(desk.clone(), stopped.clone()));
     let keeping = keeper::keep(keeper::of(config), desk.status.clone(), stopped.clone());
     let wear = tokio::spawn(watch_card(config, desk.status.clone(), stopped.clone()));
-    let mut tasks = vec![web, control, tester, tokio::spawn(keeping), wear];
+    let updates = crate::update::known::keep(desk.status.clone(), stopped.clone());
+    let (keeping, updates) = (tokio::spawn(keeping), tokio::spawn(updates));
+    let mut tasks = vec![web, control, tester, keeping, wear, updates];
     tasks.extend(publish_state(config, path, desk, stopped.clone()));
     let driving = bench.drive(drivers, desk.field.clone(), site_messages, stopped);
     tasks.push(tokio::spawn(driving));

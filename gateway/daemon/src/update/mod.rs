@@ -9,6 +9,7 @@
 //! | [`source`] | where a package comes from |
 //! | [`place`] | what is kept where, and where an update stands |
 //! | [`watch`] | whether a version works |
+//! | [`known`] | what the page says of it |
 //! | [`carry`] | the steps, each of which can be the last before a power cut |
 //!
 //! Terms: *letter*: the signed text beside a package (`FILE.deb.sig`); *floor*: the oldest version that may be installed, raised by letters of
@@ -20,6 +21,7 @@
 pub mod carry;
 pub mod examine;
 pub mod keys;
+pub mod known;
 pub mod letter;
 pub mod place;
 pub mod source;

@@ -40,6 +40,7 @@ pub(crate) async fn neighbourhood(
             desk.notices(),
             desk.pins(),
             desk.card(),
+            desk.update(),
         ),
         (Filter::from_query(&listed.show), &listed.search),
         (desk.backup(), operator.may(Deed::ManageSite)),

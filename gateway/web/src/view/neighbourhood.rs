@@ -6,6 +6,7 @@ use crate::backup::BackupFacts;
 use crate::committed::Neighbourhood;
 use crate::desk::{CardState, CloudState, NoticeChannel, PinFacts, Problem};
 use crate::format::{self, Money};
+use crate::update::UpdateFacts;
 use askama::Template;
 use gateway_core::{Moment, Rules, UtcSeconds};
 
@@ -197,13 +198,14 @@ impl CardTile {
     }
 }
 
-/// How the gateway is doing: problems, the head-end, channels of notices, pins, the memory card.
+/// How the gateway is doing: problems, the head-end, channels of notices, pins, the memory card, updates.
 type Shown<'a> = (
     &'a [Problem],
     Option<CloudState>,
     Vec<NoticeChannel>,
     Vec<PinFacts>,
     Option<CardState>,
+    Option<UpdateFacts>,
 );
 
 #[derive(Template)]
@@ -215,6 +217,7 @@ pub(crate) struct NeighbourhoodView<'a> {
     backup: Option<BackupTile>,
     pins: Vec<PinFacts>,
     card: Option<CardTile>,
+    update: Option<UpdateFacts>,
     problems: &'a [Problem],
     clock_trusted: bool,
     rows: Vec<Row>,
@@ -237,7 +240,7 @@ impl<'a> NeighbourhoodView<'a> {
     pub(crate) fn new(
         rules: &Rules,
         rows: &Neighbourhood,
-        (problems, cloud, channels, pins, card): Shown<'a>,
+        (problems, cloud, channels, pins, card, update): Shown<'a>,
         (filter, search): (Filter, &'a str),
         (backup, may_download): (Option<BackupFacts>, bool),
         now: Moment,
@@ -275,6 +278,7 @@ impl<'a> NeighbourhoodView<'a> {
             now: format::date_time(rules.calendar, now.at),
             problems,
             card: card.map(CardTile::new),
+            update,
             cloud: cloud.map(|cloud| CloudTile::new(cloud, now.at)),
             notices: NoticesTile::new(channels),
             backup: backup.map(|backup| BackupTile::new(&backup, may_download)),
