@@ -29,6 +29,9 @@ const NEAR_H: i64 = 6;
 /// tails of real residuals considered.
 const BETTER: f64 = 2.5 * INFLATION;
 
+/// Shapes fit losses to this share of their log-likelihood.
+const INEXACT: f64 = 0.03;
+
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -151,6 +154,11 @@ pub fn left(circuit: &Circuit, honest: &Honest, since_hour: i64, now: i64) -> Op
     best
 }
 
+/// By how much a ratio has to explain a loss better than the best theft: the larger a loss, the better it shows that no shape fits exactly.
+fn better(other: f64) -> f64 {
+    BETTER.max(INEXACT * other)
+}
+
 /// Whether a loss that began then is a wrong ratio rather than a theft whose best explanation has the log-likelihood ratio `other`.
 pub fn is_ratio(circuit: &Circuit, honest: &Honest, since_hour: i64, other: f64) -> bool {
     let Some(mark) = circuit.marks.iter().find(|mark| mark.hour >= since_hour) else {
@@ -158,5 +166,6 @@ pub fn is_ratio(circuit: &Circuit, honest: &Honest, since_hour: i64, other: f64)
     };
     let prior = 1.0 / (RATIO * RATIO);
     let (score, information) = circuit.change(honest, mark, circuit.columns.ratio());
-    score / (information + prior) > LEAST_RATIO && ratio(score, information, prior) > other + BETTER
+    score / (information + prior) > LEAST_RATIO
+        && ratio(score, information, prior) > other + better(other)
 }

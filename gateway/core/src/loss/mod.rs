@@ -9,6 +9,7 @@
 //! | `noise` | how uncertain a residual is, and what of it is new |
 //! | `circuit` | the running sums of one phase |
 //! | `sequential` | whether something changed, at a stated rate of false alarms |
+//! | `habit` | whose register has fallen by what is lost |
 //! | `volts`, `rank` | which explanation fits best |
 //! | `course` | whether a loss grows, shrinks or is over |
 //! | `faults` | what no theft explains: the feeder meter, a meter on another phase or feeder |
@@ -29,6 +30,7 @@ mod circuit;
 mod columns;
 mod course;
 mod faults;
+mod habit;
 mod known;
 pub mod live;
 mod matrix;

@@ -1,9 +1,9 @@
 //! Who: the explanations of a loss against each other.
 //!
-//! Three kinds of evidence are added as log-likelihoods. *Energy*: how well the loss follows what a
+//! Four kinds of evidence are added as log-likelihoods. *Energy*: how well the loss follows what a
 //! meter registers, or what it usually registers while it stands. *Coincidence*: how often a
 //! register stands just when energy is lost, against how often it stood at that time of day while
-//! the site was honest. *Voltage*: whether the voltages of the phase sag as they do when that
+//! the site was honest. *Habit*: whether a register has fallen by what is lost ([`super::habit`]). *Voltage*: whether the voltages of the phase sag as they do when that
 //! meter's premises use energy. A load of nobody's (a tap) competes with all of them.
 //!
 //! Deliberately not: guilt. A rank is where to look first.
@@ -11,6 +11,7 @@
 use super::align::Row;
 use super::circuit::{Circuit, Honest};
 use super::columns::Line;
+use super::habit::Days;
 use super::sequential::{Change, Shape};
 use super::site::Evidence;
 use super::volts::Offsets;
@@ -30,6 +31,10 @@ const VOLTAGE_BOUND: f64 = 80.0;
 const MOSTLY: f64 = 0.85;
 /// Quarter-hours of three days, known ones.
 const THREE_DAYS: u32 = 200;
+/// A register that has fallen is spoken of if that is likelier than chance by so much: one in seven.
+const SPEAKS: f64 = 2.0;
+/// A register that is missing for longer, in quarter-hours, blurs an hour's energy.
+const LONG_GAP: u32 = 4;
 /// Parts of the day in which a standing register is more or less usual.
 const PARTS: usize = 8;
 
@@ -44,24 +49,35 @@ pub struct Suspect {
     pub evidence: Vec<Evidence>,
 }
 
-/// Ranks the explanations of the loss that `changes` describe, best first. `expected` says of each member how much likelier than usual it
-/// is from what was found out before, as a logarithm.
+/// What is known besides the energies of the circuit.
+pub struct Seen<'a> {
+    /// What was read.
+    pub rows: &'a [Row],
+    /// What voltages are without a load.
+    pub offsets: &'a Offsets,
+    /// How much likelier than usual each member is from what was found out before, as a logarithm.
+    pub expected: Vec<f64>,
+    /// Times of losses before, seconds: nobody's habits.
+    pub spoilt: Vec<(i64, i64)>,
+}
+
+/// Ranks the explanations of the loss that `changes` describe, best first.
 pub fn rank(
     circuit: &Circuit,
     honest: &Honest,
     changes: &[Change],
-    rows: &[Row],
-    offsets: &Offsets,
-    expected: &[f64],
+    seen: &Seen<'_>,
 ) -> Vec<Suspect> {
+    let (rows, offsets) = (seen.rows, seen.offsets);
     let Some(best) = strongest(changes) else {
         return Vec::new();
     };
     let members = circuit.columns.members.len();
     let lines = circuit.columns.lines(rows);
-    let lost = lost(circuit, honest, &best, &lines, rows);
+    let lost = lost(circuit, honest, &best, &lines, seen);
     let stands = circuit.columns.standing(rows);
     let standing = standing(&stands, rows, &lost.hourly);
+    let habits = Days::new(rows, &lost.whole, lost.noise).habits(&circuit.columns.members);
     // Nobody's tap hangs somewhere: the voltages have nothing against it.
     let sags = voltage(circuit, rows, offsets, &lost);
     let told = sags.iter().any(|value| *value < -TEMPER);
@@ -70,51 +86,69 @@ pub fn rank(
         .iter()
         .map(|change| change.ratio)
         .fold(0.0, f64::max);
-    let mut weights: Vec<Weighed> = Vec::new();
     let tap = changes
         .iter()
         .filter(|change| matches!(change.shape, Shape::Tap(_)));
     let tap = strongest(&tap.copied().collect::<Vec<_>>()).unwrap_or(best);
     let mut course = vec![tap_evidence(tap.shape)];
     course.extend(recurs(&lost.hourly, rows));
-    weights.push((None, tap.ratio, course));
-    for member in 0..members {
-        let of = |shape: Shape| {
-            changes
-                .iter()
-                .find(|change| change.shape == shape)
-                .map_or(0.0, |change| change.ratio)
-        };
-        let follows = of(Shape::Gain(member));
-        // A loss that appears only while this register stands is explained by it, whatever its
-        // course.
-        let Standing { share, support } = standing[member];
-        let stands = of(Shape::Silence(member)).max(most * share) + support;
-        let energy = follows.max(stands);
-        let mut evidence = Vec::new();
-        if follows >= stands {
-            evidence.push(Evidence::LossFollowsRegister);
-        } else {
-            evidence.push(Evidence::LossWhileRegisterStands);
-        }
-        if told && sags[member] > -TEMPER && lost.clear > 0.5 {
-            evidence.push(Evidence::VoltageSagsHere);
-        }
-        weights.push((Some(member), energy, evidence));
+    let mut weights: Vec<Weighed> = vec![(None, tap.ratio, course)];
+    for (member, stood) in standing.iter().enumerate() {
+        let (energy, evidence) = energy(changes, member, *stood, most);
+        weights.push((Some(member), energy, vec![evidence]));
     }
     let most_likely = weights
         .iter()
         .map(|weight| weight.1)
         .fold(f64::MIN, f64::max);
     let temper = 1.0 + (most_likely / TEMPER).max(0.0) * MODEL_ERROR;
+    // A household has any course, so a bypass of one that is short of what is lost fits as a tap does: one of all of them.
+    let any = (tap.ratio - most_likely) / temper;
+    let least = any - TEMPER * (1.0 + libm::log(members.max(1) as f64));
     for (weight, volts) in weights.iter_mut().zip(voltage) {
-        weight.1 = (weight.1 - most_likely) / temper + volts;
+        weight.1 = (weight.1 - most_likely) / temper;
+        if let Some(member) = weight.0 {
+            let habit = habits[member];
+            if weight.1 < least && habit.support > SPEAKS {
+                weight.1 = least;
+                if habit.fallen {
+                    weight.2 = vec![Evidence::LossWhileRegisterStands];
+                }
+            }
+            weight.1 += TEMPER * habit.support;
+            if told && sags[member] > -TEMPER && lost.clear > 0.5 {
+                weight.2.push(Evidence::VoltageSagsHere);
+            }
+            if habit.support > SPEAKS {
+                weight.2.push(Evidence::RegisterFell);
+            }
+            if habit.fallen_always {
+                weight.2.push(Evidence::RegisterStandsAlways);
+            }
+        }
+        weight.1 += volts;
     }
     // What is known of the premises from before counts like evidence that is independent of all of it.
-    for (weight, nats) in weights.iter_mut().skip(1).zip(expected) {
+    for (weight, nats) in weights.iter_mut().skip(1).zip(&seen.expected) {
         weight.1 += TEMPER * nats;
     }
     shares(weights)
+}
+
+/// How well the energy of a loss fits a bypass of one member, and by what.
+fn energy(changes: &[Change], member: usize, stood: Standing, most: f64) -> (f64, Evidence) {
+    let of = |shape: Shape| {
+        let of = |change: &&Change| change.shape == shape;
+        changes.iter().find(of).map_or(0.0, |change| change.ratio)
+    };
+    let follows = of(Shape::Gain(member));
+    // A loss that appears only while this register stands is explained by it, whatever its course.
+    let stands = of(Shape::Silence(member)).max(most * stood.share) + stood.support;
+    let evidence = match follows >= stands {
+        true => Evidence::LossFollowsRegister,
+        false => Evidence::LossWhileRegisterStands,
+    };
+    (follows.max(stands), evidence)
 }
 
 /// From weights to probabilities, the likeliest first.
@@ -193,19 +227,39 @@ struct Lost {
     calm: Vec<f64>,
     /// Mean with the neighbours, Wh.
     hourly: Vec<f64>,
+    /// As it was, Wh, short gaps included: what is guessed in one quarter of an hour is settled in the next.
+    whole: Vec<f64>,
     /// How much of what is seen is signal, 0 to 1.
     clear: f64,
+    /// Mean variance of one value, Wh².
+    noise: f64,
 }
 
-fn lost(circuit: &Circuit, honest: &Honest, best: &Change, lines: &[Line], rows: &[Row]) -> Lost {
+fn lost(
+    circuit: &Circuit,
+    honest: &Honest,
+    best: &Change,
+    lines: &[Line],
+    seen: &Seen<'_>,
+) -> Lost {
+    let rows = seen.rows;
     let explained = circuit.honest_beside(honest, best);
+    let gaps = gaps(rows, &circuit.columns.members);
+    let mut whole = super::noise::left(lines, &explained);
+    for ((wh, row), gap) in whole.iter_mut().zip(rows).zip(&gaps) {
+        if row.end_s <= best.since_hour * 3600 {
+            *wh = before(row, &seen.spoilt);
+        } else if *gap > LONG_GAP {
+            *wh = f64::NAN;
+        }
+    }
     let mut blurred = true;
     let one = |(line, row): (&Line, &Row)| {
         let guessed = !line.known || line.guess > 0.0;
         let after = blurred;
         blurred = guessed;
         if row.end_s <= best.since_hour * 3600 {
-            return 0.0;
+            return before(row, &seen.spoilt);
         }
         if guessed || after || line.unknown > 0.0 {
             return f64::NAN;
@@ -230,8 +284,42 @@ fn lost(circuit: &Circuit, honest: &Honest, best: &Change, lines: &[Line], rows:
     Lost {
         calm,
         hourly,
+        whole,
         clear,
+        noise: noise / count.max(1.0),
     }
+}
+
+/// What is lost before a loss: nothing, or nobody knows.
+fn before(row: &Row, spoilt: &[(i64, i64)]) -> f64 {
+    let inside = |(from, to): &(i64, i64)| row.end_s > *from && row.end_s <= *to;
+    match spoilt.iter().any(inside) {
+        true => f64::NAN,
+        false => 0.0,
+    }
+}
+
+/// For each row, for how many in a row the registers that are missing or come back in it have been missing: the longest.
+fn gaps(rows: &[Row], members: &[usize]) -> Vec<u32> {
+    let mut running = vec![0_u32; members.len() + 1];
+    let mut back = |row: &Row| {
+        let mut longest = 0;
+        let missing = |member: &usize| row.guess_sd[*member] > 0.0;
+        let unknown = |member: &usize| row.unknown_sd[*member] > 0.0;
+        let all = members.iter().map(missing);
+        for (run, missing) in running.iter_mut().zip(all.chain([row.feeder.is_none()])) {
+            *run += u32::from(missing);
+            longest = longest.max(*run);
+            if !missing {
+                *run = 0;
+            }
+        }
+        match row.restarted || members.iter().any(unknown) {
+            true => u32::MAX,
+            false => longest,
+        }
+    };
+    rows.iter().map(&mut back).collect()
 }
 
 /// Voltage evidence per member, zero for the best: how much less well the voltages fit the loss

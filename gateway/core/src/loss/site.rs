@@ -211,6 +211,10 @@ pub enum Evidence {
     CountsAllInTest,
     /// When its supply opened, the feeder did not fall.
     NotHereInTest,
+    /// This register has fallen below its habit by what is lost, at the same hours.
+    RegisterFell,
+    /// This register counts next to nothing at any hour.
+    RegisterStandsAlways,
 }
 
 impl Evidence {
@@ -239,6 +243,10 @@ impl Evidence {
             Self::AppearsOnAnotherPhase => {
                 "what this meter counts is missing on the phase it is noted on and appears on another: follow its service cable to the pole"
             }
+            Self::RegisterFell => {
+                "this register counts less than it used to by just what is lost, at the same hours"
+            }
+            Self::RegisterStandsAlways => "this register counts next to nothing at any hour",
             Self::AppearsOnNoPhase => {
                 "what this meter counts is not delivered by this feeder: follow its service cable to the pole"
             }

@@ -74,7 +74,9 @@ impl Verdict {
         let in_the_evening = has(Evidence::LossInTheEvening) || has(Evidence::RecursInTheEvening);
         Some(match best.kind {
             Kind::Meter { meter } if best.evidence.contains(&Evidence::LossWhileRegisterStands) => {
-                if in_the_evening {
+                if best.evidence.contains(&Evidence::RegisterStandsAlways) {
+                    Self::RegisterStands(meter)
+                } else if in_the_evening {
                     Self::BypassedInTheEvening(meter)
                 } else if at_night {
                     Self::BypassedAtNight(meter)

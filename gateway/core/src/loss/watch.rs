@@ -59,6 +59,8 @@ pub struct Watch {
     offsets: Option<Offsets>,
     learnt_s: i64,
     circuits: Vec<(Circuit, Case)>,
+    /// Losses before: register, from, until, seconds.
+    spoilt: Vec<(usize, i64, i64)>,
 }
 
 impl Watch {
@@ -79,6 +81,7 @@ impl Watch {
             offsets: None,
             learnt_s: 0,
             circuits: Vec::new(),
+            spoilt: Vec::new(),
         }
     }
 
@@ -169,8 +172,9 @@ impl Watch {
     fn forget(&mut self, now: i64) {
         let old = |row: &Row| now - row.end_s > (KEPT_DAYS + 1) * 86_400;
         if self.rows.first().is_some_and(old) {
-            self.rows
-                .retain(|row| now - row.end_s <= KEPT_DAYS * 86_400);
+            let first = now - KEPT_DAYS * 86_400;
+            self.rows.retain(|row| row.end_s >= first);
+            self.spoilt.retain(|(_, _, until)| *until > first);
         }
     }
 
@@ -234,6 +238,10 @@ impl Watch {
             if let Some((circuit, kept)) = circuits.get_mut(at) {
                 let likely = best.weight > self.threshold / 2.0;
                 circuit.settle(&honest, likely.then_some(&best));
+                if kept.opened_hour.is_some() && case.opened_hour.is_none() {
+                    let since_s = kept.since_hour * 3600;
+                    self.spoilt.push((circuit.columns.slot, since_s, now));
+                }
                 *kept = case;
             }
         }
@@ -297,8 +305,16 @@ impl Watch {
             return Vec::new();
         };
         case.change = Some(best);
-        let expected = expectations(circuit, &self.site, &self.expected);
-        let suspects = rank::rank(circuit, honest, &changes, &self.rows, offsets, &expected);
+        let here = |(slot, from, until): &(usize, i64, i64)| {
+            (*slot == circuit.columns.slot).then_some((*from, *until))
+        };
+        let seen = rank::Seen {
+            rows: &self.rows,
+            offsets,
+            expected: expectations(circuit, &self.site, &self.expected),
+            spoilt: self.spoilt.iter().filter_map(here).collect(),
+        };
+        let suspects = rank::rank(circuit, honest, &changes, &seen);
         let trend = course::trend(circuit, honest, &best, hour);
         let mut besides: Vec<Evidence> = trend.into_iter().collect();
         if faults::is_ratio(circuit, honest, best.since_hour, best.ratio) {

@@ -103,6 +103,7 @@ impl Watch {
             watts: rounded(watts * share),
             seen: UtcSeconds(ended * 3600),
         };
+        self.spoilt.push((slot, known.from.0, ended * 3600));
         self.teach(known);
         Finding {
             at: UtcSeconds(now),
