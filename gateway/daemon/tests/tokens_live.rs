@@ -49,7 +49,7 @@ impl Site {
         let broker = free.and_then(|l| l.local_addr()).expect("a port");
         let config = format!(
             "[store]\ndata_dir = {:?}\n[field]\nlisten = \"{broker}\"\n[web]\n\
-             listen = \"127.0.0.1:0\"\naccess = \"open\"\n[clock]\ntrust = \"always\"\n\
+             listen = \"127.0.0.1:0\"\naccess = \"open\"\n[clock]\ntrust = \"always\"\n[cycle]\ngather_ms = 500\n\
              [log]\nlevel = \"trace\"\n[tokens]\nkeys_file = {keys:?}\n",
             dir.0
         );

@@ -193,7 +193,12 @@ impl Site {
             return;
         }
         let after = act["after"].as_u64().unwrap_or(0);
-        let hash = act["hash"].as_str().unwrap_or("").to_owned();
+        let own = || {
+            let row = self.journal.iter().rev().find(|row| row.number == after);
+            row.map(|row| row.hash.clone())
+        };
+        let named = act["hash"].as_str().map(str::to_owned);
+        let hash = named.or_else(own).unwrap_or_default();
         self.branch = act["branch"].as_u64().unwrap_or(self.branch);
         self.branch_after = (after, hash);
         self.branch_place = self.journal.len();
