@@ -87,6 +87,14 @@ def is_supplied():
     assert moved == ["closed"], moved
 
 
+def sells(key):
+    """Whether a recharge is taken; else it is because the disk is full."""
+    asked = [gateway, "vend", point, "1", "--key", key, "--data", site.data]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 or "full" in done.stdout + done.stderr, done
+    return done.returncode == 0
+
+
 def clean():
     found = site.cli("verify")
     assert found["clean"], found
@@ -208,14 +216,19 @@ try:
     filler = f"{site.data}/filler"
     fill = lambda: subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=4k"], stderr=subprocess.DEVNULL)
     fill()
-    site.until("the page says full", says("full"))
+    # The log has room of its own: recharges go on until that is full too, and each one confirmed stays.
+    sold = 0
+    while sells(f"full-{sold}"):
+        sold += 1
     site.kill()
     fill()
     site.process = subprocess.Popen([gateway, "run", "--config", site.config], stderr=open(f"{site.folder}/said", "a"))
     site.until("the page says full", says("full"))
     os.remove(filler)
     site.until("the gateway works again by itself", is_well)
-    print("   a full disk: the same, while it works and at the start")
+    for number in range(sold):
+        assert site.cli("vend", point, "1", "--key", f"full-{number}")["repeated"], f"recharge {number} of {sold} is lost"
+    print(f"   a full disk: named when the log has no room left, {sold} recharges later, and on a page at the start")
 
     # Errors of the device.
     hurt = subprocess.Popen(

@@ -256,7 +256,7 @@ try:
     site.cli("case", "test", str(number), "--usage-point", str(PART), "--seconds", "20", *consent)
     site.until("a meter that counts a part", lambda: len(says()) == 2, 90)
     part = sold("counts-part")["reckoned"]
-    assert abs(part["fell_w"] - LOAD_W) < 100 and abs(part["metered_w"] - LOAD_W // 3) < 40, part
+    assert abs(part["fell_w"] - LOAD_W) < 2 * part["within_w"] and abs(part["metered_w"] - LOAD_W // 3) < 40, part
     named = {suspect["usage_point"]: suspect["evidence"] for suspect in ranked()["suspects"]}
     assert "counts-part-in-test" in named[PART] and "bridged-in-test" in named[BRIDGED], named
     print(f"   another at plot {PART}: the feeder fell by {part['fell_w']} W (± {part['within_w']} W), the meter by {part['metered_w']} W")
@@ -265,7 +265,7 @@ try:
     site.until("a cut for credit", lambda: '"credit' in json.dumps(site.cli("usage-point", "show", str(HONEST))["reasons"]))
     site.until("what the cut has shown", lambda: len(says()) == 3, 200)
     cut = sold("counts-all")
-    assert cut["natural"] and cut["usage_point"] == HONEST and abs(cut["reckoned"]["fell_w"] - LOAD_W) < 100, cut
+    assert cut["natural"] and cut["usage_point"] == HONEST and abs(cut["reckoned"]["fell_w"] - LOAD_W) < 2 * cut["reckoned"]["within_w"], cut
     print(f"   the supply of plot {HONEST} cut for its credit: {cut['reckoned']['fell_w']} W (± {cut['reckoned']['within_w']} W) "
           f"and {cut['reckoned']['metered_w']} W: it counts all")
     shown = lambda: [line for line in open(path("sim.log")) if "SEE THE OFFICE" in line]

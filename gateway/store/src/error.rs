@@ -4,6 +4,7 @@
 //! nothing of a failed commit is true.
 
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use std::path::{Path, PathBuf};
 
 /// Why the store did not do what was asked.
@@ -156,6 +157,10 @@ impl From<rusqlite::Error> for StoreError {
         }
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
+            // The index of the log could not grow: SQLite calls that an error of the device.
+            Some(ErrorCode::SystemIoFailure) if extended(&error) == SQLITE_IOERR_SHMSIZE => {
+                Self::DiskFull
+            }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::damaged(error.to_string())
@@ -169,5 +174,29 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
+/// SQLite's own number of an error.
+fn extended(error: &rusqlite::Error) -> i32 {
+    error.sqlite_error().map_or(0, |error| error.extended_code)
+}
+
 /// Shorthand within the crate.
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    /// What becomes of one of SQLite's numbers.
+    fn named(number: i32) -> StoreError {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(number), None).into()
+    }
+
+    #[test]
+    fn a_log_whose_index_cannot_grow_is_a_full_disk_and_not_a_broken_one() {
+        assert!(matches!(named(SQLITE_IOERR_SHMSIZE), StoreError::DiskFull));
+        assert!(matches!(named(ffi::SQLITE_FULL), StoreError::DiskFull));
+        let broken = named(ffi::SQLITE_IOERR_FSYNC);
+        assert!(matches!(broken, StoreError::Io { .. }), "{broken}");
+    }
+}
