@@ -4,7 +4,7 @@ mosquitto (TLS, passwords, topic access) with MQTT 3.1.1 and 5, and nats-server 
 relay that loses packets, is slow, half-open, or cut; broker and gateway are killed in between, the broker with its state and without. The head-end puts rows into
 PostgreSQL and acknowledges after the commit. At the end the gateway's journal and profile are compared with PostgreSQL row by row. Beside that: wrong clocks on both sides, settings ordered and
 refused, the last will, an expired certificate, a client's certificate, a broker that hangs up on large messages, a metered link, a byte budget, a second enrolment,
-one token by two ways, a cloned card.
+one token by two ways, a cloned card, a disk that forgets.
 
 Each part has a broker and a gateway of its own and mostly waits, so they run side by side; with names, only those. Partitions of weeks and a thousand seeds are in
 gateway/cloud/tests/storms."""
@@ -99,6 +99,7 @@ def part_copies(postgres):
     site.enrol(head_end, CODE)
     copies.tokens(site, head_end)
     copies.cloned(site, head_end, postgres)
+    copies.forgotten(site, head_end, postgres)
 
 
 def part_strict(postgres):

@@ -66,6 +66,47 @@ def cloned(site, head_end, postgres):
     print(f"   a cloned card is refused and takes no money, the first goes on: {counts[0]} journal rows, the same on both sides")
 
 
+def forgotten(site, head_end, postgres):
+    """The disk forgets the newest records: what the gateway's own copy lacks comes back from the head-end, each payment once."""
+    # The safe copy is brought up with each start.
+    site.restart()
+    wait_for("everything", site.is_caught_up)
+    sell(site, 100, 4)
+    wait_for("everything", site.is_caught_up)
+    keys = "SELECT json_extract(body, '$.key') FROM journal WHERE json_extract(body, '$.decision') = 'vended'"
+    credit = lambda: site.office("usage-point", "show", "1")["balance_micro"]
+    before, worth = sorted(site.rows(keys)), credit()
+    kill(site.process)
+    for ending in ("-wal", "-shm"):
+        os.remove(f"{site.data}/gateway.db{ending}")
+    os.truncate(f"{site.data}/gateway.db", os.path.getsize(f"{site.data}/gateway.db") // 3)
+    site.start()
+    status = lambda: site.office("cloud", "status")
+    # What the gateway has written since is none of the head-end's.
+    wait_for("it to be refused", lambda: status()["refused"] == "diverged")
+    assert status()["money_held"] and "money-held" in refused(site, "vend", "1", "1", "--key", "meanwhile")
+    lost = len(before) - len(site.rows(keys))
+    assert lost > 0, "nothing was lost"
+    # A person at the utility: the last record both have, and from there on a branch of its own.
+    known = head_end.dump()["sites"][site.number]
+    ours = dict(site.rows("SELECT number, lower(hex(hash)) FROM journal"))
+    both = max(row["number"] for row in known["journal"] if ours.get(row["number"]) == row["hash"])
+    head_end.order(site.number, {"command": "reconcile", "branch": 2, "after": both, "note": "the card forgot"})
+    wait_for("money to be taken again", lambda: not status()["money_held"])
+    # The next hello comes with the next connection.
+    site.restart()
+    wait_for("the new branch", site.is_caught_up)
+    for row in known["journal"]:
+        if row["number"] > both and '"decision":"vended"' in row["body"]:
+            head_end.order(site.number, {"command": "restore", "body": row["body"]})
+    receipts(head_end, site)
+    wait_for("everything", site.is_caught_up)
+    assert (sorted(site.rows(keys)), credit()) == (before, worth), (lost, credit(), worth)
+    verified = site.office("verify")
+    assert verified["clean"], verified
+    print(f"   the disk forgot {lost} payments: no money taken until the head-end's order, then each back once, the credit as before")
+
+
 def keys_file():
     name = write("token-keys.toml", KEYS)
     os.chmod(name, 0o600)
