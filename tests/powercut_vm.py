@@ -88,10 +88,10 @@ class Sales:
 
 def installed(host, deb, is_control):
     """The package, with nodes' keys and a program's secret: (members, secret)."""
-    host.put("/root/p.deb", deb.read_bytes())
+    host.put("/var/tmp/p.deb", deb.read_bytes())
     if is_control:
         host.put(LIBRARY, pathlib.Path(EATEN).read_bytes())
-    host.says("export DEBIAN_FRONTEND=noninteractive; dpkg -i /root/p.deb", seconds=300)
+    host.says("export DEBIAN_FRONTEND=noninteractive; dpkg -i /var/tmp/p.deb", seconds=300)
     host.put("/etc/prepaid-gateway/gateway.toml", CONFIG.encode())
     if is_control:
         unit = f"/etc/systemd/system/{UNIT}.d"
